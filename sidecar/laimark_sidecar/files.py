@@ -1,0 +1,136 @@
+"""The only place that renames, fsyncs and locks.
+
+A file is written new beside its target, fsynced, renamed over it, and the folder is fsynced: after a crash
+at any point the reader sees the old content or the new content, never a mixture. Everything is owner-only,
+because prompts are private.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from laimark_sidecar.errors import LockedError
+
+DIR_MODE = 0o700
+FILE_MODE = 0o600
+_CHUNK_BYTES = 1 << 20
+
+
+def fsync_dir(folder: Path) -> None:
+    """Make renames and unlinks inside `folder` durable. Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def make_dir(folder: Path) -> Path:
+    """Create `folder` and its parents with owner-only permissions; an existing one is left as it is."""
+    if not folder.is_dir():
+        make_dir(folder.parent)
+        folder.mkdir(mode=DIR_MODE, exist_ok=True)
+    return folder
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Replace `path` by `content`; durable when it returns, the old file untouched on any failure.
+
+    Raises:
+        OSError: the disk is full or the folder is not writable; no temporary file is left behind.
+    """
+    make_dir(path.parent)
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = Path(name)
+    try:
+        with os.fdopen(fd, "wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    fsync_dir(path.parent)
+
+
+def publish_dir(temporary: Path, target: Path) -> None:
+    """Rename a finished folder into place after fsyncing all it holds; an existing target is replaced.
+
+    Raises:
+        OSError: nothing was moved; the target, if there was one, is what it was or can be redone.
+    """
+    for file in temporary.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+        else:
+            fsync_dir(file)
+    fsync_dir(temporary)
+    if target.exists():
+        shutil.rmtree(target)
+    os.replace(temporary, target)
+    fsync_dir(target.parent)
+
+
+def append_durable(path: Path, line: bytes) -> None:
+    """Append one line (with its newline) in a single write and fsync it; creates the file owner-only."""
+    make_dir(path.parent)
+    created = not path.exists()
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, FILE_MODE)
+    try:
+        os.write(fd, line)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    if created:
+        fsync_dir(path.parent)
+
+
+def sha256_file(path: Path) -> str:
+    """Return the hex sha256 of a file's content, read in chunks of 1 MiB."""
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        while chunk := handle.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def exclusive(path: Path, holder: str) -> Iterator[None]:
+    """Hold the lock file `path`, with `holder` (who, pid) readable beside it for whoever is refused.
+
+    The operating system drops the lock when the process dies, however it dies.
+
+    Raises:
+        LockedError: another process holds it; the message says which.
+    """
+    make_dir(path.parent)
+    note = path.with_suffix(".holder")
+    lock = FileLock(path, mode=FILE_MODE)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        who = note.read_text(encoding="utf-8") if note.exists() else "another process"
+        raise LockedError(
+            f"{path.parent} is in use by {who}",
+            hint="stop that process first, or choose another home with LAIMARK_HOME",
+        ) from None
+    try:
+        write_atomic(note, holder.encode())
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            note.unlink()
+        lock.release()
