@@ -8,6 +8,7 @@ because prompts are private.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from laimark_sidecar.errors import LockedError
+from laimark_sidecar.errors import DataError, LockedError
 
 DIR_MODE = 0o700
 FILE_MODE = 0o600
@@ -43,7 +44,7 @@ def make_dir(folder: Path) -> Path:
     return folder
 
 
-def write_atomic(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes, *, mode: int = FILE_MODE) -> None:
     """Replace `path` by `content`; durable when it returns, the old file untouched on any failure.
 
     Raises:
@@ -57,6 +58,36 @@ def write_atomic(path: Path, content: bytes) -> None:
             handle.write(content)
             handle.flush()
             os.fsync(handle.fileno())
+        temporary.chmod(mode)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    fsync_dir(path.parent)
+
+
+def copy_atomic(source: Path, path: Path, *, sha256: str, mode: int = FILE_MODE) -> None:
+    """Replace `path` by a copy of `source` if the bytes copied have this sha256; durable when it returns.
+
+    Raises:
+        DataError: the bytes read are not what `sha256` promises; `path` is what it was.
+        OSError: the disk is full or a file is not accessible; no temporary file is left behind.
+    """
+    make_dir(path.parent)
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = Path(name)
+    digest = hashlib.sha256()
+    try:
+        with os.fdopen(fd, "wb") as out, source.open("rb") as handle:
+            while chunk := handle.read(_CHUNK_BYTES):
+                digest.update(chunk)
+                out.write(chunk)
+            out.flush()
+            os.fsync(out.fileno())
+        if digest.hexdigest() != sha256:
+            raise DataError(f"{source} has sha256 {digest.hexdigest()}, expected {sha256}")
+        temporary.chmod(mode)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -90,12 +121,14 @@ def append_durable(path: Path, line: bytes) -> None:
     created = not path.exists()
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, FILE_MODE)
     try:
-        os.write(fd, line)
+        written = os.write(fd, line)
         os.fsync(fd)
     finally:
         os.close(fd)
     if created:
         fsync_dir(path.parent)
+    if written != len(line):  # a full disk takes what fits and reports no error
+        raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes were written", str(path))
 
 
 def sha256_file(path: Path) -> str:
@@ -107,22 +140,29 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _read_note(note: Path) -> str:
+    try:
+        return note.read_text(encoding="utf-8") or "another process"
+    except OSError:  # the holder has just let go: its note is already gone
+        return "another process"
+
+
 @contextlib.contextmanager
-def exclusive(path: Path, holder: str) -> Iterator[None]:
+def exclusive(path: Path, holder: str, *, wait_s: float = 0.0) -> Iterator[None]:
     """Hold the lock file `path`, with `holder` (who, pid) readable beside it for whoever is refused.
 
     The operating system drops the lock when the process dies, however it dies.
 
     Raises:
-        LockedError: another process holds it; the message says which.
+        LockedError: another process held it for all of `wait_s` seconds; the message says which.
     """
     make_dir(path.parent)
     note = path.with_suffix(".holder")
     lock = FileLock(path, mode=FILE_MODE)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=wait_s)
     except Timeout:
-        who = note.read_text(encoding="utf-8") if note.exists() else "another process"
+        who = _read_note(note)
         raise LockedError(
             f"{path.parent} is in use by {who}",
             hint="stop that process first, or choose another home with LAIMARK_HOME",
