@@ -1,0 +1,116 @@
+"""Renders a conversation with the model's own chat template: the same text as transformers' `apply_chat_template`.
+
+Source: transformers 5.17, `utils/chat_template_utils.py`. A template is code that came with a downloaded model, so it
+runs in jinja2's immutable sandbox.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from jinja2 import Template, TemplateError, nodes
+from jinja2.ext import Extension, loopcontrols
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from laimark_sidecar.clock import Clock, SystemClock
+from laimark_sidecar.errors import DataError
+
+
+class Turn(Protocol):
+    """One message of a conversation."""
+
+    @property
+    def role(self) -> str: ...
+    @property
+    def content(self) -> str: ...
+
+
+class _Generation(Extension):
+    """Accepts `{% generation %}`, which marks the assistant's tokens for training and prints its body unchanged."""
+
+    tags = {"generation"}  # noqa: RUF012 - jinja2 declares it as an instance variable
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+class ChatTemplate:
+    """A compiled template with the special tokens that it may print.
+
+    Args:
+        source: jinja2 text, as in the GGUF's `tokenizer.chat_template`.
+        bos: text of the begin-of-text token.
+        eos: text of the end-of-text token.
+        clock: for templates that print today's date.
+
+    Raises:
+        DataError: the model has no template, or one that does not compile.
+    """
+
+    def __init__(self, source: str, *, bos: str = "", eos: str = "", clock: Clock | None = None) -> None:
+        if not source:
+            raise DataError(
+                "the base model has no chat template, so it cannot chat",
+                hint="use /v1/completions, or a base whose GGUF has tokenizer.chat_template",
+            )
+        try:
+            self._template = _compile(source, clock or SystemClock())
+        except TemplateError as error:
+            raise DataError(f"the base model's chat template does not compile: {error}") from error
+        self._bos = bos
+        self._eos = eos
+
+    def render(self, messages: Sequence[Turn], *, answer_next: bool = True) -> str:
+        """Return the prompt.
+
+        Args:
+            messages: the conversation.
+            answer_next: end with the header of the assistant's turn (`add_generation_prompt`).
+
+        Raises:
+            DataError: the template refuses this conversation, for example two user turns in a row; says why.
+        """
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        try:
+            return self._template.render(
+                messages=turns,
+                tools=None,
+                documents=None,
+                add_generation_prompt=answer_next,
+                bos_token=self._bos,
+                eos_token=self._eos,
+            )
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            raise DataError(f"the chat template refuses this conversation: {error}") from error
+
+
+def _compile(source: str, clock: Clock) -> Template:
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
+    )
+    environment.filters["tojson"] = _tojson
+    environment.globals["raise_exception"] = _raise_exception
+    environment.globals["strftime_now"] = _strftime_now(clock)
+    return environment.from_string(source)
+
+
+def _raise_exception(message: str) -> None:
+    raise TemplateError(message)
+
+
+def _tojson(value: Any, **options: Any) -> str:
+    # jinja2's own filter escapes HTML characters, which no model was trained on.
+    return functools.partial(json.dumps, ensure_ascii=False)(value, **options)
+
+
+def _strftime_now(clock: Clock) -> Callable[[str], str]:
+    def strftime_now(pattern: str) -> str:
+        return datetime.fromtimestamp(clock.now_s()).astimezone().strftime(pattern)
+
+    return strftime_now
