@@ -36,6 +36,11 @@ def fsync_dir(folder: Path) -> None:
         os.close(fd)
 
 
+def fsync_file(fd: int) -> None:
+    """Make what was written to the open file `fd` durable."""
+    os.fsync(fd)
+
+
 def make_dir(folder: Path) -> Path:
     """Create `folder` and its parents with owner-only permissions; an existing one is left as it is."""
     if not folder.is_dir():

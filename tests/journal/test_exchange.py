@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from laimark_sidecar.errors import DataError
+from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, decode, encode, exchange_id
+
+text = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(prompt=text, answer=text)
+def test_every_exchange_comes_back_from_its_line(prompt: str, answer: str) -> None:
+    messages = (Message(role="system", content="s"), Message(role="user", content=prompt))
+    exchange = Exchange(
+        id=exchange_id(time_s=1.5, source="t", messages=messages, answer=answer),
+        time_s=1.5,
+        source="t",
+        client="c",
+        model="m",
+        base_sha256="b",
+        adapter_version="v",
+        messages=messages,
+        answer=answer,
+        finish="stop",
+        options={"temperature": 0.5, "stop": None, "seed": 3},
+    )
+    line = encode(exchange)
+    assert line.count(b"\n") == 1
+    assert decode(line) == exchange
+
+
+def test_feedback_comes_back_from_its_line() -> None:
+    feedback = Feedback(id="f", time_s=1.0, source="t", exchange_id="e", kind="edit", text="better")
+    assert decode(encode(feedback)) == feedback
+
+
+def test_asking_the_same_a_second_later_is_another_exchange(make: Callable[..., Exchange]) -> None:
+    assert make(1).id != make(2).id
+    assert make(1).id == make(1).id
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"\x00\xff\xfe",
+        b"{" * 100_000,
+        b'{"type":"exchange","version":1}',
+        b'{"type":"gossip","version":1}',
+        b'{"type":"exchange","version":99}',
+    ],
+)
+def test_a_line_that_is_not_a_record_is_refused(line: bytes) -> None:
+    with pytest.raises(DataError, match="journal line"):
+        decode(line)
+
+
+def test_an_unknown_role_is_refused(make: Callable[..., Exchange]) -> None:
+    with pytest.raises(DataError, match="malformed"):
+        decode(encode(make(1)).replace(b'"role":"user"', b'"role":"prophet"'))
