@@ -1,0 +1,1 @@
+"""Readers of conversation logs, each with a durable cursor, and the watcher that wakes them."""
