@@ -1,0 +1,1 @@
+"""When may training use the machine: a pure decision over what is known right now."""

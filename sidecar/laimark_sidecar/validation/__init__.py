@@ -1,0 +1,1 @@
+"""May this candidate serve? Evidence in, verdict out; the statistics are pure."""

@@ -1,0 +1,64 @@
+"""The journal of intent: what was about to be done to the runner and the refs, written before it is done.
+
+A move needs two systems, the runner and the refs. After a crash the pipeline finds the intent and finishes it or
+takes it back; without one, nothing was half done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from laimark_sidecar import files
+from laimark_sidecar.errors import StateError
+from laimark_sidecar.registry import documents
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """One move that is under way. Versions by name; empty for the base."""
+
+    kind: Literal["promote", "rollback", "use"]
+    target: str
+    previous_latest: str
+    previous_prev: str
+    created_s: float
+    format: int = FORMAT_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class IntentJournal:
+    """At most one intent, in one file that is there or not."""
+
+    path: Path
+
+    def begin(self, intent: Intent) -> None:
+        """Record the intent; durable when it returns. The same one again is harmless.
+
+        Raises:
+            StateError: another one is unfinished.
+        """
+        current = self.current()
+        if current is not None and current != intent:
+            raise StateError(
+                f"an interrupted {current.kind} of {current.target or 'base'} is not finished yet",
+                hint="laimark-sidecar run finishes it; laimark-sidecar status shows it",
+            )
+        files.write_atomic(self.path, documents.encode(intent))
+
+    def current(self) -> Intent | None:
+        """Return the unfinished intent, if there is one.
+
+        Raises:
+            StateError: the file is damaged or of a newer format.
+        """
+        return documents.read(self.path, Intent, newest=FORMAT_VERSION) if self.path.exists() else None
+
+    def done(self) -> None:
+        """Forget the intent: it was finished or taken back. Durable when it returns; without one, nothing happens."""
+        if self.path.exists():
+            self.path.unlink()
+            files.fsync_dir(self.path.parent)

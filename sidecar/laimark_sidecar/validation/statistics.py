@@ -1,0 +1,121 @@
+"""Paired statistics of small samples: is the mean of these differences above zero, and how sure is that?
+
+The unit is the item: every item was scored by both models, so its own difficulty cancels.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+DRAWS = 2000
+SMALLEST_BOOTSTRAP = 6
+"""Below this a bootstrap has too few distinct resamples (126 at n=5) to mean anything."""
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A mean with its two-sided confidence interval and the one-sided p of "the mean is not above zero"."""
+
+    mean: float
+    low: float
+    high: float
+    p: float
+    n: int
+    confidence: float
+    """Of the interval, for example 0.95."""
+    method: Literal["bootstrap", "exact"]
+
+
+def estimate(differences: Sequence[float], *, alpha: float, seed: int = 0, draws: int = DRAWS) -> Estimate:
+    """Estimate the mean of paired differences.
+
+    From `SMALLEST_BOOTSTRAP` items on: the percentile bootstrap (Efron and Tibshirani 1993, chapter 13). Below: the
+    exact sign-flip test, with the interval from the smallest to the largest value, or none at all (minus to plus
+    infinity) where even that cannot reach the confidence asked for.
+
+    Args:
+        differences: one finite figure an item; at least one.
+        alpha: 1 - confidence of the two-sided interval, in (0, 1).
+        seed: of the resampling; equal seeds give equal results.
+        draws: bootstrap resamples.
+    """
+    n = len(differences)
+    if n >= SMALLEST_BOOTSTRAP:
+        return _bootstrap(differences, alpha=alpha, seed=seed, draws=draws)
+    # n values miss their median on a given side with probability 2^-n: all are above it, or all below.
+    reached = 2 * 0.5**n <= alpha
+    return Estimate(
+        mean=math.fsum(differences) / n,
+        low=min(differences) if reached else -math.inf,
+        high=max(differences) if reached else math.inf,
+        p=sign_flip_p(differences),
+        n=n,
+        confidence=1 - alpha,
+        method="exact",
+    )
+
+
+def sign_flip_p(differences: Sequence[float]) -> float:
+    """Return the exact one-sided p of a mean this high if every sign were a fair coin (Fisher 1935).
+
+    Enumerates all 2^n signs: for small n only. Never below 2^-n, so five items cannot show more than 1/32.
+    """
+    observed = math.fsum(differences)
+    slack = 1e-12 * math.fsum(map(abs, differences))  # rounding must not part what is equal
+    flips = itertools.product((1.0, -1.0), repeat=len(differences))
+    sums = (math.fsum(s * d for s, d in zip(signs, differences, strict=True)) for signs in flips)
+    return sum(total >= observed - slack for total in sums) / 2 ** len(differences)
+
+
+def worst_mean(values: Sequence[float], *, share: float) -> float:
+    """Return the mean of the lowest `share` of the values, at least one of them (expected shortfall)."""
+    count = max(1, math.floor(share * len(values)))
+    return math.fsum(sorted(values)[:count]) / count
+
+
+def level(k: int, *, alpha: float = 0.05, floor: float = 0.01) -> float:
+    """Return the significance level of the k-th promotion: alpha·6/(π²k²), but not below `floor`.
+
+    Without a floor the levels of all promotions together add up to `alpha`. With one, a promotion far down the line
+    still can be had with the few items that a user has in a month; the price is that the sum no longer is bounded
+    by `alpha`: each promotion past the third adds `floor`. Every candidate is compared with the frozen base, so a
+    wrong acceptance does not become the yardstick of the next one.
+
+    Args:
+        k: counts accepted promotions from 1.
+        alpha: what all levels add up to at `floor=0`.
+        floor: the lowest level; 0 for the strict sequence.
+    """
+    if k < 1:
+        raise ValueError(f"promotions count from 1, not {k}")
+    return max(floor, alpha * 6 / (math.pi**2 * k**2))
+
+
+def _bootstrap(differences: Sequence[float], *, alpha: float, seed: int, draws: int) -> Estimate:
+    import numpy as np
+
+    values_N = np.asarray(differences, dtype=np.float64)  # N items, D draws
+    n = len(values_N)
+    rng = np.random.default_rng(seed)
+    block = max(1, _BLOCK // n)  # bounds memory: 8 MB of indices at a time, however many items
+    means_D = np.concatenate(
+        [
+            values_N[rng.integers(0, n, size=(min(block, draws - start), n))].mean(axis=1)
+            for start in range(0, draws, block)
+        ]
+    )
+    low, high = np.quantile(means_D, [alpha / 2, 1 - alpha / 2])
+    return Estimate(
+        mean=float(values_N.mean()),
+        low=float(low),
+        high=float(high),
+        p=float((1 + np.count_nonzero(means_D <= 0)) / (draws + 1)),
+        n=n,
+        confidence=1 - alpha,
+        method="bootstrap",
+    )
