@@ -56,7 +56,7 @@ class Item:
     spans: tuple[Span, ...]
     """Cover the target without gaps or overlaps, in order."""
     hint: str = ""
-    """What the user said that explains the target; ℓ(y|x) - ℓ(y|x,hint) is learnable surprise."""
+    """What the user said that explains the target; loss(y|x) - loss(y|x,hint) is learnable surprise."""
     exchange_ids: tuple[str, ...] = ()
     """The exchanges that this example was made from (for `why` and `forget`)."""
     answered_by: str = ""

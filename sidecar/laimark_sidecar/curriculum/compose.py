@@ -1,0 +1,159 @@
+"""Which lessons make up the next cycle: new ones, past ones of the user, and general ability.
+
+A pure function of its arguments: equal arguments and `rng` states give equal cycles.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from laimark_sidecar.curriculum.lesson import CorePrompt, Lesson, Shares, SourceLimits
+from laimark_sidecar.errors import DataError
+from laimark_sidecar.replay.item import Item
+from laimark_sidecar.replay.sampling import Drawn
+
+_DEFAULT_SHARES = Shares()
+_DEFAULT_LIMITS = SourceLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    lesson: Lesson
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choice:
+    new: list[_Candidate]
+    user: list[_Candidate]
+    core_count: int
+
+    @property
+    def total(self) -> int:
+        return len(self.new) + len(self.user) + self.core_count
+
+
+def compose(
+    *,
+    new: Sequence[Item],
+    replay: Sequence[Drawn],
+    core: Sequence[CorePrompt],
+    shares: Shares = _DEFAULT_SHARES,
+    limits: SourceLimits = _DEFAULT_LIMITS,
+    rng: random.Random,
+) -> tuple[Lesson, ...]:
+    """Return a cycle's lessons in random order.
+
+    The new lessons set the size: the others are taken in proportion to `shares`, as far as there are any. What
+    carries no loss (weight 0, or no span to learn) is left out. An item that comes twice is taken once, as new
+    before as replay. A source that is not trusted gets at most `limits.share` of the finished cycle and at most
+    `limits.items` lessons, new and replay counted together; the first ones offered stay.
+
+    Raises:
+        DataError: a held-out item came in, or the spans of an item do not cover its target.
+    """
+    for item in (*new, *(drawn.item for drawn in replay)):
+        _verify(item)
+    new_candidates = _distinct((_candidate_new(item) for item in new if _teaches(item)), taken=set())
+    taken = {candidate.lesson.id for candidate in new_candidates}
+    user_candidates = _distinct(
+        (_candidate_user(drawn) for drawn in replay if _teaches(drawn.item)), taken=taken
+    )
+    choice = _limited(new_candidates, user_candidates, len(core), shares, limits)
+    lessons = [candidate.lesson for candidate in (*choice.new, *choice.user)]
+    lessons += [_core_lesson(prompt) for prompt in rng.sample(list(core), choice.core_count)]
+    rng.shuffle(lessons)
+    return tuple(lessons)
+
+
+def _verify(item: Item) -> None:
+    if item.split != "train":
+        raise DataError(
+            f"item {item.id} is {item.split} and must never be trained on",
+            hint="this is a fault of the program: nothing was trained; please report it",
+        )
+    bounds = [0, *(bound for span in item.spans for bound in (span.start, span.end)), len(item.target)]
+    gapless = all(bounds[index] == bounds[index + 1] for index in range(0, len(bounds), 2))
+    if not gapless or any(span.start > span.end for span in item.spans):
+        raise DataError(
+            f"the spans of item {item.id} do not cover its target of {len(item.target)} characters"
+        )
+
+
+def _teaches(item: Item) -> bool:
+    return item.weight > 0 and any(span.learn and span.end > span.start for span in item.spans)
+
+
+def _candidate_new(item: Item) -> _Candidate:
+    lesson = Lesson(
+        id=item.id,
+        pool="new",
+        messages=item.messages,
+        target=item.target,
+        spans=item.spans,
+        weight=item.weight,
+    )
+    return _Candidate(lesson=lesson, source=item.source)
+
+
+def _candidate_user(drawn: Drawn) -> _Candidate:
+    item = drawn.item
+    lesson = Lesson(
+        id=item.id,
+        pool="user",
+        messages=item.messages,
+        target=item.target,
+        spans=item.spans,
+        weight=item.weight * drawn.importance_weight,
+    )
+    return _Candidate(lesson=lesson, source=item.source)
+
+
+def _core_lesson(prompt: CorePrompt) -> Lesson:
+    return Lesson(id=prompt.id, pool="core", messages=prompt.messages, target="", spans=(), weight=1.0)
+
+
+def _distinct(candidates: Iterable[_Candidate], *, taken: set[str]) -> list[_Candidate]:
+    seen = set(taken)
+    kept = []
+    for candidate in candidates:
+        if candidate.lesson.id not in seen:
+            seen.add(candidate.lesson.id)
+            kept.append(candidate)
+    return kept
+
+
+def _limited(
+    new: list[_Candidate], user: list[_Candidate], core_count: int, shares: Shares, limits: SourceLimits
+) -> _Choice:
+    """Return the largest choice that keeps the limits.
+
+    A limit is a share of the whole, and cutting a source makes the whole smaller: repeat until nothing is cut.
+    Sizes only fall, so it ends.
+    """
+    choice = _proportioned(new, user, core_count, shares)
+    while True:
+        most = min(limits.items, int(limits.share * choice.total))
+        counts: Counter[str] = Counter()
+        new = [candidate for candidate in choice.new if _within(candidate.source, counts, most, limits)]
+        user = [candidate for candidate in choice.user if _within(candidate.source, counts, most, limits)]
+        if len(new) == len(choice.new) and len(user) == len(choice.user):
+            return choice
+        choice = _proportioned(new, user, core_count, shares)
+
+
+def _proportioned(new: list[_Candidate], user: list[_Candidate], core_count: int, shares: Shares) -> _Choice:
+    whole = len(new) / shares.new
+    return _Choice(
+        new=new,
+        user=user[: round(whole * shares.user)],
+        core_count=min(core_count, round(whole * shares.core)),
+    )
+
+
+def _within(source: str, counts: Counter[str], most: int, limits: SourceLimits) -> bool:
+    counts[source] += 1
+    return source in limits.trusted or counts[source] <= most

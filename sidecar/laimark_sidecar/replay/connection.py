@@ -1,0 +1,69 @@
+"""One SQLite connection, set up so that a commit is on the disk and a second process only has to wait."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from laimark_sidecar.files import FILE_MODE, make_dir
+from laimark_sidecar.replay.failures import damaged
+
+BUSY_TIMEOUT_S = 10.0
+_CACHE_KIB = 32 * 1024
+_QUICK_CHECK_BYTES = 32 << 20  # about 0.2 s; a larger file is checked on demand
+
+
+def connect(path: Path, *, max_bytes: int | None = None) -> sqlite3.Connection:
+    """Open `path` (created owner-only if missing) in WAL mode with FULL synchronisation, in autocommit.
+
+    Args:
+        path: the database file.
+        max_bytes: hard limit of the file's size; a write beyond it fails as on a full disk.
+
+    Raises:
+        StateError: a small file is not sound (`PRAGMA quick_check`).
+        sqlite3.Error: anything else SQLite says; callers wrap this in `explained`.
+    """
+    make_dir(path.parent)
+    with contextlib.suppress(FileExistsError):
+        # Created by us, not by SQLite, so that it is owner-only from its first byte; -wal and -shm inherit the mode.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(connection, path, max_bytes)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, max_bytes: int | None) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # a forgotten prompt is overwritten, not only unlinked
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    if max_bytes is not None:
+        page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {max_bytes // page_bytes}")
+    if path.stat().st_size <= _QUICK_CHECK_BYTES:
+        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise damaged(path, verdict)
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Hold the write lock; everything inside is durable when this returns, or never happened."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite has already rolled back after SQLITE_FULL and a few others.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

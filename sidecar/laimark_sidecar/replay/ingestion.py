@@ -1,0 +1,116 @@
+"""Writes one batch of answers and items inside the caller's transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from laimark_sidecar.clock import day
+from laimark_sidecar.replay.answered import Answered
+from laimark_sidecar.replay.body import encode_body
+from laimark_sidecar.replay.item import Item
+from laimark_sidecar.replay.near_duplicates import MAX_COPIES, copies, lesson_signature
+from laimark_sidecar.replay.retention import random_key
+
+ANSWERS_PER_PLACE = 8
+"""Remembered answers for each place in the buffer: feedback comes soon after an answer or never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestCounts:
+    """What became of one batch of items."""
+
+    added: int
+    duplicate: int
+    """Known or forgotten ids."""
+    near_duplicate: int
+    """Left out, because three near-equal copies are held already."""
+    evicted: int
+    """Items, new or old, that made room."""
+
+
+def add_answers(connection: sqlite3.Connection, answered: Iterable[Answered], *, capacity: int) -> None:
+    """Remember answers by exchange; the oldest beyond eight times `capacity` are dropped."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO answered (exchange_id, prefix, answer, version, time_s) VALUES (?, ?, ?, ?, ?)",
+        ((one.exchange_id, one.prefix, one.answer, one.version, one.time_s) for one in answered),
+    )
+    held = connection.execute("SELECT count(*) FROM answered").fetchone()[0]
+    connection.execute(
+        "DELETE FROM answered WHERE rowid IN (SELECT rowid FROM answered ORDER BY time_s, rowid LIMIT ?)",
+        (max(0, held - ANSWERS_PER_PLACE * capacity),),
+    )
+
+
+def add_items(
+    connection: sqlite3.Connection, items: Sequence[Item], *, now_s: float, salt: str
+) -> tuple[int, int, int]:
+    """Insert items; returns how many were added, were duplicates, and were near-duplicates.
+
+    Raises:
+        DataError: an item's text cannot be stored (lone surrogates); nothing of the batch is kept.
+    """
+    added = duplicate = near_duplicate = 0
+    for item in items:
+        if _known(connection, item.id):
+            duplicate += 1
+            continue
+        lesson = lesson_signature(item)
+        if copies(connection, lesson, item.split) >= MAX_COPIES:
+            near_duplicate += 1
+            continue
+        seq = _insert(connection, item, now_s=now_s, salt=salt)
+        connection.execute(
+            "INSERT INTO contents (seq, body, fingerprint, bands) VALUES (?, ?, ?, ?)",
+            (seq, encode_body(item), lesson.fingerprint, lesson.bands),
+        )
+        keys = lesson.band_keys()
+        connection.executemany(
+            "INSERT OR IGNORE INTO bands (band, seq) VALUES (?, ?)", [(key, seq) for key in keys]
+        )
+        added += 1
+    return added, duplicate, near_duplicate
+
+
+def _known(connection: sqlite3.Connection, item_id: str) -> bool:
+    query = (
+        "SELECT EXISTS (SELECT 1 FROM items WHERE id = ?1) OR EXISTS (SELECT 1 FROM tombstones WHERE id = ?1)"
+    )
+    return bool(connection.execute(query, (item_id,)).fetchone()[0])
+
+
+def _insert(connection: sqlite3.Connection, item: Item, *, now_s: float, salt: str) -> int:
+    month = day(item.time_s)[:7]
+    seq: int = connection.execute(
+        """INSERT INTO items
+            (id, stratum_id, split, signal, domain, month, source, weight, time_s, added_s, random_key)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq""",
+        (
+            item.id,
+            _stratum(connection, item, month),
+            item.split,
+            item.signal,
+            item.domain,
+            month,
+            item.source,
+            item.weight,
+            item.time_s,
+            now_s,
+            random_key(item.id, salt),
+        ),
+    ).fetchone()[0]
+    return seq
+
+
+def _stratum(connection: sqlite3.Connection, item: Item, month: str) -> int:
+    # Held-out items are one stratum: what they measure is the whole of the user's work, not a share of each kind.
+    key = ("heldout", "", "", "") if item.split == "heldout" else ("train", item.signal, item.domain, month)
+    connection.execute(
+        "INSERT OR IGNORE INTO strata (split, signal, domain, month, worth) VALUES (?, ?, ?, ?, ?)",
+        (*key, item.weight > 0),
+    )
+    stratum_id: int = connection.execute(
+        "SELECT stratum_id FROM strata WHERE split = ? AND signal = ? AND domain = ? AND month = ?", key
+    ).fetchone()[0]
+    return stratum_id

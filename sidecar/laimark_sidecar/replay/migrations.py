@@ -1,0 +1,126 @@
+"""The schema of `replay.db` as an append-only list of steps, each recorded in the transaction that ran it."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from laimark_sidecar.errors import StateError
+from laimark_sidecar.replay.failures import damaged
+
+APPLICATION_ID = 0x4C4D524B  # "LMRK", so that another program's database is never written to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """One step. Once released it never changes: a later one corrects it."""
+
+    version: int
+    name: str
+    statements: tuple[str, ...]
+
+
+_TABLES = Migration(
+    version=1,
+    name="tables",
+    statements=(
+        "CREATE TABLE cursors (source TEXT PRIMARY KEY, position BLOB NOT NULL) STRICT, WITHOUT ROWID",
+        """CREATE TABLE answered (
+            exchange_id TEXT PRIMARY KEY, prefix TEXT NOT NULL, answer TEXT NOT NULL,
+            version TEXT NOT NULL, time_s REAL NOT NULL) STRICT""",
+        "CREATE INDEX answered_prefix ON answered (prefix, time_s)",
+        "CREATE INDEX answered_time ON answered (time_s)",
+        # `threshold`: no item that ever left the reservoir half had a smaller random key (see retention.py).
+        """CREATE TABLE strata (
+            stratum_id INTEGER PRIMARY KEY, split TEXT NOT NULL, signal TEXT NOT NULL, domain TEXT NOT NULL,
+            month TEXT NOT NULL, worth INTEGER NOT NULL, held INTEGER NOT NULL DEFAULT 0,
+            threshold INTEGER NOT NULL DEFAULT 9223372036854775807,
+            UNIQUE (split, signal, domain, month)) STRICT""",
+        # Narrow on purpose: a draw, a count or an eviction never touches the pages that hold prompts.
+        """CREATE TABLE items (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+            stratum_id INTEGER NOT NULL REFERENCES strata, split TEXT NOT NULL, signal TEXT NOT NULL,
+            domain TEXT NOT NULL, month TEXT NOT NULL, source TEXT NOT NULL, weight REAL NOT NULL,
+            time_s REAL NOT NULL, added_s REAL NOT NULL, random_key INTEGER NOT NULL,
+            loss REAL, loss_accepted REAL, priority REAL, cycle TEXT) STRICT""",
+        """CREATE TABLE contents (
+            seq INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE, body BLOB NOT NULL,
+            fingerprint BLOB NOT NULL, bands BLOB NOT NULL) STRICT""",
+        "CREATE TABLE bands (band INTEGER, seq INTEGER, PRIMARY KEY (band, seq)) STRICT, WITHOUT ROWID",
+        "CREATE TABLE tombstones (id TEXT PRIMARY KEY, removed_s REAL NOT NULL) STRICT, WITHOUT ROWID",
+        "CREATE INDEX items_retention ON items (stratum_id, random_key, cycle, priority, weight)",
+        """CREATE INDEX items_draw ON items (stratum_id, priority, weight)
+            WHERE split = 'train' AND weight > 0 AND cycle IS NOT NULL""",
+        """CREATE INDEX items_new ON items (time_s, seq)
+            WHERE split = 'train' AND weight > 0 AND cycle IS NULL""",
+        """CREATE TRIGGER item_added AFTER INSERT ON items BEGIN
+            UPDATE strata SET held = held + 1 WHERE stratum_id = NEW.stratum_id; END""",
+        """CREATE TRIGGER item_gone AFTER DELETE ON items BEGIN
+            UPDATE strata SET held = held - 1 WHERE stratum_id = OLD.stratum_id; END""",
+    ),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_TABLES,)
+
+
+def migrate(
+    connection: sqlite3.Connection,
+    *,
+    path: Path,
+    now_s: float,
+    migrations: tuple[Migration, ...] = MIGRATIONS,
+) -> None:
+    """Bring the schema up to date; a crash between two steps leaves the first one done and recorded.
+
+    Several processes may call it at once: each step takes the write lock and looks again before it runs.
+
+    Raises:
+        StateError: a newer program wrote the file, or it is not a replay buffer at all.
+    """
+    _refuse_foreign(connection, path)
+    _refuse_newer(connection, path, migrations[-1].version)
+    for step in migrations:
+        if step.version <= _version(connection):
+            continue
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if step.version > _version(connection):
+                _apply(connection, step, now_s)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def _apply(connection: sqlite3.Connection, step: Migration, now_s: float) -> None:
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_s REAL) STRICT"
+    )
+    for statement in step.statements:
+        connection.execute(statement)
+    connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", (step.version, step.name, now_s))
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migrations'").fetchone():
+        return 0
+    return int(connection.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchone()[0])
+
+
+def _refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if application != APPLICATION_ID and tables:
+        raise damaged(path, f"it is another program's database (application id {application:#x})")
+
+
+def _refuse_newer(connection: sqlite3.Connection, path: Path, known: int) -> None:
+    found = _version(connection)
+    if found > known:
+        raise StateError(
+            f"the replay buffer {path} has schema version {found}, this program knows up to {known}",
+            hint="upgrade laimark-sidecar, or restore the backup made before the upgrade",
+        )

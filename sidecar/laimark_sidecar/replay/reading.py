@@ -1,0 +1,110 @@
+"""The buffer's read queries; the caller holds a read transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+
+from laimark_sidecar.errors import DataError
+from laimark_sidecar.replay.answered import Answered
+from laimark_sidecar.replay.body import decode_body
+from laimark_sidecar.replay.item import Item, Signal, Split
+
+_ANSWER = "SELECT prefix, exchange_id, answer, version, time_s FROM answered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Consecutive items, and the row to go on behind."""
+
+    items: tuple[Item, ...]
+    last_seq: int
+
+
+def cursor(connection: sqlite3.Connection, source: str) -> bytes | None:
+    """Return the stored cursor of a source."""
+    row = connection.execute("SELECT position FROM cursors WHERE source = ?", (source,)).fetchone()
+    return None if row is None else bytes(row[0])
+
+
+def answers(connection: sqlite3.Connection, prefix: str) -> tuple[Answered, ...]:
+    """Return the answers to one prompt, oldest first."""
+    rows = connection.execute(f"{_ANSWER} WHERE prefix = ? ORDER BY time_s, rowid", (prefix,))
+    return tuple(_answered(row) for row in rows)
+
+
+def exchange_answer(connection: sqlite3.Connection, exchange_id: str) -> Answered | None:
+    """Return the answer of one exchange."""
+    row = connection.execute(f"{_ANSWER} WHERE exchange_id = ?", (exchange_id,)).fetchone()
+    return None if row is None else _answered(row)
+
+
+def item(connection: sqlite3.Connection, item_id: str) -> Item | None:
+    """Return one item by its id."""
+    row = connection.execute(
+        "SELECT body FROM contents JOIN items USING (seq) WHERE id = ?", (item_id,)
+    ).fetchone()
+    return None if row is None else decode_body(row[0])
+
+
+def position(connection: sqlite3.Connection, after: str | None) -> int:
+    """Return the row number of an item to go on behind; 0 for the start.
+
+    Raises:
+        DataError: the item is not held.
+    """
+    if after is None:
+        return 0
+    row = connection.execute("SELECT seq FROM items WHERE id = ?", (after,)).fetchone()
+    if row is None:
+        raise DataError(f"item {after!r} is not in the replay buffer", hint="start again without `after`")
+    return int(row[0])
+
+
+def page(
+    connection: sqlite3.Connection,
+    *,
+    after_seq: int,
+    size: int,
+    split: Split | None,
+    signal: Signal | None,
+    trained: bool | None,
+) -> Page:
+    """Return the next `size` items behind a row that match every given filter."""
+    rows = connection.execute(
+        """SELECT seq, body FROM items JOIN contents USING (seq)
+        WHERE seq > ?1 AND (?2 IS NULL OR split = ?2) AND (?3 IS NULL OR signal = ?3)
+            AND (?4 IS NULL OR (cycle IS NOT NULL) = ?4)
+        ORDER BY seq LIMIT ?5""",
+        (after_seq, split, signal, trained, size),
+    ).fetchall()
+    return Page(
+        items=tuple(decode_body(body) for _, body in rows), last_seq=rows[-1][0] if rows else after_seq
+    )
+
+
+def new_items(
+    connection: sqlite3.Connection,
+    limit: int,
+    *,
+    newest_s: float,
+    per_source: int | None,
+    trusted: tuple[str, ...],
+) -> tuple[Item, ...]:
+    """Return untrained lessons that arrived by `newest_s`, oldest first, with at most `per_source` of a source."""
+    rows = connection.execute(
+        """WITH ranked AS (
+            SELECT seq, time_s, source, row_number() OVER (PARTITION BY source ORDER BY time_s, seq) AS place
+            FROM items WHERE split = 'train' AND weight > 0 AND cycle IS NULL AND added_s <= ?1)
+        SELECT body FROM ranked JOIN contents USING (seq)
+        WHERE ?2 IS NULL OR place <= ?2 OR source IN (SELECT value FROM json_each(?3))
+        ORDER BY time_s, seq LIMIT ?4""",
+        (newest_s, per_source, json.dumps(trusted), limit),
+    )
+    return tuple(decode_body(body) for (body,) in rows)
+
+
+def _answered(row: tuple[str, str, str, str, float]) -> Answered:
+    prefix, exchange_id, answer, version, time_s = row
+    return Answered(prefix=prefix, exchange_id=exchange_id, answer=answer, version=version, time_s=time_s)

@@ -1,0 +1,274 @@
+"""The experience replay buffer: fixed size, prioritised, in one SQLite file.
+
+Each `ReplayStore` owns one connection, guarded by a lock: an instance may be shared by threads, and any number of
+processes may have their own on the same file. Readers never wait for a writer (WAL); a writer waits up to 10 s for
+another one, then `LockedError`. Every writing method is one transaction, on the disk when it returns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sqlite3
+import threading
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from laimark_sidecar.clock import Clock
+from laimark_sidecar.errors import ConfigError
+from laimark_sidecar.replay import drawing, forgetting, ingestion, integrity, reading, retention
+from laimark_sidecar.replay import stats as counting
+from laimark_sidecar.replay.answered import Answered
+from laimark_sidecar.replay.connection import connect, transaction
+from laimark_sidecar.replay.failures import explained
+from laimark_sidecar.replay.ingestion import IngestCounts
+from laimark_sidecar.replay.item import Item, Signal, Split
+from laimark_sidecar.replay.migrations import migrate
+from laimark_sidecar.replay.sampling import Drawn
+from laimark_sidecar.replay.stats import BufferStats
+from laimark_sidecar.replay.surprise import ItemLoss, priority
+
+_SALT = "laimark-replay-1"
+_PAGE_ITEMS = 256
+
+
+class ReplayStore:
+    """Use `ReplayStore.open`; close it, or use it as a context manager."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, *, clock: Clock, capacity: int, salt: str
+    ) -> None:
+        self._connection = connection
+        self._path = path
+        self._clock = clock
+        self._capacity = capacity
+        self._salt = salt
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        clock: Clock,
+        capacity: int = 4096,
+        max_bytes: int | None = None,
+        salt: str = _SALT,
+    ) -> Self:
+        """Open the buffer, creating it (owner-only) or upgrading its schema as needed.
+
+        Args:
+            path: the database file.
+            clock: tells when items arrive, for the quarantine.
+            capacity: items held at most, 15% of them held out; a smaller one takes effect with the next `ingest`.
+            max_bytes: limit of the file's size; beyond it a write fails as on a full disk.
+            salt: seeds the random keys that decide what stays; change it and new items get other fates.
+
+        Raises:
+            ConfigError: a capacity below 2.
+            StateError: the file is damaged, not a replay buffer, not accessible, or of a newer version.
+            LockedError: another process is upgrading it.
+        """
+        if capacity < 2:
+            raise ConfigError(f"the replay buffer's capacity is {capacity}, expected 2 or more")
+        with explained(path):
+            connection = connect(path, max_bytes=max_bytes)
+            try:
+                migrate(connection, path=path, now_s=clock.now_s())
+            except BaseException:
+                connection.close()
+                raise
+        return cls(connection, path, clock=clock, capacity=capacity, salt=salt)
+
+    def close(self) -> None:
+        """Close the connection; what was committed is safe whether or not this is called."""
+        with self._lock:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def cursor(self, source: str) -> bytes | None:
+        """Return how far `source` has been ingested, as that source wrote it; None before the first time."""
+        with self._reading() as connection:
+            return reading.cursor(connection, source)
+
+    def ingest(
+        self, source: str, cursor: bytes, answered: Sequence[Answered], items: Sequence[Item]
+    ) -> IngestCounts:
+        """Store a batch together with the source's new cursor: all or nothing, so every line counts exactly once.
+
+        Known ids are ignored, forgotten ones stay forgotten, and a fourth near-copy is left out. What exceeds the
+        capacity is evicted in the same transaction.
+
+        Raises:
+            DataError: text that cannot be stored.
+            StateError: the disk is full; nothing of the batch was stored and the cursor has not moved.
+        """
+        with self._writing() as connection:
+            ingestion.add_answers(connection, answered, capacity=self._capacity)
+            added, duplicate, near_duplicate = ingestion.add_items(
+                connection, items, now_s=self._clock.now_s(), salt=self._salt
+            )
+            evicted = retention.evict(connection, capacity=self._capacity)
+            connection.execute(
+                "INSERT OR REPLACE INTO cursors (source, position) VALUES (?, ?)", (source, cursor)
+            )
+        return IngestCounts(added=added, duplicate=duplicate, near_duplicate=near_duplicate, evicted=evicted)
+
+    def answers(self, prefix: str) -> tuple[Answered, ...]:
+        """Return the remembered answers to one prompt, oldest first."""
+        with self._reading() as connection:
+            return reading.answers(connection, prefix)
+
+    def exchange_answer(self, exchange_id: str) -> Answered | None:
+        """Return the remembered answer of one exchange."""
+        with self._reading() as connection:
+            return reading.exchange_answer(connection, exchange_id)
+
+    def get(self, item_id: str) -> Item | None:
+        """Return the item with this id, if it is held."""
+        with self._reading() as connection:
+            return reading.item(connection, item_id)
+
+    def items(
+        self,
+        *,
+        split: Split | None = None,
+        signal: Signal | None = None,
+        trained: bool | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> Iterator[Item]:
+        """Yield items in order of arrival, a page at a time: memory stays small and a writer is never blocked.
+
+        Args:
+            split: only items of this split.
+            signal: only items with this signal.
+            trained: only items that a cycle has used (True) or has not (False).
+            limit: at most this many.
+            after: go on behind this item.
+
+        Raises:
+            DataError: `after` names an item that is not held.
+        """
+        with self._reading() as connection:
+            position = reading.position(connection, after)
+        left = limit
+        while left is None or left > 0:
+            size = _PAGE_ITEMS if left is None else min(left, _PAGE_ITEMS)
+            with self._reading() as connection:
+                page = reading.page(
+                    connection, after_seq=position, size=size, split=split, signal=signal, trained=trained
+                )
+            yield from page.items
+            if len(page.items) < size:
+                return
+            position = page.last_seq
+            left = None if left is None else left - size
+
+    def remove(self, ids: Iterable[str]) -> int:
+        """Forget items and the answers they were made from, for good; returns how many items were held.
+
+        The ids are remembered, so reading the same journal again does not bring them back. The text is
+        overwritten in the file and the write-ahead log is emptied, as far as other readers allow it.
+        """
+        with self._writing() as connection:
+            removed = sum(
+                forgetting.forget(connection, item_id, now_s=self._clock.now_s()) for item_id in ids
+            )
+        with self._reading(snapshot=False) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return removed
+
+    def stats(self) -> BufferStats:
+        """Return counts of what is held, all as of one moment."""
+        with self._reading() as connection:
+            return counting.stats(connection, capacity=self._capacity)
+
+    def mark_trained(self, ids: Iterable[str], cycle: str) -> int:
+        """Record that a cycle, accepted or rejected, has used these items; returns how many were new to that.
+
+        Marking again changes nothing: the first cycle stays.
+        """
+        query = "UPDATE items SET cycle = ? WHERE id = ? AND cycle IS NULL"
+        with self._writing() as connection:
+            return sum(connection.execute(query, (cycle, item_id)).rowcount for item_id in ids)
+
+    def new_items(
+        self,
+        limit: int,
+        *,
+        quarantine_s: float = 0.0,
+        per_source: int | None = None,
+        trusted: Collection[str] = (),
+    ) -> tuple[Item, ...]:
+        """Return up to `limit` lessons that no cycle has used: train split, weight above 0, oldest first.
+
+        Args:
+            limit: at most this many.
+            quarantine_s: leave out what arrived less than this long ago, by this machine's clock: a log that
+                others write can claim any time.
+            per_source: at most this many of any one source.
+            trusted: sources that `per_source` does not bound.
+        """
+        newest_s = self._clock.now_s() - quarantine_s
+        with self._reading() as connection:
+            return reading.new_items(
+                connection, limit, newest_s=newest_s, per_source=per_source, trusted=tuple(trusted)
+            )
+
+    def record_surprise(self, losses: Iterable[ItemLoss]) -> int:
+        """Store measured losses and the priority that follows from them; returns how many items were held."""
+        with self._writing() as connection:
+            return sum(_record(connection, one) for one in losses)
+
+    def draw(self, count: int, *, rng: random.Random, exclude: Collection[str] = ()) -> tuple[Drawn, ...]:
+        """Draw up to `count` past lessons without replacement, for replay beside new ones.
+
+        Only items that a cycle has used can be drawn: what waits in quarantine does not slip in as replay. Three
+        times as many are drawn in proportion to priority^.6; of them those stay whose loss rose most since the
+        last accepted adapter. Equal buffers and equal `rng` states give equal draws.
+        """
+        with self._reading() as connection:
+            return drawing.draw(connection, count, rng=rng, exclude=exclude)
+
+    def check(self) -> tuple[str, ...]:
+        """Verify the whole file and its bookkeeping; returns what is wrong, nothing if it is sound."""
+        with self._reading() as connection:
+            return integrity.check(connection)
+
+    @contextlib.contextmanager
+    def _reading(self, *, snapshot: bool = True) -> Iterator[sqlite3.Connection]:
+        with self._lock, explained(self._path):
+            if not snapshot or self._connection.in_transaction:
+                yield self._connection
+                return
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                self._connection.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, explained(self._path), transaction(self._connection):
+            yield self._connection
+
+
+def _record(connection: sqlite3.Connection, losses: ItemLoss) -> int:
+    row = connection.execute("SELECT weight FROM items WHERE id = ?", (losses.id,)).fetchone()
+    if row is None:
+        return 0
+    connection.execute(
+        "UPDATE items SET loss = ?, loss_accepted = coalesce(?, loss_accepted), priority = ? WHERE id = ?",
+        (losses.loss, losses.loss_accepted, priority(row[0], losses), losses.id),
+    )
+    return 1

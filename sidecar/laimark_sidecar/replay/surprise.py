@@ -1,0 +1,38 @@
+"""Learnable surprise: what the user's explanation would have made easier, which is what is worth replaying."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from laimark_sidecar.errors import DataError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemLoss:
+    """Mean loss of one item's target under the current adapter, in nats per token.
+
+    Raises:
+        DataError: a loss is not a finite number.
+    """
+
+    id: str
+    loss: float
+    """l(y|x)."""
+    loss_hint: float
+    """l(y|x, hint): with the user's explanation in the prompt."""
+    loss_accepted: float | None = None
+    """l(y|x) under the last accepted adapter; None keeps what is known."""
+
+    def __post_init__(self) -> None:
+        for loss in (self.loss, self.loss_hint, self.loss_accepted):
+            if loss is not None and not math.isfinite(loss):
+                raise DataError(f"item {self.id} has a loss of {loss}, expected a finite number of nats")
+
+
+def priority(weight: float, losses: ItemLoss) -> float:
+    """Return `w * max(0, l(y|x) - l(y|x, hint))` in nats per token.
+
+    Raw loss would keep typos and poison: they stay surprising however well they are explained.
+    """
+    return weight * max(0.0, losses.loss - losses.loss_hint)
