@@ -7,8 +7,9 @@ Source: llama.cpp `conversion/` (as shipped in the llama-cpp-python 0.3.36 sdist
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from laimark_converters import names
 from laimark_converters.errors import ConversionError
 
 
@@ -24,18 +25,43 @@ class Architecture:
     """q, k and v carry biases in every model of the family."""
     qk_norm: bool = False
     """Each layer has `q_norm` and `k_norm` weights."""
-    base: bool = False
-    """`write_base_gguf` can write a base model of this architecture, not only adapters for it."""
+    projections: Mapping[str, str] = field(default_factory=lambda: names.PROJECTIONS)
+    """Hugging Face module -> ggml name of what a LoRA may sit on."""
 
 
 ARCHITECTURES: Mapping[str, Architecture] = {
     a.gguf: a
     for a in (
-        Architecture(gguf="llama", permuted=True, base=True),
-        Architecture(gguf="qwen2", qkv_bias=True, base=True),
-        Architecture(gguf="qwen3", qk_norm=True, base=True),
+        Architecture(gguf="llama", permuted=True),
+        Architecture(gguf="granite", permuted=True),
+        Architecture(gguf="qwen2", qkv_bias=True),
+        Architecture(gguf="qwen3", qk_norm=True),
+        Architecture(gguf="gemma"),
+        Architecture(gguf="gemma2"),
+        Architecture(gguf="gemma3"),
+        Architecture(gguf="phi3", projections=names.FUSED_PROJECTIONS),
     )
 }
+
+_FUSED = "its q, k and v are one tensor in an order of its own"
+_EXPERTS = "its experts are stacked into one tensor"
+_LATENT = "its attention is split into latent projections"
+_STATE_SPACE = "its layers are not all attention"
+_ROTARY = "its q and k are reordered in a way that is not known here"
+
+REFUSED: Mapping[str, str] = {
+    **dict.fromkeys(("bloom", "gptneox", "falcon", "gpt2", "mpt", "starcoder", "phi2", "chatglm"), _FUSED),
+    **dict.fromkeys(
+        ("qwen2moe", "qwen3moe", "llama4", "gpt-oss", "dbrx", "grok", "glm4moe", "ernie4_5-moe"), _EXPERTS
+    ),
+    **dict.fromkeys(("deepseek2", "minicpm3", "plm", "kimi-linear"), _LATENT),
+    **dict.fromkeys(
+        ("mamba", "mamba2", "jamba", "rwkv6", "rwkv7", "falcon-h1", "lfm2", "granitehybrid"), _STATE_SPACE
+    ),
+    **dict.fromkeys(("qwen3next", "qwen35", "qwen35moe"), _STATE_SPACE),
+    **dict.fromkeys(("glm4", "qwen2vl", "qwen3vl", "ernie4_5"), _ROTARY),
+}
+"""`general.architecture` -> why no adapter is converted for it."""
 
 HF_CLASSES: Mapping[str, str] = {
     "LlamaForCausalLM": "llama",
@@ -58,3 +84,18 @@ def for_hf_class(name: str) -> Architecture:
             hint="convert this base with llama.cpp's convert_hf_to_gguf.py and name the GGUF instead",
         )
     return ARCHITECTURES[HF_CLASSES[name]]
+
+
+def for_gguf(name: str) -> Architecture:
+    """Return the architecture that a served base names, when adapters for it are converted.
+
+    Raises:
+        ConversionError: they are not; the message gives the reason.
+    """
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    reason = REFUSED.get(name, "nobody has compared its conversion with llama.cpp's yet")
+    raise ConversionError(
+        f"adapters for the architecture {name!r} are not converted: {reason}",
+        hint=f"choose a base of {', '.join(ARCHITECTURES)}",
+    )

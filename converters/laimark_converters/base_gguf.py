@@ -18,17 +18,11 @@ from numpy.typing import NDArray
 from laimark_converters import gguf_output, names
 from laimark_converters.atomic import replacing
 from laimark_converters.errors import ConversionError
-from laimark_converters.gguf_output import Dtype, OutputTensor
+from laimark_converters.gguf_output import FILE_TYPES, Dtype, OutputTensor
 from laimark_converters.hf_config import ModelShape, read_shape
 from laimark_converters.rotary import llama3_factors, permute_rows
 from laimark_converters.safetensors_index import StoredTensor, read_model_index
 from laimark_converters.tokenizer import Tokenizer, read_tokenizer
-
-_FILE_TYPES = {
-    "f32": gguf.LlamaFileType.ALL_F32,
-    "f16": gguf.LlamaFileType.MOSTLY_F16,
-    "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +140,7 @@ def _output(planned: _Planned, stored: Mapping[str, StoredTensor], dtype: Dtype)
 
 def _add_model_keys(writer: Any, shape: ModelShape, dtype: Dtype) -> None:
     writer.add_type(gguf.GGUFType.MODEL)
-    writer.add_file_type(_FILE_TYPES[dtype])
+    writer.add_file_type(FILE_TYPES[dtype])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     writer.add_block_count(shape.layers)
     writer.add_context_length(shape.context)

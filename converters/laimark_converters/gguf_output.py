@@ -23,6 +23,12 @@ _TYPES = {
     "f16": gguf.GGMLQuantizationType.F16,
     "q8_0": gguf.GGMLQuantizationType.Q8_0,
 }
+FILE_TYPES = {
+    "f32": gguf.LlamaFileType.ALL_F32,
+    "f16": gguf.LlamaFileType.MOSTLY_F16,
+    "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
+}
+"""`general.file_type` of a file whose matrices are mostly of that type."""
 _BLOCK_VALUES = 1 << 20
 """Values converted at a time: 4 MiB of float32."""
 

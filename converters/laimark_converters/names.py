@@ -15,6 +15,14 @@ PROJECTIONS: Mapping[str, str] = {
 }
 """The linear projections of a layer: what a LoRA may sit on."""
 
+FUSED_PROJECTIONS: Mapping[str, str] = {
+    "self_attn.qkv_proj": "attn_qkv",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+}
+"""The same where both sides keep q, k, v and gate, up fused in the same order (phi3)."""
+
 NORMS: Mapping[str, str] = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm"}
 QK_NORMS: Mapping[str, str] = {"self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm"}
 BIASED = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")

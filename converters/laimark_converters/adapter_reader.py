@@ -1,0 +1,93 @@
+"""Read a GGUF adapter back into Hugging Face's order: the inverse that conversions are checked with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gguf import quants
+from numpy.typing import NDArray
+
+from laimark_converters.errors import ConversionError
+from laimark_converters.header import GgufHeader, TensorInfo, read_header
+from laimark_converters.rotary import unpermute_rows
+
+_HALVES = (".lora_a", ".lora_b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraPair:
+    """One projection's LoRA: the served update of W is alpha/rank * b @ a."""
+
+    a: NDArray[np.float32]
+    """(rank, in)"""
+    b: NDArray[np.float32]
+    """(out, rank), rows in ggml's order."""
+
+    @property
+    def rank(self) -> int:
+        return int(self.a.shape[0])
+
+    def unpermuted(self, heads: int) -> NDArray[np.float32]:
+        """Return b with its rows in Hugging Face's order, for a q or k projection of a permuted architecture."""
+        return unpermute_rows(self.b, heads)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterGguf:
+    """A GGUF adapter in memory."""
+
+    architecture: str
+    alpha: float
+    pairs: Mapping[str, LoraPair]
+    """Name of the base's tensor, `blk.0.attn_q.weight`, -> its LoRA."""
+    metadata: Mapping[str, str]
+    """The text keys under `laimark.`, without that prefix."""
+
+    def update(self, name: str) -> NDArray[np.float64]:
+        """Return what is added to the base's tensor `name`, (out, in), in ggml's row order."""
+        pair = self.pairs[name]
+        return self.alpha / pair.rank * (pair.b.astype(np.float64) @ pair.a.astype(np.float64))
+
+
+def read_adapter_gguf(path: Path) -> AdapterGguf:
+    """Return the adapter at `path`; f16 and q8_0 halves are widened to float32.
+
+    Raises:
+        ConversionError: the file is damaged, is not a LoRA adapter, or holds a half without its other half.
+    """
+    header = read_header(path)
+    if header.text("general.type") != "adapter" or header.text("adapter.type") != "lora":
+        raise ConversionError(
+            f"{path.name} is not a LoRA adapter (general.type {header.text('general.type')!r})"
+        )
+    names = sorted(
+        {name.removesuffix(half) for name in header.tensors for half in _HALVES if name.endswith(half)}
+    )
+    return AdapterGguf(
+        architecture=header.architecture,
+        alpha=header.number("adapter.lora.alpha") or 0.0,
+        pairs={name: _pair(path, header, name) for name in names},
+        metadata={
+            key.removeprefix("laimark."): value
+            for key, value in header.keys.items()
+            if key.startswith("laimark.") and isinstance(value, str)
+        },
+    )
+
+
+def _pair(path: Path, header: GgufHeader, name: str) -> LoraPair:
+    halves = [header.tensors.get(name + half) for half in _HALVES]
+    a, b = halves
+    if a is None or b is None:
+        raise ConversionError(f"{path.name} holds only one half of the LoRA for {name}")
+    return LoraPair(a=_load(path, a), b=_load(path, b))
+
+
+def _load(path: Path, info: TensorInfo) -> NDArray[np.float32]:
+    raw: NDArray[Any] = np.fromfile(path, dtype=np.uint8, count=info.size_bytes, offset=info.offset)
+    rows = raw.reshape(info.shape[0], -1)
+    return np.ascontiguousarray(quants.dequantize(rows, info.kind), dtype=np.float32).reshape(info.shape)
