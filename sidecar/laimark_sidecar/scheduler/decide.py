@@ -76,7 +76,8 @@ class Decision:
 def decide(now: Situation, policy: Policy) -> Decision:
     """Decide. Never `start` or `continue` while paused, busy, or without news of the runner.
 
-    A request skips `min_new`, `min_interval_s` and the wait after a failure, but neither a pause nor a busy runner.
+    A request skips `min_new` and `min_interval_s` and shortens the wait after failures to `retry_s`; it skips
+    neither a pause nor a busy runner.
     """
     obstacle = _obstacle(now)
     if now.training_now:
@@ -119,7 +120,8 @@ def _too_soon(now: Situation, policy: Policy) -> str:
     quiet_s = min(policy.requested_idle_s, policy.idle_s) if now.train_requested else policy.idle_s
     if now.idle_s < quiet_s:
         return f"{now.idle_s:.0f} of {quiet_s:.0f} s of quiet"
-    left_s = 0.0 if now.train_requested else _left_s(now, retry_wait_s(now.failures, policy))
+    wait_s = retry_wait_s(now.failures, policy)
+    left_s = _left_s(now, min(wait_s, policy.retry_s) if now.train_requested else wait_s)
     return f"attempt {now.failures} failed; the next in {left_s:.0f} s" if left_s > 0 else ""
 
 

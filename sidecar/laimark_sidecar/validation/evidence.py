@@ -79,16 +79,11 @@ class Evidence:
 
 def unmeasurable(evidence: Evidence) -> tuple[str, ...]:
     """Return the ids of the items with a figure that is not finite, in order."""
-    items = (*evidence.heldout, *evidence.core)
-    broken = [
-        item.id
-        for item in items
-        if not all(map(math.isfinite, (item.base, item.candidate, item.previous or 0.0)))
+    measured = [
+        *((i.id, (i.base, i.candidate, i.previous or 0.0)) for i in (*evidence.heldout, *evidence.core)),
+        *((d.id, (d.kl, d.entropy_base, d.entropy_candidate)) for d in evidence.drift),
     ]
-    for score in evidence.drift:
-        if not all(map(math.isfinite, (score.kl, score.entropy_base, score.entropy_candidate))):
-            broken.append(score.id)
-    return tuple(broken)
+    return tuple(name for name, figures in measured if not all(map(math.isfinite, figures)))
 
 
 def encode(evidence: Evidence) -> bytes:

@@ -69,7 +69,7 @@ def sign_flip_p(differences: Sequence[float]) -> float:
     slack = 1e-12 * math.fsum(map(abs, differences))  # rounding must not part what is equal
     flips = itertools.product((1.0, -1.0), repeat=len(differences))
     sums = (math.fsum(s * d for s, d in zip(signs, differences, strict=True)) for signs in flips)
-    return sum(total >= observed - slack for total in sums) / 2 ** len(differences)
+    return sum(total >= observed - slack for total in sums) / (1 << len(differences))
 
 
 def worst_mean(values: Sequence[float], *, share: float) -> float:
@@ -99,22 +99,22 @@ def level(k: int, *, alpha: float = 0.05, floor: float = 0.01) -> float:
 def _bootstrap(differences: Sequence[float], *, alpha: float, seed: int, draws: int) -> Estimate:
     import numpy as np
 
-    values_N = np.asarray(differences, dtype=np.float64)  # N items, D draws
-    n = len(values_N)
+    values = np.asarray(differences, dtype=np.float64)
+    n = len(values)
     rng = np.random.default_rng(seed)
     block = max(1, _BLOCK // n)  # bounds memory: 8 MB of indices at a time, however many items
-    means_D = np.concatenate(
+    means = np.concatenate(
         [
-            values_N[rng.integers(0, n, size=(min(block, draws - start), n))].mean(axis=1)
+            values[rng.integers(0, n, size=(min(block, draws - start), n))].mean(axis=1)
             for start in range(0, draws, block)
         ]
     )
-    low, high = np.quantile(means_D, [alpha / 2, 1 - alpha / 2])
+    low, high = np.quantile(means, [alpha / 2, 1 - alpha / 2])
     return Estimate(
-        mean=float(values_N.mean()),
+        mean=float(values.mean()),
         low=float(low),
         high=float(high),
-        p=float((1 + np.count_nonzero(means_D <= 0)) / (draws + 1)),
+        p=float((1 + np.count_nonzero(means <= 0)) / (draws + 1)),
         n=n,
         confidence=1 - alpha,
         method="bootstrap",
