@@ -6,6 +6,7 @@ random stream.
 
 from __future__ import annotations
 
+import functools
 import re
 import zlib
 from dataclasses import dataclass
@@ -81,12 +82,20 @@ def _shingle_hashes(text: str) -> NDArray[np.uint64]:
 def _minima(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     import numpy as np
 
-    factors = np.array([_constant(2 * index) | 1 for index in range(PERMUTATIONS)], dtype=np.uint64)
-    offsets = np.array([_constant(2 * index + 1) for index in range(PERMUTATIONS)], dtype=np.uint64)
+    factors, offsets = _permutations()
     # Multiply-shift hashing: arithmetic modulo 2^64, of which the high half is well mixed.
     hashed = (hashes[:, None] * factors + offsets) >> np.uint64(32)
     minima: NDArray[np.uint64] = hashed.min(axis=0)
     return minima
+
+
+@functools.cache
+def _permutations() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    import numpy as np
+
+    factors = np.array([_constant(2 * index) | 1 for index in range(PERMUTATIONS)], dtype=np.uint64)
+    offsets = np.array([_constant(2 * index + 1) for index in range(PERMUTATIONS)], dtype=np.uint64)
+    return factors, offsets
 
 
 def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:

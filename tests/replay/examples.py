@@ -1,0 +1,76 @@
+"""Items, answers and a clock for the tests of the buffer; every text is different unless a test says otherwise."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.replay.answered import Answered
+from laimark_sidecar.replay.item import SIGNAL_WEIGHT, Item, Signal, Span, Split
+
+NOVEMBER_S = 1_793_000_000.0  # 2026-10-26; a test that cares about months adds whole days
+DAY_S = 86_400.0
+
+
+class HandClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, now_s: float = NOVEMBER_S) -> None:
+        self.time_s = now_s
+
+    def now_s(self) -> float:
+        return self.time_s
+
+    def monotonic_s(self) -> float:
+        return self.time_s
+
+
+def words(seed: int, count: int = 40) -> str:
+    """Return `count` words that no other seed shares more than a few of."""
+    rng = random.Random(seed)
+    return " ".join(f"w{rng.randrange(100_000)}" for _ in range(count))
+
+
+def make_item(
+    number: int,
+    *,
+    signal: Signal = "edit",
+    split: Split = "train",
+    domain: str = "text",
+    source: str = "journal",
+    time_s: float | None = None,
+    weight: float | None = None,
+    prompt: str | None = None,
+    target: str | None = None,
+    exchange_ids: Sequence[str] = (),
+) -> Item:
+    """Return item `number`; its time follows its number unless given."""
+    text = words(number) if target is None else target
+    return Item(
+        id=f"item-{number:06}",
+        time_s=NOVEMBER_S + number if time_s is None else time_s,
+        source=source,
+        signal=signal,
+        weight=SIGNAL_WEIGHT[signal] if weight is None else weight,
+        domain=domain,
+        split=split,
+        messages=(Message(role="user", content=f"request {number}" if prompt is None else prompt),),
+        target=text,
+        spans=(Span(start=0, end=len(text), provenance="typed", learn=True),),
+        exchange_ids=tuple(exchange_ids) or (f"exchange-{number:06}",),
+    )
+
+
+def make_items(*numbers: int, signal: Signal = "edit", split: Split = "train") -> tuple[Item, ...]:
+    return tuple(make_item(number, signal=signal, split=split) for number in numbers)
+
+
+def make_answer(number: int, *, prefix: str = "prefix", time_s: float | None = None) -> Answered:
+    return Answered(
+        prefix=prefix,
+        exchange_id=f"exchange-{number:06}",
+        answer=f"answer {number}",
+        version="",
+        time_s=NOVEMBER_S + number if time_s is None else time_s,
+    )

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from laimark_sidecar.replay.quotas import Stratum, allot, heldout_capacity, quotas
+
+
+def stratum(
+    number: int, held: int, *, month: str = "2026-11", worth: bool = True, heldout: bool = False
+) -> Stratum:
+    return Stratum(id=number, heldout=heldout, month=month, worth=worth, held=held)
+
+
+def test_everything_fits_when_there_is_room() -> None:
+    assert allot([3, 5, 2], 10) == (3, 5, 2)
+
+
+def test_what_a_small_stratum_leaves_goes_to_the_others() -> None:
+    assert allot([2, 100, 100], 30) == (2, 14, 14)
+
+
+def test_places_that_do_not_divide_go_to_the_first() -> None:
+    assert allot([9, 9, 9], 10) == (4, 3, 3)
+
+
+@given(st.lists(st.integers(0, 50), max_size=12), st.integers(0, 200))
+def test_water_filling_agrees_with_giving_one_place_at_a_time(held: list[int], places: int) -> None:
+    # Oracle: hand out places one by one, each to the least filled stratum that still wants one.
+    given_out = [0] * len(held)
+    for _ in range(places):
+        wanting = [index for index in range(len(held)) if given_out[index] < held[index]]
+        if not wanting:
+            break
+        given_out[min(wanting, key=given_out.__getitem__)] += 1
+    assert allot(held, places) == tuple(given_out)
+
+
+def test_held_out_items_have_their_own_fifteen_percent() -> None:
+    result = quotas([stratum(1, 500, heldout=True), stratum(2, 500)], 100)
+    assert result == {1: 15, 2: 85}
+
+
+def test_a_tiny_buffer_still_has_a_place_for_a_held_out_item() -> None:
+    assert heldout_capacity(2) == 1
+
+
+def test_items_of_no_weight_only_get_what_the_others_leave() -> None:
+    full = quotas([stratum(1, 500), stratum(2, 500, worth=False)], 100)
+    roomy = quotas([stratum(1, 20), stratum(2, 500, worth=False)], 100)
+    assert (full, roomy) == ({1: 85, 2: 0}, {1: 20, 2: 65})
+
+
+def test_the_oldest_month_gives_way_when_there_are_more_strata_than_places() -> None:
+    result = quotas([stratum(1, 9, month="2026-01"), stratum(2, 9, month="2026-02")], 2)
+    assert result == {1: 0, 2: 1}
