@@ -34,7 +34,7 @@ trap _clean_up EXIT
 _last_sign_of_life() {
   # A compiler's step count says more than its last line, which may be a long command.
   local line
-  line=$(tail -c 4096 "$1" 2>/dev/null | grep -oE '\[[0-9]+/[0-9]+\]' | tail -n 1) || true
+  line=$(tail -c 65536 "$1" 2>/dev/null | grep -oE '\[[0-9]+/[0-9]+\]' | tail -n 1) || true
   [ -n "$line" ] || line=$(tail -n 1 "$1" 2>/dev/null | tr -d '\r' | cut -c1-90) || true
   printf '%s' "$line"
 }

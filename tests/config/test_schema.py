@@ -1,0 +1,58 @@
+"""The sections check themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from laimark_sidecar.config.schema import (
+    SECTIONS,
+    Config,
+    Gate,
+    Promotion,
+    Training,
+    all_keys,
+    make,
+    section_doc,
+)
+from laimark_sidecar.errors import ConfigError
+
+
+def test_every_section_of_the_configuration_is_in_the_table() -> None:
+    assert [name for name, _ in SECTIONS] == list(Config.__dataclass_fields__)
+
+
+def test_every_default_fits_its_own_key() -> None:
+    assert [key.problem(key.default) for key in all_keys()] == [""] * len(all_keys())
+
+
+def test_every_key_and_section_is_documented() -> None:
+    assert all(key.doc.endswith((".", "latest, me:prev.")) for key in all_keys())
+    assert all(section_doc(name) for name, _ in SECTIONS)
+
+
+def test_a_section_with_a_bad_value_cannot_be_made() -> None:
+    with pytest.raises(ConfigError, match=r"training\.steps is 0, expected at least 1"):
+        Training(steps=0)
+
+
+def test_micro_batches_must_divide_the_batch() -> None:
+    with pytest.raises(
+        ConfigError, match=r"micro_batch_size is 3, which does not divide training\.batch_size"
+    ):
+        Config(training=Training(batch_size=8, micro_batch_size=3))
+
+
+def test_the_alarm_must_not_lie_above_the_stop() -> None:
+    with pytest.raises(ConfigError, match=r"gate\.kl_alarm is 0\.9, above gate\.kl_stop \(0\.8\)"):
+        Config(gate=Gate(kl_alarm=0.9))
+
+
+@pytest.mark.parametrize("name", ["", "me:latest", "a b", "-x", "ä"])
+def test_the_prefix_of_served_names_is_plain(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"promotion\.name"):
+        Config(promotion=Promotion(name=name))
+
+
+def test_absent_values_have_their_defaults() -> None:
+    assert make({}) == Config()
+    assert make({"training": {"steps": 7}}) == Config(training=Training(steps=7))
