@@ -62,7 +62,9 @@ class Base:
         forget_reasons()
         if not self.path.is_file():
             raise RunnerError(f"base model {self.path} does not exist")
-        self._model = lib.llama_model_load_from_file(str(self.path).encode(), lib.llama_model_default_params())
+        self._model = lib.llama_model_load_from_file(
+            str(self.path).encode(), lib.llama_model_default_params()
+        )
         if not self._model:
             raise RunnerError(f"llama.cpp cannot load {self.path}: {reason()}")
         options = lib.llama_context_default_params()
@@ -75,7 +77,9 @@ class Base:
         options.no_perf = True
         self._context = lib.llama_init_from_model(self._model, options)
         if not self._context:
-            raise RunnerError(f"llama.cpp cannot make a context of {context} tokens for {self.path}: {reason()}")
+            raise RunnerError(
+                f"llama.cpp cannot make a context of {context} tokens for {self.path}: {reason()}"
+            )
         self._memory = lib.llama_get_memory(self._context)
         self._batch = lib.llama_batch_init(_BATCH_TOKENS, 0, 1)
         self.context = int(options.n_ctx)
@@ -86,7 +90,9 @@ class Base:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -194,7 +200,9 @@ class Base:
             batch.logits[index] = index >= first
         code = self._lib.llama_decode(self._context, batch)
         if code != 0:
-            raise RunnerError(f"llama.cpp failed to decode {len(tokens)} tokens at {self._position}: code {code}")
+            raise RunnerError(
+                f"llama.cpp failed to decode {len(tokens)} tokens at {self._position}: code {code}"
+            )
         self._position += len(tokens)
         wanted = len(tokens) - max(0, first)
         shape = (max(0, wanted), self.vocabulary.size)

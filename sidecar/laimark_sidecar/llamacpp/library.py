@@ -41,7 +41,7 @@ def _log_callback(llama_cpp: Any) -> Any:
     keep = False
 
     @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
-    def on_line(level: int, text: bytes, user_data: object) -> None:
+    def on_line(level: int, text: bytes, _user_data: object) -> None:
         nonlocal keep
         if level != _CONTINUE:
             keep = level in (_WARN, _ERROR)

@@ -1,4 +1,4 @@
-"""Numbers from logits. V = vocabulary, T = positions; natural logarithms throughout."""
+"""Numbers from logits. Suffixes: t positions, v vocabulary; natural logarithms throughout."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return result
 
 
-def top(logprobs_V: NDArray[np.float64], count: int) -> list[int]:  # noqa: N803 - shape suffix
+def top(logprobs_v: NDArray[np.float64], count: int) -> list[int]:
     """Return the ids of the `count` most likely tokens, most likely first, equal ones by id."""
     import numpy as np
 
-    count = min(count, logprobs_V.shape[-1])
+    count = min(count, logprobs_v.shape[-1])
     if count <= 0:
         return []
-    candidates = np.argpartition(-logprobs_V, count - 1)[:count]
-    return sorted((int(token) for token in candidates), key=lambda token: (-float(logprobs_V[token]), token))
+    candidates = np.argpartition(-logprobs_v, count - 1)[:count]
+    return sorted((int(token) for token in candidates), key=lambda token: (-float(logprobs_v[token]), token))
 
 
-def entropy(logprobs_TV: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: N803 - shape suffix
+def entropy(logprobs_tv: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the entropy of every position in nats, `[T]`."""
     import numpy as np
 
-    result: NDArray[np.float64] = -(np.exp(logprobs_TV) * logprobs_TV).sum(axis=-1)
+    result: NDArray[np.float64] = -(np.exp(logprobs_tv) * logprobs_tv).sum(axis=-1)
     return result
 
 
-def kl(base_TV: NDArray[np.float64], other_TV: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: N803 - shape suffix
+def kl(base_tv: NDArray[np.float64], other_tv: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return KL(base || other) of every position in nats, `[T]`, over the full vocabulary."""
     import numpy as np
 
-    result: NDArray[np.float64] = (np.exp(base_TV) * (base_TV - other_TV)).sum(axis=-1)
+    result: NDArray[np.float64] = (np.exp(base_tv) * (base_tv - other_tv)).sum(axis=-1)
     return result

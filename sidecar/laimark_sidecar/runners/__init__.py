@@ -1,0 +1,1 @@
+"""Runners: processes that serve the base and its adapters by name."""

@@ -8,7 +8,9 @@ import msgspec
 
 from laimark_sidecar.errors import RunnerError
 
-Kind = Literal["invalid_request_error", "authentication_error", "permission_error", "not_found_error", "server_error"]
+Kind = Literal[
+    "invalid_request_error", "authentication_error", "permission_error", "not_found_error", "server_error"
+]
 
 
 class ApiError(RunnerError):

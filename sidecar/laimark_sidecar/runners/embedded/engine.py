@@ -170,7 +170,7 @@ class Engine:
         """Refuse new requests and end those running or waiting as `aborted`."""
         self._draining.set()
 
-    def close(self, *, timeout_s: float = 2.0) -> None:
+    def close(self, *, timeout_s: float = 0.5) -> None:
         """Drain, free everything and end the thread. A decode that outlasts the timeout is left to the process's end."""
         self.drain()
         self._commands.put(_Stop())
@@ -199,9 +199,11 @@ class Engine:
                 done = self._generate(request)
         except LaimarkError as error:
             done = Done(finish="error", answer_tokens=0, error=str(error))
-        except Exception:  # noqa: BLE001 - the supervisor of the only thread that answers: it must outlive one bad request
+        except Exception:  # the only thread that answers must outlive one bad request
             log.exception("answering failed", extra=action("embedded.answer.bug"))
-            done = Done(finish="error", answer_tokens=0, error="internal error; the server's log has the traceback")
+            done = Done(
+                finish="error", answer_tokens=0, error="internal error; the server's log has the traceback"
+            )
         with self._lock:
             self._waiting -= 1
             self._served += 1

@@ -66,8 +66,8 @@ def generate(
     """
     base.clear()
     base.set_adapter(adapter)
-    logits_V = _read_prompt(base, prompt, cancelled)
-    if logits_V is None:
+    logits_v = _read_prompt(base, prompt, cancelled)
+    if logits_v is None:
         yield Done(finish="aborted", answer_tokens=0)
         return
     random = generator(sampling)
@@ -80,9 +80,9 @@ def generate(
         if cancelled():
             finish = "aborted"
             break
-        _refuse_nan(base, logits_V)
-        token = choose(logits_V, sampling, random)
-        logprob = None if sampling.logprobs is None else score(vocabulary, logits_V, token, sampling.logprobs)
+        _refuse_nan(base, logits_v)
+        token = choose(logits_v, sampling, random)
+        logprob = None if sampling.logprobs is None else score(vocabulary, logits_v, token, sampling.logprobs)
         count += 1
         if vocabulary.is_end(token):
             finish = "stop"
@@ -95,35 +95,43 @@ def generate(
             finish = "stop"
             break
         if count < limit:
-            logits_V = base.decode([token])[0]
+            logits_v = base.decode([token])[0]
     if rest := stream.finish():
         yield Delta(text=rest)
     yield Done(finish=finish, answer_tokens=count)
 
 
-def score(vocabulary: Vocabulary, logits_V: NDArray[np.float32], token: int, alternatives: int) -> TokenLogprob:  # noqa: N803
+def score(
+    vocabulary: Vocabulary, logits_v: NDArray[np.float32], token: int, alternatives: int
+) -> TokenLogprob:
     """Return a token's log-probability under the model itself (before temperature), with the likeliest alternatives."""
-    logprobs_V = log_softmax(logits_V)
+    logprobs_v = log_softmax(logits_v)
     return TokenLogprob(
         token=vocabulary.text(token),
-        logprob=float(logprobs_V[token]),
-        top=tuple((vocabulary.text(other), float(logprobs_V[other])) for other in top(logprobs_V, alternatives)),
+        logprob=float(logprobs_v[token]),
+        top=tuple(
+            (vocabulary.text(other), float(logprobs_v[other])) for other in top(logprobs_v, alternatives)
+        ),
     )
 
 
-def _read_prompt(base: Base, prompt: Sequence[int], cancelled: Callable[[], bool]) -> NDArray[np.float32] | None:
-    logits_V: NDArray[np.float32] | None = None
+def _read_prompt(
+    base: Base, prompt: Sequence[int], cancelled: Callable[[], bool]
+) -> NDArray[np.float32] | None:
+    logits_v: NDArray[np.float32] | None = None
     for start in range(0, len(prompt), _PROMPT_CHUNK_TOKENS):
         if cancelled():
             return None
-        logits_V = base.decode(prompt[start : start + _PROMPT_CHUNK_TOKENS])[0]
-    return logits_V
+        logits_v = base.decode(prompt[start : start + _PROMPT_CHUNK_TOKENS])[0]
+    return logits_v
 
 
-def _refuse_nan(base: Base, logits_V: NDArray[np.float32]) -> None:  # noqa: N803
+def _refuse_nan(base: Base, logits_v: NDArray[np.float32]) -> None:
     import numpy as np
 
-    if not np.isfinite(logits_V).all():
+    if not np.isfinite(logits_v).all():
         # A NaN left in the cache would outlive a plain clear and spoil every later answer.
         base.clear(wipe=True)
-        raise RunnerError("the model computed a number that is not finite: the adapter or the base is damaged")
+        raise RunnerError(
+            "the model computed a number that is not finite: the adapter or the base is damaged"
+        )

@@ -82,7 +82,9 @@ class NameTable:
         holders = sorted(name for name, target in self._pointers.items() if target == version)
         if holders:
             raise ApiError(
-                409, f"{version!r} still answers for {', '.join(holders)}: point that elsewhere first", code="in_use"
+                409,
+                f"{version!r} still answers for {', '.join(holders)}: point that elsewhere first",
+                code="in_use",
             )
         if version not in self._versions:
             return False

@@ -1,4 +1,4 @@
-"""Which token comes next: a pure function of the logits, the settings and a seeded generator. V = vocabulary."""
+"""Which token comes next: a pure function of the logits, the settings and a seeded generator. Suffix v: vocabulary."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ def generator(sampling: Sampling) -> np.random.Generator:
     return np.random.default_rng(secrets.randbits(63) if sampling.seed is None else abs(sampling.seed))
 
 
-def choose(logits_V: NDArray[np.float32], sampling: Sampling, random: np.random.Generator) -> int:  # noqa: N803
+def choose(logits_v: NDArray[np.float32], sampling: Sampling, random: np.random.Generator) -> int:
     """Return the next token: the argmax at temperature 0, else drawn after top-k, then temperature, then top-p."""
     import numpy as np
 
     if sampling.temperature <= 0:
-        return int(logits_V.argmax())
-    size = logits_V.shape[0]
+        return int(logits_v.argmax())
+    size = logits_v.shape[0]
     kept = min(sampling.top_k, size) if sampling.top_k > 0 else size
-    ids = np.argpartition(-logits_V, kept - 1)[:kept] if kept < size else np.arange(size)
-    ids = ids[np.argsort(-logits_V[ids], kind="stable")]
-    scaled = logits_V[ids].astype(np.float64) / sampling.temperature
+    ids = np.argpartition(-logits_v, kept - 1)[:kept] if kept < size else np.arange(size)
+    ids = ids[np.argsort(-logits_v[ids], kind="stable")]
+    scaled = logits_v[ids].astype(np.float64) / sampling.temperature
     weights = np.exp(scaled - scaled[0])
     probabilities = weights / weights.sum()
     # The token that crosses top_p stays in, so at least one always does.

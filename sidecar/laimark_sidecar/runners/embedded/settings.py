@@ -39,4 +39,6 @@ class ServeSettings:
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port of the embedded runner must be in 0..65535, got {self.port}")
         if self.context < 16:
-            raise ConfigError(f"context of the embedded runner must be at least 16 tokens, got {self.context}")
+            raise ConfigError(
+                f"context of the embedded runner must be at least 16 tokens, got {self.context}"
+            )

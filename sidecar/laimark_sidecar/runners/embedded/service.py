@@ -1,0 +1,161 @@
+"""Everything that one server process holds: the engine, the template, the recorder, and the adapters' digests."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+from laimark_sidecar.clock import Clock
+from laimark_sidecar.errors import DataError, LaimarkError, RunnerError
+from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.journal.writer import JournalWriter
+from laimark_sidecar.llamacpp.base import Base
+from laimark_sidecar.llamacpp.identity import identify
+from laimark_sidecar.llamacpp.template import ChatTemplate
+from laimark_sidecar.logs import action
+from laimark_sidecar.registry.version import BaseIdentity
+from laimark_sidecar.runners.embedded.api_error import ApiError
+from laimark_sidecar.runners.embedded.engine import Engine
+from laimark_sidecar.runners.embedded.probe import probe, verified_sha256
+from laimark_sidecar.runners.embedded.recorder import Recorder
+from laimark_sidecar.runners.embedded.settings import ServeSettings
+
+log = logging.getLogger(__name__)
+
+_LOAD_TIMEOUT_S = 300.0
+
+
+class Service:
+    """The server without its HTTP. Methods may be called from any thread.
+
+    Args:
+        settings: as started.
+        clock: for times in the log and idle time.
+
+    Raises:
+        RunnerError: the base cannot be loaded.
+    """
+
+    def __init__(self, settings: ServeSettings, *, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        base = Base(settings.base_path, context=settings.context, threads=settings.threads)
+        found = identify(base)
+        self.identity = BaseIdentity(
+            sha256=found.sha256,
+            architecture=found.architecture,
+            template_sha256=found.template_sha256,
+            tokenizer_sha256=found.tokenizer_sha256,
+            name=settings.base_name,
+        )
+        self._vocabulary = base.vocabulary
+        self._template = _template(base, clock)
+        self.engine = Engine(base, settings.base_name, clock=clock)
+        self.recorder = Recorder(_journal(settings, clock), clock=clock, base_sha256=found.sha256)
+        self._registering = threading.Lock()
+        self._digests: dict[str, str] = {}
+
+    def chat_tokens(self, messages: tuple[Message, ...]) -> list[int]:
+        """Return the prompt of a conversation; raises ApiError 400 where the template refuses it or it is too long."""
+        if self._template is None:
+            raise ApiError(
+                400, "the base model has no usable chat template; use /v1/completions", code="no_template"
+            )
+        try:
+            text = self._template.render(messages)
+        except DataError as error:
+            raise ApiError(400, str(error), param="messages") from error
+        return self._fitting(self._vocabulary.tokenize(text))
+
+    def text_tokens(self, text: str) -> list[int]:
+        """Return the prompt of a plain completion; raises ApiError 400 where it is too long."""
+        return self._fitting(self._vocabulary.tokenize(text, bos=True))
+
+    def register(self, version: str, path: Path, sha256: str) -> None:
+        """Probe an adapter in a child, then load and serve it under its immutable name.
+
+        The same name with the same content does nothing, so a call may be repeated.
+
+        Raises:
+            ApiError: 409 the name is taken by something else, 422 the adapter is bad; says why.
+        """
+        with self._registering:
+            try:
+                digest = self._check(version, path, sha256)
+                if digest is None:
+                    return
+                self.engine.register(version, path).result(_LOAD_TIMEOUT_S)
+            except ApiError:
+                raise
+            except TimeoutError as error:
+                raise ApiError(
+                    503, f"{version!r} was not loaded in time", kind="server_error", code="busy"
+                ) from error
+            except RunnerError as error:
+                raise ApiError(422, str(error), param="path", code="bad_adapter") from error
+            self._digests[version] = digest
+        log.info("serving %s", version, extra=action("embedded.register"))
+
+    def withdraw(self, version: str) -> None:
+        """Stop serving a version; returns at once, its memory is freed after the requests already queued."""
+        self.engine.withdraw(version)
+        with self._registering:
+            self._digests.pop(version, None)
+        log.info("withdrew %s", version, extra=action("embedded.withdraw"))
+
+    def install(self) -> None:
+        """Register the adapters and names of the settings; a bad one is left out with a warning, the others serve."""
+        for version, path in self.settings.adapters.items():
+            try:
+                self.register(version, path, "")
+            except LaimarkError as error:
+                log.warning("not serving %s: %s", version, error, extra=action("embedded.install.failed"))
+        for name, version in self.settings.names.items():
+            try:
+                self.engine.point(name, version)
+            except LaimarkError as error:
+                log.warning("not serving %s: %s", name, error, extra=action("embedded.install.failed"))
+
+    def close(self) -> None:
+        """Close the journal, then free the model."""
+        self.recorder.close()
+        self.engine.close()
+
+    def _check(self, version: str, path: Path, sha256: str) -> str | None:
+        """Return the digest of an adapter that may be loaded, None where it is served already."""
+        held = self._digests.get(version)
+        if held is None:
+            return probe(self.settings.base_path, path, sha256=sha256)
+        if held != verified_sha256(path, sha256):
+            raise ApiError(
+                409, f"{version!r} already serves another adapter; versions never change", code="name_taken"
+            )
+        return None
+
+    def _fitting(self, tokens: list[int]) -> list[int]:
+        context = self.engine.context
+        if len(tokens) >= context:
+            raise ApiError(
+                400,
+                f"the prompt has {len(tokens)} tokens; the context holds {context} with the answer",
+                param="messages",
+                code="context_length_exceeded",
+            )
+        if not tokens:
+            raise ApiError(400, "the prompt has no tokens", param="prompt")
+        return tokens
+
+
+def _template(base: Base, clock: Clock) -> ChatTemplate | None:
+    try:
+        return ChatTemplate(base.template, bos=base.vocabulary.bos, eos=base.vocabulary.eos, clock=clock)
+    except DataError as error:
+        log.warning("chat is off: %s", error, extra=action("embedded.template.failed"))
+        return None
+
+
+def _journal(settings: ServeSettings, clock: Clock) -> JournalWriter | None:
+    if settings.journal_folder is None or not settings.record:
+        return None
+    return JournalWriter(settings.journal_folder, clock=clock)
