@@ -1,0 +1,1 @@
+"""From exchanges to learning examples: pure functions over the conversation tree."""

@@ -1,0 +1,155 @@
+"""Where in a user's turn the right content stands, if it stands there beyond doubt.
+
+Precision first: a turn that quotes an error, an output or the wrong line must never become a target. A correction
+that is missed costs one lesson, a wrong one poisons.
+"""
+
+from __future__ import annotations
+
+import re
+
+from laimark_sidecar.experience.fences import Fence, fences
+
+_LEAD_CHARS = 400
+_NOUN = (
+    r"(?:answer|result|value|word|term|line|version|name|spelling|number|translation|date|form|command|code|query|"
+    r"formula|solution|sentence|title|format|expression|function|statement|import|type)"
+)
+# "it should be:", "the correct answer is", "the next line is": what follows is content. `firm` ones need no colon.
+_FIRM = (
+    rf"(?:the )?(?:correct|right|proper) {_NOUN} (?:is|was|would be)",
+    r"(?:die |das |der )?(?:richtige|korrekte) \w{2,20} (?:ist|lautet|heißt|wäre)",
+    r"richtig (?:ist|wäre|heißt)",
+    r"la (?:bonne réponse|réponse correcte|bonne version) est",
+    r"la (?:respuesta|versión|línea) correcta es|lo correcto es",
+)
+_LOOSE = (
+    rf"(?:it|that|this|the (?:\w+ )?{_NOUN}|you|your (?:\w+ )?{_NOUN}) (?:should|must|ought to|needs to|has to)"
+    r" (?:be|have been|read|say|look like(?: this)?)",
+    rf"the (?:next|actual|real|expected|missing|first|last|previous|following) (?:\w+ )?{_NOUN} (?:is|was|should be)",
+    r"(?:correct|corrected|correction|right|fixed)(?: (?:version|one|is|answer|line))?",
+    r"(?:es|das|die \w{2,20}|der \w{2,20}) (?:muss|müsste|sollte) (?:so )?(?:heißen|sein|lauten)|richtig|korrekt|"
+    r"die nächste zeile (?:ist|lautet)",
+    r"(?:ça|cela|il|elle) (?:devrait|doit) (?:être|dire)|la ligne suivante est|correction",
+    r"(?:debería|debe|tiene que) (?:ser|decir)|la siguiente línea es|corrección|correcto",
+)
+_FILLER = r"(?:(?:actually|well|hm+|sorry|but|i think|eigentlich|en fait|en realidad)[, ]+)*"
+_MARKER = re.compile(
+    rf"(?P<firm>{'|'.join(_FIRM)})(?=\W)|(?P<loose>{'|'.join(_LOOSE)})(?=\s*[:`\"“«„])", re.IGNORECASE
+)
+_STARTS_WITH_MARKER = re.compile(rf"{_FILLER}(?:{'|'.join(_FIRM + _LOOSE)})\W", re.IGNORECASE)
+_TROUBLE = re.compile(
+    r"\b(?:errors?|fail(?:s|ed|ing)?|traceback|exception|outputs?|gets?|got|gives?|gave|prints?|printed|throws?|"
+    r"raises?|crash\w*|returns?|produces?|says|said|wrote|you|your|still|why|how|log|not|wrong|instead of|\w+n't|"
+    r"fehler|ausgabe|erreur|sortie|salida)\b",
+    re.IGNORECASE,
+)
+_SHOULD = re.compile(r"\b(?:you|your [\w ]{0,30}) (?:should|must|ought to|needs? to)\b", re.IGNORECASE)
+_TRACE = re.compile(r"^Traceback \(most recent call last\)|^\w*(?:Error|Exception): ", re.MULTILINE)
+_BARE_LEAD = re.compile(r"(?:no|nope|nein|non)\s*[,.:]?\s*", re.IGNORECASE)
+_QUOTES = {"`": "`", '"': '"', "“": "”", "„": "“", "«": "»"}
+_VAGUE = re.compile(
+    r"(?:not|n't|in|on|at|above|below|obviously|clearly|different|wrong|missing|more|less|what|that|because|"
+    r"to|very|much|too|still|actually|probably|maybe|nicht|pas|no)\b",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"[.!?](?=\s)|\n")
+
+
+def corrected_span(turn: str, *, negated: bool) -> tuple[int, int] | None:
+    """Return `[start, end)` of the corrected content in `turn`, or None if there is none beyond doubt.
+
+    Args:
+        turn: what the user wrote after an answer.
+        negated: whether it begins by rejecting the answer; without that, only a turn that begins with words such
+            as "the correct answer is" counts.
+    """
+    if not negated and not _STARTS_WITH_MARKER.match(turn.lstrip()):
+        return None
+    blocks = fences(turn)
+    if blocks:
+        return _fenced(turn, blocks, negated=negated)
+    return (_quoted_alone(turn) if negated else None) or _marked(turn)
+
+
+def _fenced(turn: str, blocks: tuple[Fence, ...], *, negated: bool) -> tuple[int, int] | None:
+    block = blocks[0]
+    lead, tail = turn[: block.start].strip(), turn[block.end :]
+    body = turn[block.body_start : block.body_end]
+    if len(blocks) > 1 or len(lead) > _LEAD_CHARS or not body.strip() or _TRACE.search(body) or "?" in tail:
+        return None
+    sentence = _last_sentence(lead)
+    announced = _announces(sentence) or (negated and _BARE_LEAD.fullmatch(lead) is not None)
+    if not announced or _TROUBLE.search(_SHOULD.sub("", sentence)) or _TROUBLE.search(tail):
+        return None
+    return block.body_start, block.body_end
+
+
+def _announces(sentence: str) -> bool:
+    """Whether the words before a block say that it is the right content: a marker stands at their very end."""
+    text = sentence.rstrip().removesuffix(":") + ":"
+    return any(not text[match.end() :].strip(" :") for match in _MARKER.finditer(text))
+
+
+def _last_sentence(lead: str) -> str:
+    body = lead.rstrip()
+    ends = [match.end() for match in _SENTENCE_END.finditer(body)]
+    return body[ends[-1] :] if ends else body
+
+
+def _quoted_alone(turn: str) -> tuple[int, int] | None:
+    """Find the content of `No, "this".`: a rejection and one quotation, nothing else."""
+    lead = _BARE_LEAD.match(turn)
+    return _quotation(turn, lead.end(), alone=True) if lead else None
+
+
+def _marked(turn: str) -> tuple[int, int] | None:
+    match = _MARKER.search(turn, 0, _LEAD_CHARS)
+    if match is None or "?" in turn:
+        return None
+    start = match.end()
+    while start < len(turn) and turn[start] in " \t":
+        start += 1
+    colon = turn[start : start + 1] == ":"
+    if colon:
+        start += 1
+        while start < len(turn) and turn[start] in " \t":
+            start += 1
+    quotation = _quotation(turn, start, alone=False)
+    if quotation is not None:
+        return quotation
+    if colon:
+        return _rest(turn, start)
+    return _sentence(turn, start) if match["firm"] else None
+
+
+def _quotation(turn: str, start: int, *, alone: bool) -> tuple[int, int] | None:
+    closing = _QUOTES.get(turn[start : start + 1])
+    if closing is None:
+        return None
+    end = turn.find(closing, start + 1)
+    after = turn[end + 1 :].strip(" \t\n.!")
+    if end <= start + 1 or "\n" in turn[start:end] or (alone and after):
+        return None
+    return start + 1, end
+
+
+def _rest(turn: str, start: int) -> tuple[int, int] | None:
+    """Take what follows a colon: the rest of a last line, or everything after a line end."""
+    line_end = turn.find("\n", start)
+    rest = turn[start:].strip()
+    if line_end < 0 or not turn[line_end:].strip() or not turn[start:line_end].strip():
+        begin = start if line_end < 0 or turn[start:line_end].strip() else line_end + 1
+        end = len(turn.rstrip())
+        return (begin, end) if rest and not _VAGUE.match(rest) else None
+    return None
+
+
+def _sentence(turn: str, start: int) -> tuple[int, int] | None:
+    """Take one plain sentence after "the right answer is", without its full stop."""
+    match = _SENTENCE_END.search(turn, start)
+    end = match.start() if match else len(turn.rstrip().rstrip(".!"))
+    content = turn[start:end].strip()
+    if not content or _VAGUE.match(content) or len(content) > _LEAD_CHARS:
+        return None
+    return start, start + len(turn[start:end].rstrip())

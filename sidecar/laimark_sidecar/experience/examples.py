@@ -1,0 +1,162 @@
+"""From an exchange to learning examples: what the user corrected, edited, kept or accepted, and nothing else.
+
+The whole history is looked at every time. Ids are content hashes, so an example that is found again is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from laimark_sidecar.experience.background import is_background
+from laimark_sidecar.experience.candidate import Candidate, Dropped, admitted
+from laimark_sidecar.experience.history import Step, steps
+from laimark_sidecar.experience.relabelling import origin, reads_alone
+from laimark_sidecar.experience.spans import edited, provenance, whole
+from laimark_sidecar.experience.thinking import strip_thinking
+from laimark_sidecar.experience.tree import Answers, prefix
+from laimark_sidecar.journal.exchange import Exchange, Feedback, Message
+from laimark_sidecar.replay.answered import Answered
+from laimark_sidecar.replay.item import Item, Signal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lessons:
+    """What one record of the log teaches."""
+
+    items: tuple[Item, ...] = ()
+    answered: Answered | None = None
+    """To be remembered, so that later turns find it. Its answer is empty if it is not fit to be learned."""
+    dropped: tuple[Dropped, ...] = ()
+
+
+def lessons(exchange: Exchange, answers: Answers, *, heldout_share: float) -> Lessons:
+    """Return what an exchange teaches, and its answer for later.
+
+    Args:
+        exchange: as read from the log.
+        answers: everything before it, at least of the same conversation (see `batch.experience_of`).
+        heldout_share: fraction of conversations, by hash of their root prompt, that are never trained on.
+    """
+    if is_background(exchange.messages):
+        return Lessons(dropped=(Dropped(reason="background", exchange_id=exchange.id),))
+    found = list(_candidates(exchange, steps(exchange, answers)))
+    items, dropped = admitted(found, exchange, heldout_share)
+    return Lessons(items=items, answered=_answered(exchange), dropped=dropped)
+
+
+def lessons_from_feedback(feedback: Feedback, answers: Answers, *, heldout_share: float) -> Lessons:
+    """Return what an explicit accept or edit teaches about a known exchange; a reject alone teaches nothing."""
+    exchange = answers.exchange(feedback.exchange_id)
+    found: list[Candidate | Dropped] = []
+    if exchange is None:
+        return Lessons(dropped=(Dropped(reason="unknown exchange", exchange_id=feedback.exchange_id),))
+    if feedback.kind == "reject":
+        found.append(Dropped(reason="rejected", exchange_id=exchange.id))
+    elif is_background(exchange.messages):
+        found.append(Dropped(reason="background", exchange_id=exchange.id))
+    else:
+        found.append(_from_feedback(feedback, exchange))
+    items, dropped = admitted(found, exchange, heldout_share)
+    return Lessons(items=items, dropped=dropped)
+
+
+def _from_feedback(feedback: Feedback, exchange: Exchange) -> Candidate | Dropped:
+    answered = _answered(exchange)
+    if feedback.kind == "edit":
+        target = strip_thinking(feedback.text)
+        return Candidate(
+            messages=exchange.messages,
+            target=target,
+            signal="edit",
+            spans=edited(strip_thinking(exchange.answer), target),
+            answered=answered,
+        )
+    if not answered.answer:
+        return Dropped(reason="incomplete", exchange_id=exchange.id)
+    return _approved(exchange.messages, answered, "accept")
+
+
+def _answered(exchange: Exchange) -> Answered:
+    """Remember the answer, or its mere existence where it was cut off or given to a cut prompt."""
+    fit = exchange.finish == "stop" and not exchange.truncated
+    return Answered(
+        prefix=prefix(exchange.messages),
+        exchange_id=exchange.id,
+        answer=strip_thinking(exchange.answer) if fit else "",
+        version=exchange.adapter_version,
+        time_s=exchange.time_s,
+    )
+
+
+def _candidates(exchange: Exchange, history: tuple[Step, ...]) -> Iterator[Candidate | Dropped]:
+    for number, step in enumerate(history):
+        match step.reaction.kind:
+            case "correction":
+                yield _correction(exchange, history[: number + 1])
+            case "accept":
+                yield from _acceptance(exchange, history[: number + 1])
+            case "neutral" | "praise":
+                yield from _silently_taken(exchange, step)
+            case "correction_bare" | "rephrase":
+                pass  # says only that the answer was not right
+
+
+def _correction(exchange: Exchange, history: tuple[Step, ...]) -> Candidate | Dropped:
+    step, first = history[-1], origin(history)
+    target = step.reaction.content
+    writer = provenance(target, step.turn, exchange.messages[: step.index])
+    if writer != "typed":
+        return Dropped(reason="pasted", exchange_id=exchange.id)
+    return Candidate(
+        messages=exchange.messages[: first.index],
+        target=target,
+        signal="correction",
+        spans=whole(target, writer),
+        hint=step.turn,
+        answered=first.recorded,
+    )
+
+
+def _acceptance(exchange: Exchange, history: tuple[Step, ...]) -> Iterator[Candidate | Dropped]:
+    step, first = history[-1], origin(history)
+    taken = list(_silently_taken(exchange, step))
+    if taken:
+        yield from taken
+        return
+    recorded = step.recorded
+    if recorded is None:
+        yield Dropped(reason="unknown answer", exchange_id=exchange.id)
+        return
+    yield _approved(exchange.messages[: step.index], recorded, "accept")
+    if first is not step and reads_alone(recorded.answer):
+        # Hindsight relabelling: what was accepted in the end is the answer to what was asked in the beginning.
+        yield _approved(exchange.messages[: first.index], recorded, "accept", hint=first.turn)
+
+
+def _silently_taken(exchange: Exchange, step: Step) -> Iterator[Candidate | Dropped]:
+    """An answer that the user edited, or chose over another one, and went on with."""
+    prompt = exchange.messages[: step.index]
+    original, recorded = step.original, step.recorded
+    if original is not None:
+        yield Candidate(
+            messages=prompt,
+            target=step.answer,
+            signal="edit",
+            spans=edited(original.answer, step.answer),
+            answered=original,
+        )
+    elif recorded is not None and step.rejected is not None and not recorded.version:
+        # Own output is not learned for being chosen only: that is how a model drifts into itself.
+        yield _approved(prompt, recorded, "kept")
+
+
+def _approved(prompt: tuple[Message, ...], answered: Answered, signal: Signal, hint: str = "") -> Candidate:
+    return Candidate(
+        messages=prompt,
+        target=answered.answer,
+        signal=signal,
+        spans=whole(answered.answer, "model"),
+        hint=hint,
+        answered=answered,
+    )

@@ -1,0 +1,100 @@
+"""What a user's turn says about the answer before it: deterministic rules, precision first."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from rapidfuzz import fuzz
+
+from laimark_sidecar.experience.approval import approves, praises
+from laimark_sidecar.experience.correction import corrected_span
+from laimark_sidecar.experience.fences import fences
+
+Kind = Literal["correction", "correction_bare", "accept", "praise", "rephrase", "neutral"]
+REPHRASE_RATIO = 80.0
+_REPHRASE_MIN_CHARS = 15
+_REPHRASE_MAX_CHARS = 4000
+_OPENING_CHARS = 200
+
+_END = r"(?=\s*(?:[,.;:!\-\u2013\u2014\n]|$))"
+_IS = r"(?:\s+(?:is|was)|'s)"
+_REJECTIONS = (
+    rf"(?:no|nope|nah|nein|nee|non){_END}",
+    rf"no (?=(?:that|this|it){_IS}? ?(?:wrong|not|isn|should|doesn)|it should|the (?:correct|right|next))",
+    rf"(?:that|this|it|your answer){_IS}\s+(?:just |still |completely |also |simply )?"
+    r"(?:wrong\b|incorrect|false\b|not (?:right|correct|quite|true|it\b|what))",
+    r"(?:that|this|it)\s+(?:isn|wasn)'?t\s+(?:right|correct|quite|true|it\b|what)",
+    r"(?:that|this|it)\s+(?:still )?(?:does not|doesn'?t|did not|didn'?t) work",
+    rf"(?:still |also )?(?:wrong|incorrect|false){_END}",
+    rf"not (?:quite|right|correct|exactly|what i (?:want|wanted|asked for|meant)){_END}",
+    rf"falsch{_END}|(?:das|es) (?:ist|war) (?:leider |immer noch )?(?:falsch|nicht (?:richtig|korrekt))|"
+    r"(?:das )?stimmt (?:so |leider )?nicht",
+    rf"faux{_END}|c'est (?:faux|incorrect|pas (?:ça|bon|correct|juste))|"
+    r"ce n'est pas (?:ça|bon|correct|juste)",
+    rf"(?:incorrecto|falso){_END}|(?:eso |esto )?está (?:mal|incorrecto)|(?:eso |esto )?no es (?:correcto|así)\b",
+)
+_REJECTS = re.compile("|".join(_REJECTIONS), re.IGNORECASE)
+_PLAIN_NO = re.compile(rf"(?:no|nope|nah|nein|nee|non){_END}", re.IGNORECASE)
+_NO_BUT_FINE = re.compile(
+    r"\w+\W+(?:thanks|thank you|(?:that|it|this)(?:'s| is| was) (?:\w+ )?(?:fine|ok|okay|all|it|good|great|right|"
+    r"correct|perfect|enough)\b|i'?m (?:good|fine|ok)|all good|nothing|problem|worries|merci|danke|gracias|"
+    r"never ?mind|you(?:'re| are| were) right|wait|i was wrong|my mistake|ignore|das (?:stimmt|passt)\b(?! nicht))",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """A user's turn, read as a reaction to the answer before it."""
+
+    kind: Kind
+    content: str = ""
+    """The corrected content, white space kept (`correction` only)."""
+    content_span: tuple[int, int] = (0, 0)
+    """Where `content` stands in the turn: `[start, end)`."""
+
+
+def classify(turn: str, answer: str, *, prompt: str = "") -> Turn:
+    """Return what `turn` says about `answer`, which was given to `prompt`.
+
+    A plain "no" or "yes" after an answer that ends by asking something answers that question: it is neutral.
+    """
+    plain = turn.replace("\u2019", "'")  # of the same length: spans hold in both
+    rejected = _rejects(plain)
+    span = corrected_span(plain, negated=rejected)
+    if span is not None:
+        content = turn[span[0] : span[1]]
+        if content.strip() != answer.strip():
+            return Turn(kind="correction", content=content, content_span=span)
+        return Turn(kind="neutral")
+    return Turn(kind=_kind(plain, rejected=rejected, asked=answer.rstrip().endswith("?"), prompt=prompt))
+
+
+def _kind(turn: str, *, rejected: bool, asked: bool, prompt: str) -> Kind:
+    if rejected:
+        return "neutral" if asked and _PLAIN_NO.match(turn.lstrip()) else "correction_bare"
+    if approves(turn):
+        return "neutral" if asked else "accept"
+    if praises(turn):
+        return "praise"
+    return "rephrase" if _asks_again(turn, prompt) else "neutral"
+
+
+def _rejects(turn: str) -> bool:
+    opening = turn.lstrip()[:_OPENING_CHARS]
+    return _REJECTS.match(opening) is not None and _NO_BUT_FINE.match(opening) is None
+
+
+def _asks_again(turn: str, prompt: str) -> bool:
+    """Whether nearly the same is asked: only the words may differ, neither the code nor the numbers."""
+    sizes = (len(turn), len(prompt))
+    if min(sizes) < _REPHRASE_MIN_CHARS or max(sizes) > _REPHRASE_MAX_CHARS or _given(turn) != _given(prompt):
+        return False
+    return fuzz.ratio(turn.casefold(), prompt.casefold()) > REPHRASE_RATIO
+
+
+def _given(text: str) -> tuple[str, ...]:
+    blocks = tuple(text[fence.body_start : fence.body_end].strip() for fence in fences(text))
+    return blocks + tuple(re.findall(r"\d+", text))

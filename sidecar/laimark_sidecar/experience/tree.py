@@ -1,0 +1,61 @@
+"""The conversation tree: a message is identified by its content and by everything before it.
+
+Every request carries its whole history, so conversations, branches, regenerations (one prefix answered more than
+once) and edits (a message that no answer to its prefix equals) fall out of the ids; clients need not tell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from laimark_sidecar.experience.thinking import strip_thinking
+from laimark_sidecar.journal.exchange import Exchange, Message, Role
+from laimark_sidecar.replay.answered import Answered
+
+
+class Answers(Protocol):
+    """What was answered before. The replay store and the journal know it; this part only asks."""
+
+    def answers(self, prefix: str) -> tuple[Answered, ...]:
+        """Return every remembered answer to the messages with this prefix id."""
+        ...
+
+    def exchange(self, exchange_id: str) -> Exchange | None:
+        """Return an earlier exchange with its messages, if it is still known."""
+        ...
+
+
+def canonical(role: Role, content: str) -> str:
+    """Return what identifies a message: clients trim white space and leave the thinking of answers out."""
+    return (strip_thinking(content) if role == "assistant" else content).strip()
+
+
+def message_id(parent: str, role: Role, content: str) -> str:
+    """Return the id of a message after `parent` (an id; empty for none): 32 hex digits of sha256."""
+    text = f"{parent}\0{role}\0{canonical(role, content)}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def chain(messages: Iterable[Message]) -> tuple[str, ...]:
+    """Return the id of each message, given those before it."""
+    ids: list[str] = []
+    parent = ""
+    for message in messages:
+        parent = message_id(parent, message.role, message.content)
+        ids.append(parent)
+    return tuple(ids)
+
+
+def prefix(messages: Sequence[Message]) -> str:
+    """Return the id of the last message, empty for none: the key under which answers to `messages` are remembered."""
+    return chain(messages)[-1] if messages else ""
+
+
+def root_prompt(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """Return the messages up to the first of the user: the same for every branch of a conversation."""
+    for index, message in enumerate(messages):
+        if message.role == "user":
+            return tuple(messages[: index + 1])
+    return tuple(messages)
