@@ -30,7 +30,7 @@ def write_lora(
         rank: of every pair.
         tensors: linear layers to adapt.
         wrong_shapes: one column too many everywhere, as if made for another model.
-        embeddings: adapt the token embeddings instead, with the factors in a layer's order.
+        embeddings: adapt the token embeddings instead; where they are tied to the output llama.cpp aborts on it.
         value: fill B with this number (for example NaN).
     """
     random = np.random.default_rng(seed)
@@ -41,12 +41,16 @@ def write_lora(
     writer.add_float32("adapter.lora.alpha", float(rank))
     for tensor in reader.tensors:
         parts = tensor.name.split(".")
-        if not (tensor.name == "token_embd.weight" if embeddings else len(parts) == 4 and parts[2] in tensors):
+        if not (
+            tensor.name == "token_embd.weight" if embeddings else len(parts) == 4 and parts[2] in tensors
+        ):
             continue
         width, height = (int(size) for size in tensor.shape)  # GGUF order: input first
         width += wrong_shapes
-        factor_a = random.normal(0, width**-0.5, (rank, width)).astype(np.float32)
-        factor_b = random.normal(0, strength, (height, rank)).astype(np.float32)
+        # For embeddings llama.cpp looks tokens up in A, so it wants a row of A for each token.
+        shape_a, shape_b = ((height, rank), (width, rank)) if embeddings else ((rank, width), (height, rank))
+        factor_a = random.normal(0, width**-0.5, shape_a).astype(np.float32)
+        factor_b = random.normal(0, strength, shape_b).astype(np.float32)
         if value is not None:
             factor_b[:] = value
         writer.add_tensor(f"{tensor.name}.lora_a", factor_a)

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import logging
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +12,7 @@ from pathlib import Path
 from laimark_sidecar.errors import LaimarkError, RunnerError
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.llamacpp.base import Base
-from laimark_sidecar.logs import action, configure
-
-log = logging.getLogger(__name__)
+from laimark_sidecar.llamacpp.crash import child_environment, explain
 
 _TEXT = "The quick brown fox jumps over the lazy dog."
 _NEW_TOKENS = 4
@@ -41,7 +37,9 @@ def probe(base: Path, adapter: Path, *, sha256: str = "", timeout_s: float = _TI
     found = verified_sha256(adapter, sha256)
     command = [sys.executable, "-m", "laimark_sidecar.runners.embedded.probe", str(base), str(adapter)]
     try:
-        child = subprocess.run(command, capture_output=True, timeout=timeout_s, check=False)
+        child = subprocess.run(
+            command, capture_output=True, timeout=timeout_s, check=False, env=child_environment()
+        )
     except subprocess.TimeoutExpired as error:
         raise RunnerError(
             f"adapter {adapter} hung llama.cpp for {timeout_s:g} s and is not served"
@@ -66,27 +64,10 @@ def verified_sha256(adapter: Path, expected: str = "") -> str:
     return found
 
 
-def explain(returncode: int, stderr: bytes) -> str:
-    """Return in one line why a probe's child failed."""
-    lines = [line for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    if returncode >= 0:
-        return lines[-1] if lines else f"the probe ended with code {returncode}"
-    try:
-        name = signal.Signals(-returncode).name
-    except ValueError:
-        name = f"signal {-returncode}"
-    # ggml prints its failed assertion first and a backtrace after it.
-    assertion = next(
-        (f": {line.strip()}" for line in lines if "GGML_ASSERT" in line or "error" in line.lower()), ""
-    )
-    return f"it crashes llama.cpp ({name}{assertion})"
-
-
 def main(arguments: list[str]) -> int:
     """Load both, decode a few tokens greedily, and check that the numbers are finite."""
     import numpy as np
 
-    configure()
     base_path, adapter_path = map(Path, arguments)
     try:
         with Base(base_path, context=256, threads=1) as base:
@@ -97,7 +78,7 @@ def main(arguments: list[str]) -> int:
                     raise RunnerError("with it the model computes numbers that are not finite")
                 logits_tv = base.decode([int(logits_tv[-1].argmax())])
     except LaimarkError as error:
-        log.error("%s", error, extra=action("embedded.probe.refused"))
+        sys.stderr.write(f"{error}\n")
         return error.exit_code
     return 0
 

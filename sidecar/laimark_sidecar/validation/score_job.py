@@ -1,0 +1,86 @@
+"""The contract between validation and its scoring child: what to score, and the scores. Natural logarithms, nats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.validation.fingerprint import Fingerprint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """What is scored: an adapter at a scale. `adapter_gguf` empty is the base itself."""
+
+    name: str
+    adapter_gguf: str = ""
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreItem:
+    """A prompt with the answer whose probability is asked."""
+
+    id: str
+    messages: tuple[Message, ...]
+    target: str
+    """In a KL item it may be empty: the base's own greedy answer stands in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreJob:
+    """Everything that decides the scores."""
+
+    base_gguf: str
+    candidates: tuple[Candidate, ...]
+    items: tuple[ScoreItem, ...] = ()
+    kl_items: tuple[ScoreItem, ...] = ()
+    threads: int = 0
+    """0 chooses half of the cores."""
+    context: int = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemScore:
+    """One candidate on one item."""
+
+    id: str
+    candidate: str
+    logprob: float
+    """Sum over the target's tokens and the end of turn, given the prompt."""
+    tokens: int
+    greedy: bool
+    """Every target token is the argmax: greedy decoding would give exactly this answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KlScore:
+    """One candidate's distance from the base on one prompt, means over the answer's positions."""
+
+    id: str
+    candidate: str
+    kl: float
+    """KL(base || candidate) over the full vocabulary."""
+    base_entropy: float
+    entropy: float
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """The result, candidates inside items in the job's order."""
+
+    items: tuple[ItemScore, ...]
+    kl: tuple[KlScore, ...]
+    fingerprints: tuple[Fingerprint, ...]
+    left_out: tuple[str, ...] = ()
+    """Ids of items that do not fit the context."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreProgress:
+    """One JSON line on the child's stdout."""
+
+    done: int
+    total: int
+    """Items of both kinds."""
