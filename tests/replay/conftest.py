@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.replay.examples import HandClock
 
 from laimark_sidecar.replay.migrations import migrate
 from laimark_sidecar.replay.store import ReplayStore
-from tests.replay.examples import HandClock
 
 
 @pytest.fixture

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.replay.examples import words
 
 from laimark_sidecar.replay.minhash import BANDS, shingles, signature, similarity
-from tests.replay.examples import words
 
 
 def edited(text: str, changes: int, seed: int) -> str:
@@ -45,7 +46,7 @@ def test_estimate_is_near_the_exact_jaccard_similarity(changes: int) -> None:
 def test_near_copies_share_a_band_and_strangers_do_not() -> None:
     texts = [words(seed, 200) for seed in range(40)]
     near = [share_a_band(text, edited(text, 4, seed)) for seed, text in enumerate(texts)]
-    strangers = [share_a_band(left, right) for left, right in zip(texts, texts[1:], strict=False)]
+    strangers = [share_a_band(left, right) for left, right in itertools.pairwise(texts)]
     assert (sum(near), sum(strangers)) == (40, 0)
 
 

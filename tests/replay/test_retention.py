@@ -81,7 +81,9 @@ def test_held_out_reservoir_is_uniform_over_all_ever_seen(connection: sqlite3.Co
     assert 15 < chi_square / (1 - kept / seen) < 98.3
 
 
-def test_reservoir_half_stays_uniform_when_its_quota_falls_and_rises_again(connection: sqlite3.Connection) -> None:
+def test_reservoir_half_stays_uniform_when_its_quota_falls_and_rises_again(
+    connection: sqlite3.Connection,
+) -> None:
     # Oracle: an item of the reservoir half is one of all ever seen whose key is below the stratum's threshold.
     keys = {number: add(connection, number) for number in range(1, 201)}
     evict(connection, capacity=100)

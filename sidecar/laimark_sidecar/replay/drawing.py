@@ -26,8 +26,8 @@ def draw(
 
     # Answered by the covering index items_draw alone; NULL priorities become -1, which draw_weights reads as unknown.
     rows = connection.execute(
-        """SELECT seq, stratum_id, coalesce(priority, -1.0), weight FROM items INDEXED BY items_draw
-        WHERE split = 'train' AND weight > 0 AND cycle IS NOT NULL ORDER BY stratum_id, priority"""
+        """SELECT seq, stratum_id, coalesce(priority, -1.0), weight FROM items
+        WHERE stage = 1 ORDER BY stratum_id, priority"""
     )
     table = np.fromiter(rows, dtype=[("seq", "i8"), ("stratum", "i8"), ("priority", "f8"), ("weight", "f8")])
     table = table[~np.isin(table["seq"], _seqs(connection, exclude))]

@@ -84,8 +84,9 @@ def _insert(connection: sqlite3.Connection, item: Item, *, now_s: float, salt: s
     month = day(item.time_s)[:7]
     seq: int = connection.execute(
         """INSERT INTO items
-            (id, stratum_id, split, signal, domain, month, source, weight, time_s, added_s, random_key)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq""",
+            (id, stratum_id, split, signal, domain, month, source, weight, time_s, added_s, random_key,
+            stage)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq""",
         (
             item.id,
             _stratum(connection, item, month),
@@ -98,6 +99,7 @@ def _insert(connection: sqlite3.Connection, item: Item, *, now_s: float, salt: s
             item.time_s,
             now_s,
             random_key(item.id, salt),
+            0 if item.split == "train" and item.weight > 0 else None,
         ),
     ).fetchone()[0]
     return seq

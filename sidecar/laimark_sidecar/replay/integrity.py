@@ -19,6 +19,11 @@ _CLAIMS = (
         "strata with a wrong count",
     ),
     (
+        """SELECT count(*) FROM items WHERE stage IS NOT
+            CASE WHEN split = 'train' AND weight > 0 THEN cycle IS NOT NULL END""",
+        "items at the wrong stage",
+    ),
+    (
         "SELECT count(*) FROM items WHERE id IN (SELECT id FROM tombstones)",
         "forgotten items that are still held",
     ),

@@ -38,22 +38,21 @@ _TABLES = Migration(
             threshold INTEGER NOT NULL DEFAULT 9223372036854775807,
             UNIQUE (split, signal, domain, month)) STRICT""",
         # Narrow on purpose: a draw, a count or an eviction never touches the pages that hold prompts.
+        # `stage`: 0 waits to be trained, 1 has been and may be drawn, NULL is never trained on. A stored column,
+        # because neither a partial index nor a generated column makes a covering index in SQLite.
         """CREATE TABLE items (
             seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
             stratum_id INTEGER NOT NULL REFERENCES strata, split TEXT NOT NULL, signal TEXT NOT NULL,
             domain TEXT NOT NULL, month TEXT NOT NULL, source TEXT NOT NULL, weight REAL NOT NULL,
             time_s REAL NOT NULL, added_s REAL NOT NULL, random_key INTEGER NOT NULL,
-            loss REAL, loss_accepted REAL, priority REAL, cycle TEXT) STRICT""",
+            loss REAL, loss_accepted REAL, priority REAL, cycle TEXT, stage INTEGER) STRICT""",
         """CREATE TABLE contents (
             seq INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE, body BLOB NOT NULL,
             fingerprint BLOB NOT NULL, bands BLOB NOT NULL) STRICT""",
         "CREATE TABLE bands (band INTEGER, seq INTEGER, PRIMARY KEY (band, seq)) STRICT, WITHOUT ROWID",
         "CREATE TABLE tombstones (id TEXT PRIMARY KEY, removed_s REAL NOT NULL) STRICT, WITHOUT ROWID",
         "CREATE INDEX items_retention ON items (stratum_id, random_key, cycle, priority, weight)",
-        """CREATE INDEX items_draw ON items (stratum_id, priority, weight)
-            WHERE split = 'train' AND weight > 0 AND cycle IS NOT NULL""",
-        """CREATE INDEX items_new ON items (time_s, seq)
-            WHERE split = 'train' AND weight > 0 AND cycle IS NULL""",
+        "CREATE INDEX items_draw ON items (stage, stratum_id, priority, weight)",
         """CREATE TRIGGER item_added AFTER INSERT ON items BEGIN
             UPDATE strata SET held = held + 1 WHERE stratum_id = NEW.stratum_id; END""",
         """CREATE TRIGGER item_gone AFTER DELETE ON items BEGIN

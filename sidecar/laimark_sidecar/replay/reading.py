@@ -96,7 +96,7 @@ def new_items(
     rows = connection.execute(
         """WITH ranked AS (
             SELECT seq, time_s, source, row_number() OVER (PARTITION BY source ORDER BY time_s, seq) AS place
-            FROM items WHERE split = 'train' AND weight > 0 AND cycle IS NULL AND added_s <= ?1)
+            FROM items WHERE stage = 0 AND added_s <= ?1)
         SELECT body FROM ranked JOIN contents USING (seq)
         WHERE ?2 IS NULL OR place <= ?2 OR source IN (SELECT value FROM json_each(?3))
         ORDER BY time_s, seq LIMIT ?4""",

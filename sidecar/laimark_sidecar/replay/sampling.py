@@ -5,6 +5,7 @@ Arrays are one-dimensional: N items that may be drawn.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def draw_weights(
 
     filled = np.where(priority < 0, signal_weight, priority)
     starts = np.flatnonzero(np.diff(stratum, prepend=-1)).tolist()
-    for start, end in zip(starts, [*starts[1:], len(stratum)], strict=True):
+    for start, end in itertools.pairwise([*starts, len(stratum)]):
         part = priority[start:end]
         known = part[part >= 0]
         if 0 < len(known) < len(part):

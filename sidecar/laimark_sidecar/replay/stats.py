@@ -32,9 +32,7 @@ def stats(connection: sqlite3.Connection, *, capacity: int) -> BufferStats:
     return BufferStats(
         items=_count(connection, "SELECT count(*) FROM items"),
         capacity=capacity,
-        untrained=_count(
-            connection, "SELECT count(*) FROM items WHERE split = 'train' AND weight > 0 AND cycle IS NULL"
-        ),
+        untrained=_count(connection, "SELECT count(*) FROM items WHERE stage = 0"),
         trained=_count(connection, "SELECT count(*) FROM items WHERE cycle IS NOT NULL"),
         by_split=_groups(connection, "SELECT split, count(*) FROM items GROUP BY 1 ORDER BY 1"),
         by_signal=_groups(connection, "SELECT signal, count(*) FROM items GROUP BY 1 ORDER BY 1"),

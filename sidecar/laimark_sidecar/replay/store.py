@@ -198,7 +198,7 @@ class ReplayStore:
 
         Marking again changes nothing: the first cycle stays.
         """
-        query = "UPDATE items SET cycle = ? WHERE id = ? AND cycle IS NULL"
+        query = "UPDATE items SET cycle = ?, stage = stage | 1 WHERE id = ? AND cycle IS NULL"
         with self._writing() as connection:
             return sum(connection.execute(query, (cycle, item_id)).rowcount for item_id in ids)
 

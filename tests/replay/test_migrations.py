@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from laimark_sidecar.errors import StateError
+from laimark_sidecar.replay.migrations import MIGRATIONS, Migration, migrate
+
+
+@pytest.fixture
+def empty(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as opened:
+        yield opened
+
+
+def recorded(connection: sqlite3.Connection) -> list[int]:
+    return [row[0] for row in connection.execute("SELECT version FROM migrations ORDER BY version")]
+
+
+def test_versions_count_up_from_one() -> None:
+    assert [step.version for step in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
+
+
+def test_every_step_is_recorded_once(empty: sqlite3.Connection, path: Path) -> None:
+    migrate(empty, path=path, now_s=1.0)
+    migrate(empty, path=path, now_s=2.0)
+    assert recorded(empty) == [step.version for step in MIGRATIONS]
+
+
+def test_a_failing_step_leaves_the_earlier_ones_done(empty: sqlite3.Connection, path: Path) -> None:
+    broken = Migration(version=2, name="broken", statements=("CREATE TABLE extra (x INTEGER)", "NOT SQL"))
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(empty, path=path, now_s=1.0, migrations=(MIGRATIONS[0], broken))
+    assert recorded(empty) == [1]
+    assert not empty.execute("SELECT 1 FROM sqlite_schema WHERE name = 'extra'").fetchone()
+
+
+def test_an_old_file_is_upgraded(empty: sqlite3.Connection, path: Path) -> None:
+    migrate(empty, path=path, now_s=1.0, migrations=MIGRATIONS[:1])
+    newer = Migration(version=2, name="column", statements=("ALTER TABLE items ADD COLUMN note TEXT",))
+    migrate(empty, path=path, now_s=2.0, migrations=(MIGRATIONS[0], newer))
+    assert recorded(empty) == [1, 2]
+    assert empty.execute("SELECT count(note) FROM items").fetchone() == (0,)
+
+
+def test_a_newer_schema_is_refused_with_both_versions(empty: sqlite3.Connection, path: Path) -> None:
+    migrate(empty, path=path, now_s=1.0)
+    empty.execute("INSERT INTO migrations VALUES (99, 'from the future', 1.0)")
+    with pytest.raises(StateError, match="schema version 99, this program knows up to") as caught:
+        migrate(empty, path=path, now_s=2.0)
+    assert "upgrade" in caught.value.hint
+
+
+def test_another_programs_database_is_not_touched(empty: sqlite3.Connection, path: Path) -> None:
+    empty.execute("CREATE TABLE bookmarks (url TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(StateError, match="another program's database"):
+        migrate(empty, path=path, now_s=1.0)
+    assert path.read_bytes() == before

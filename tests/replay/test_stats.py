@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from tests.replay.examples import make_answer, make_item, make_items
+
+from laimark_sidecar.replay.stats import BufferStats
+from laimark_sidecar.replay.store import ReplayStore
+
+
+def test_an_empty_buffer_counts_nothing(store: ReplayStore) -> None:
+    assert store.stats() == BufferStats(
+        items=0,
+        capacity=100,
+        untrained=0,
+        trained=0,
+        by_split={},
+        by_signal={},
+        by_domain={},
+        by_month={},
+        by_source={},
+        answered=0,
+        removed=0,
+    )
+
+
+def test_every_item_is_counted_under_each_of_its_kinds(store: ReplayStore) -> None:
+    items = [
+        make_item(1, source="a", domain="code:python"),
+        make_item(2, signal="praise", source="b"),
+        make_item(3, split="heldout"),
+        make_item(4, signal="correction"),
+    ]
+    store.ingest("journal", b"1", [make_answer(1)], items)
+    store.mark_trained(["item-000004"], "cycle-1")
+    store.remove(["gone"])
+    stats = store.stats()
+    assert (stats.items, stats.untrained, stats.trained, stats.answered, stats.removed) == (4, 1, 1, 1, 1)
+    assert stats.by_split == {"heldout": 1, "train": 3}
+    assert stats.by_signal == {"correction": 1, "edit": 2, "praise": 1}
+    assert stats.by_domain == {"code:python": 1, "text": 3}
+    assert stats.by_source == {"a": 1, "b": 1, "journal": 2}
+
+
+def test_what_can_never_be_trained_is_not_waiting(store: ReplayStore) -> None:
+    store.ingest("a", b"1", [], (*make_items(1, split="heldout"), *make_items(2, signal="none")))
+    assert store.stats().untrained == 0
