@@ -22,7 +22,7 @@ from laimark_converters.adapter_pairs import Pair, pair_up
 from laimark_converters.architectures import for_gguf
 from laimark_converters.atomic import replacing
 from laimark_converters.errors import ConversionError
-from laimark_converters.gguf_output import FILE_TYPES, Dtype, OutputTensor
+from laimark_converters.gguf_output import Dtype, OutputTensor
 from laimark_converters.header import read_header
 from laimark_converters.peft_config import LoraConfig, read_lora_config
 from laimark_converters.rotary import permute_rows
@@ -80,7 +80,7 @@ def convert_adapter(
     alpha = served_alpha(config)
     tensors = [t for pair in pairs for t in _outputs(pair, fold_factor(pair, config, alpha) * scale, dtype)]
     writer = gguf_output.new_writer(architecture.gguf)
-    _add_keys(writer, alpha, dtype, metadata)
+    _add_keys(writer, alpha, metadata)
     with replacing(out) as temporary:
         written = gguf_output.write(writer, temporary, tensors)
     return Converted(tensors=len(tensors), bytes=written, rank=max(pair.rank for pair in pairs), alpha=alpha)
@@ -128,10 +128,9 @@ def _finite(tensor: StoredTensor) -> NDArray[np.float32]:
     return values
 
 
-def _add_keys(writer: Any, alpha: float, dtype: Dtype, metadata: Mapping[str, str]) -> None:
+def _add_keys(writer: Any, alpha: float, metadata: Mapping[str, str]) -> None:
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
-    writer.add_file_type(FILE_TYPES[dtype])
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
     for key, value in sorted(metadata.items()):
