@@ -1,0 +1,238 @@
+"""What an anchor remembers of each layer: input covariance as low rank + diagonal, and the Fisher of its outputs.
+
+Two kinds behind one interface. `input`: C = E[x xᵀ] over answer tokens, G = I. `diag`: the diagonal Fisher of the
+layer's weights, factored F ≈ u ⊗ v, so C = diag(v) and G = diag(u). An anchor is normalised to mean diagonal 1 as
+a whole, which keeps how much the layers matter relative to each other.
+
+Legend: D inputs, O outputs, K rows of the low-rank part, N rows to compress.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from laimark_sidecar.errors import TrainingError
+from laimark_sidecar.files import write_atomic
+from laimark_sidecar.training.job import Curvature
+from laimark_sidecar.training.worker.layers import Layer
+
+LOW_RANK = 64
+FORMAT_VERSION = "1"
+_HALF_MAX = 65504.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covariance:
+    """C = rowsᵀ rows + diag(diagonal); positive semi-definite by construction."""
+
+    rows_KD: Tensor
+    diagonal_D: Tensor
+
+    def right_multiply(self, a_SD: Tensor) -> Tensor:
+        """Return `a C` in float32."""
+        rows_KD = self.rows_KD.float()
+        return (a_SD @ rows_KD.T) @ rows_KD + a_SD * self.diagonal_D.float()
+
+    def full_diagonal_D(self) -> Tensor:
+        """Return the diagonal of C in float32."""
+        return self.rows_KD.float().square().sum(0) + self.diagonal_D.float()
+
+    def scaled(self, factor: float) -> Covariance:
+        """Return `factor · C`."""
+        return Covariance(
+            rows_KD=self.rows_KD.float() * factor**0.5, diagonal_D=self.diagonal_D.float() * factor
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """Curvature of every adapted layer. The mappings are keyed by input group (`input`) or layer name (`diag`)."""
+
+    kind: Curvature
+    covariances: Mapping[str, Covariance]
+    outputs: Mapping[str, Tensor]
+    """Layer name to u of shape (O,); empty for `input`."""
+    examples: int
+    nats_per_omega: float = 0.0
+    """c and λ of the core penalty travel along, so that c is fitted once per consolidation."""
+    lambda_core: float = 0.0
+
+    def covariance_of(self, layer: Layer) -> Covariance:
+        """Return C of the layer.
+
+        Raises:
+            TrainingError: the anchor was made for a model that has no such layer.
+        """
+        key = covariance_key(self.kind, layer)
+        if key not in self.covariances:
+            raise TrainingError(f"the anchor's curvature has no layer {key!r}: it was made for another base")
+        return self.covariances[key]
+
+    def output_of(self, layer: Layer) -> Tensor | None:
+        """Return the diagonal of G, or None for the identity."""
+        return self.outputs.get(layer.name)
+
+    def size_bytes(self) -> int:
+        """Return the memory that the anchor's tensors take."""
+        tensors = [*self.outputs.values()]
+        for covariance in self.covariances.values():
+            tensors += [covariance.rows_KD, covariance.diagonal_D]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def covariance_key(kind: Curvature, layer: Layer) -> str:
+    """Return where the layer's C is kept: once for q, k, v (and gate, up) where they share it."""
+    return layer.input_group if kind == "input" else layer.name
+
+
+def compress(rows_ND: Tensor, diagonal_D: Tensor, *, rank: int = LOW_RANK) -> Covariance:
+    """Return the covariance with `rank` leading directions of rowsᵀ rows kept and the rest's diagonal exact.
+
+    Args:
+        rows_ND: rows whose Gram matrix holds the directions.
+        diagonal_D: the whole diagonal that the result must have.
+        rank: how many directions to keep.
+    """
+    rows = rows_ND.double()
+    # The smaller Gram matrix has the same eigenvalues: never D x D where D is large.
+    if rows.shape[0] < rows.shape[1]:
+        values, left = torch.linalg.eigh(rows @ rows.T)
+        kept_KD = left[:, -rank:].T @ rows
+    else:
+        values, right = torch.linalg.eigh(rows.T @ rows)
+        kept_KD = right[:, -rank:].T * values[-rank:].clamp_min(0.0).sqrt()[:, None]
+    rest_D = (diagonal_D.double() - kept_KD.square().sum(0)).clamp_min(0.0)
+    return Covariance(rows_KD=kept_KD.float(), diagonal_D=rest_D.float())
+
+
+def blend(old: Covariance, new: Covariance, gamma: float) -> Covariance:
+    """Return gamma·old + (1 - gamma)·new, compressed again (online EWC)."""
+    a, b = old.scaled(gamma), new.scaled(1.0 - gamma)
+    total_D = a.full_diagonal_D() + b.full_diagonal_D()
+    return (
+        compress(torch.cat([a.rows_KD, b.rows_KD]), total_D)
+        if a.rows_KD.shape[0] + b.rows_KD.shape[0]
+        else replace(a, diagonal_D=total_D)
+    )
+
+
+def blend_anchors(old: Anchor, new: Anchor, gamma: float) -> Anchor:
+    """Return the online update of a user anchor, normalised again.
+
+    Raises:
+        TrainingError: the old one has other layers.
+    """
+    if old.covariances.keys() != new.covariances.keys() or old.outputs.keys() != new.outputs.keys():
+        raise TrainingError(
+            "the parent's curvature has other layers than this model: it was made for another base"
+        )
+    covariances = {key: blend(old.covariances[key], new.covariances[key], gamma) for key in new.covariances}
+    outputs = {
+        key: gamma * old.outputs[key].float() + (1.0 - gamma) * new.outputs[key] for key in new.outputs
+    }
+    return normalised(
+        replace(new, covariances=covariances, outputs=outputs, examples=old.examples + new.examples)
+    )
+
+
+def normalised(anchor: Anchor) -> Anchor:
+    """Return the anchor scaled so that the mean of its diagonal over all weights is 1; all zeros stay zeros."""
+    if anchor.kind == "input":
+        diagonals = [covariance.full_diagonal_D() for covariance in anchor.covariances.values()]
+        mean = float(torch.cat(diagonals).mean()) if diagonals else 0.0
+        if mean <= 0.0:
+            return anchor
+        return replace(anchor, covariances={k: c.scaled(1.0 / mean) for k, c in anchor.covariances.items()})
+    total, weights = 0.0, 0
+    for name, covariance in anchor.covariances.items():
+        v_D, u_O = covariance.full_diagonal_D(), anchor.outputs[name]
+        total += float(u_O.double().sum() * v_D.double().sum())
+        weights += u_O.numel() * v_D.numel()
+    if total <= 0.0:
+        return anchor
+    factor = (weights / total) ** 0.5
+    return replace(
+        anchor,
+        covariances={name: covariance.scaled(factor) for name, covariance in anchor.covariances.items()},
+        outputs={name: u_O * factor for name, u_O in anchor.outputs.items()},
+    )
+
+
+def compacted(anchor: Anchor, device: torch.device) -> Anchor:
+    """Return the anchor as it is kept in memory and on disk: C in half precision, u in single, on `device`."""
+
+    def half(tensor: Tensor) -> Tensor:
+        return tensor.clamp(-_HALF_MAX, _HALF_MAX).to(device, torch.float16)
+
+    return replace(
+        anchor,
+        covariances={
+            key: Covariance(rows_KD=half(c.rows_KD), diagonal_D=half(c.diagonal_D))
+            for key, c in anchor.covariances.items()
+        },
+        outputs={key: u_O.to(device, torch.float32) for key, u_O in anchor.outputs.items()},
+    )
+
+
+def save_anchor(path: Path, anchor: Anchor, *, base_sha256: str) -> None:
+    """Write the anchor as safetensors; durable when it returns."""
+    compact = compacted(anchor, torch.device("cpu"))
+    tensors = {f"{key}.output": u_O.contiguous() for key, u_O in compact.outputs.items()}
+    for key, covariance in compact.covariances.items():
+        tensors[f"{key}.rows"] = covariance.rows_KD.contiguous()
+        tensors[f"{key}.diagonal"] = covariance.diagonal_D.contiguous()
+    metadata = {
+        "format": FORMAT_VERSION,
+        "kind": anchor.kind,
+        "base_sha256": base_sha256,
+        "examples": str(anchor.examples),
+        "nats_per_omega": repr(anchor.nats_per_omega),
+        "lambda_core": repr(anchor.lambda_core),
+    }
+    write_atomic(path, save(tensors, metadata=metadata))
+
+
+def load_anchor(path: Path, *, kind: Curvature, base_sha256: str, device: torch.device) -> Anchor:
+    """Read an anchor onto `device`.
+
+    Raises:
+        TrainingError: missing, damaged, of another kind, or made for another base; names the file.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        found = (metadata["format"], metadata["kind"], metadata["base_sha256"])
+        examples = int(metadata["examples"])
+        nats_per_omega, lambda_core = float(metadata["nats_per_omega"]), float(metadata["lambda_core"])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise TrainingError(f"curvature file {path} cannot be read: {error}") from error
+    expected = (FORMAT_VERSION, kind, base_sha256)
+    if found != expected:
+        raise TrainingError(
+            f"curvature file {path} has (format, kind, base) {found}, this job needs {expected}",
+            hint="leave parent_curvature empty to begin a new user anchor",
+        )
+    covariances = {
+        name.removesuffix(".rows"): Covariance(
+            rows_KD=rows.to(device), diagonal_D=tensors[f"{name.removesuffix('.rows')}.diagonal"].to(device)
+        )
+        for name, rows in tensors.items()
+        if name.endswith(".rows")
+    }
+    outputs = {n.removesuffix(".output"): u.to(device) for n, u in tensors.items() if n.endswith(".output")}
+    return Anchor(
+        kind=kind,
+        covariances=covariances,
+        outputs=outputs,
+        examples=examples,
+        nats_per_omega=nats_per_omega,
+        lambda_core=lambda_core,
+    )
