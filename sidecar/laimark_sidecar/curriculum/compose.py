@@ -5,6 +5,7 @@ A pure function of its arguments: equal arguments and `rng` states give equal cy
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ from laimark_sidecar.replay.sampling import Drawn
 
 _DEFAULT_SHARES = Shares()
 _DEFAULT_LIMITS = SourceLimits()
+_EPSILON = 1e-9  # 20 / 0.4 * 0.4 is a little above 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,26 +133,28 @@ def _limited(
 ) -> _Choice:
     """Return the largest choice that keeps the limits.
 
-    A limit is a share of the whole, and cutting a source makes the whole smaller: repeat until nothing is cut.
-    Sizes only fall, so it ends.
+    A limit is a share of the whole, and cutting a source makes the whole smaller: repeat until that changes
+    nothing. Sizes only fall, so it ends.
     """
     choice = _proportioned(new, user, core_count, shares)
     while True:
         most = min(limits.items, int(limits.share * choice.total))
         counts: Counter[str] = Counter()
-        new = [candidate for candidate in choice.new if _within(candidate.source, counts, most, limits)]
-        user = [candidate for candidate in choice.user if _within(candidate.source, counts, most, limits)]
-        if len(new) == len(choice.new) and len(user) == len(choice.user):
-            return choice
-        choice = _proportioned(new, user, core_count, shares)
+        new = [candidate for candidate in new if _within(candidate.source, counts, most, limits)]
+        user = [candidate for candidate in user if _within(candidate.source, counts, most, limits)]
+        smaller = _proportioned(new, user, core_count, shares)
+        if smaller.total == choice.total:
+            return smaller
+        choice = smaller
 
 
 def _proportioned(new: list[_Candidate], user: list[_Candidate], core_count: int, shares: Shares) -> _Choice:
+    # Rounded up: what protects the old may be a little more than its share, never less.
     whole = len(new) / shares.new
     return _Choice(
         new=new,
-        user=user[: round(whole * shares.user)],
-        core_count=min(core_count, round(whole * shares.core)),
+        user=user[: math.ceil(whole * shares.user - _EPSILON)],
+        core_count=min(core_count, math.ceil(whole * shares.core - _EPSILON)),
     )
 
 
