@@ -11,7 +11,7 @@ from laimark_sidecar.validation.gate import Gate
 from laimark_sidecar.validation.statistics import Estimate, estimate, worst_mean
 
 Check = Literal[
-    "measurable", "enough", "gain", "previous", "core", "worst_core", "kl", "entropy", "logprob_drift"
+    "measurable", "enough", "gain", "previous", "core", "worst_core", "kl", "entropy_ratio", "logprob_drift"
 ]
 
 
@@ -128,7 +128,7 @@ def entropy(evidence: Evidence, gate: Gate) -> Reason:
     candidate = math.fsum(score.entropy_candidate * score.tokens for score in evidence.drift)
     value = candidate / base if base > 0 else 1.0
     return Reason(
-        check="entropy",
+        check="entropy_ratio",
         passed=value >= gate.min_entropy_ratio,
         value=value,
         threshold=gate.min_entropy_ratio,

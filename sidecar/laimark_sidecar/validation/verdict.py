@@ -22,7 +22,12 @@ class Verdict:
     accepted: bool
     reasons: tuple[Reason, ...]
     metrics: dict[str, float]
-    """Finite figures only: they are kept as JSON with the version."""
+    """Finite figures only, because they are kept as JSON with the version.
+
+    `gain` and `core` (means, with `_low`, `_high`, `_p`), `previous`, `worst_core`, `kl`, `entropy_ratio`,
+    `logprob_drift`, `exact_base`, `exact_candidate`, the numbers of items and the scale; only the last two where
+    the evidence was not enough.
+    """
     hard: bool = False
     """Rejected for good: no smaller scale of this adapter is worth a try; train afresh from the base."""
 
