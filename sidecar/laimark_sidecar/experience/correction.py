@@ -27,11 +27,11 @@ _LOOSE = (
     rf"(?:it|that|this|the (?:\w+ )?{_NOUN}|you|your (?:\w+ )?{_NOUN}) (?:should|must|ought to|needs to|has to)"
     r" (?:be|have been|read|say|look like(?: this)?)",
     rf"the (?:next|actual|real|expected|missing|first|last|previous|following) (?:\w+ )?{_NOUN} (?:is|was|should be)",
-    r"(?:correct|corrected|correction|right|fixed)(?: (?:version|one|is|answer|line))?",
-    r"(?:es|das|die \w{2,20}|der \w{2,20}) (?:muss|müsste|sollte) (?:so )?(?:heißen|sein|lauten)|richtig|korrekt|"
+    r"correction|corrected|(?:the )?(?:correct|corrected|right|fixed) (?:version|one|answer|line)(?: is)?",
+    r"(?:es|das|die \w{2,20}|der \w{2,20}) (?:muss|müsste|sollte) (?:so )?(?:heißen|sein|lauten)|"
     r"die nächste zeile (?:ist|lautet)",
     r"(?:ça|cela|il|elle) (?:devrait|doit) (?:être|dire)|la ligne suivante est|correction",
-    r"(?:debería|debe|tiene que) (?:ser|decir)|la siguiente línea es|corrección|correcto",
+    r"(?:debería|debe|tiene que) (?:ser|decir)|la siguiente línea es|corrección",
 )
 _FILLER = r"(?:(?:actually|well|hm+|sorry|but|i think|eigentlich|en fait|en realidad)[, ]+)*"
 _MARKER = re.compile(
@@ -49,8 +49,9 @@ _TRACE = re.compile(r"^Traceback \(most recent call last\)|^\w*(?:Error|Exceptio
 _BARE_LEAD = re.compile(r"(?:no|nope|nein|non)\s*[,.:]?\s*", re.IGNORECASE)
 _QUOTES = {"`": "`", '"': '"', "“": "”", "„": "“", "«": "»"}
 _VAGUE = re.compile(
-    r"(?:not|n't|in|on|at|above|below|obviously|clearly|different|wrong|missing|more|less|what|that|because|"
-    r"to|very|much|too|still|actually|probably|maybe|nicht|pas|no)\b",
+    r"(?:not|n't|in|on|at|with|without|as|like|about|for|above|below|obviously|clearly|different|wrong|missing|more|less|"
+    r"what|that|because|to|very|much|too|still|actually|probably|maybe|just|only|something|nicht|pas|no|"
+    r"(?:short|long|fast|slow|simpl|clean|great|small|larg|bigg|high|low|brief|bett|clear|easi|friendli|old|new)er)\b",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?](?=\s)|\n")
@@ -129,9 +130,12 @@ def _quotation(turn: str, start: int, *, alone: bool) -> tuple[int, int] | None:
         return None
     end = turn.find(closing, start + 1)
     after = turn[end + 1 :].strip(" \t\n.!")
-    if end <= start + 1 or "\n" in turn[start:end] or (alone and after):
+    if end < 0 or not turn[start + 1 : end].strip() or "\n" in turn[start:end] or (alone and after):
         return None
-    return start + 1, end
+    inner = turn[start + 1 : end]
+    if closing != "»":  # French puts blanks inside its quotation marks; elsewhere they are content
+        return start + 1, end
+    return end - len(inner.lstrip()), start + 1 + len(inner.rstrip())
 
 
 def _rest(turn: str, start: int) -> tuple[int, int] | None:

@@ -17,6 +17,7 @@ REPHRASE_RATIO = 80.0
 _REPHRASE_MIN_CHARS = 15
 _REPHRASE_MAX_CHARS = 4000
 _OPENING_CHARS = 200
+_LONG_ANSWER_CHARS = 300
 
 _END = r"(?=\s*(?:[,.;:!\-\u2013\u2014\n]|$))"
 _IS = r"(?:\s+(?:is|was)|'s)"
@@ -66,9 +67,11 @@ def classify(turn: str, answer: str, *, prompt: str = "") -> Turn:
     span = corrected_span(plain, negated=rejected)
     if span is not None:
         content = turn[span[0] : span[1]]
-        if content.strip() != answer.strip():
+        if content.strip() == answer.strip():
+            return Turn(kind="neutral")
+        if not _is_fragment(content, answer):
             return Turn(kind="correction", content=content, content_span=span)
-        return Turn(kind="neutral")
+        rejected = True
     return Turn(kind=_kind(plain, rejected=rejected, asked=answer.rstrip().endswith("?"), prompt=prompt))
 
 
@@ -80,6 +83,11 @@ def _kind(turn: str, *, rejected: bool, asked: bool, prompt: str) -> Kind:
     if praises(turn):
         return "praise"
     return "rephrase" if _asks_again(turn, prompt) else "neutral"
+
+
+def _is_fragment(content: str, answer: str) -> bool:
+    """Whether a few words would stand in for a long answer: they correct a detail of it, not all of it."""
+    return len(answer) > _LONG_ANSWER_CHARS and len(content) * 10 < len(answer)
 
 
 def _rejects(turn: str) -> bool:
