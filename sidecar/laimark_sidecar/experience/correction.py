@@ -145,7 +145,7 @@ def _rest(turn: str, start: int) -> tuple[int, int] | None:
     if line_end < 0 or not turn[line_end:].strip() or not turn[start:line_end].strip():
         begin = start if line_end < 0 or turn[start:line_end].strip() else line_end + 1
         end = len(turn.rstrip())
-        return (begin, end) if rest and not _VAGUE.match(rest) else None
+        return (begin, end) if rest.strip('`"“”„«» ') and not _VAGUE.match(rest) else None
     return None
 
 

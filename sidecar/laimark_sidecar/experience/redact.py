@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-ENTROPY_FLOOR_BITS = 3.0
+ENTROPY_FLOOR_BITS = 2.5
 """Of a character of an assigned value: below this it is a word or a placeholder."""
 
 
@@ -114,7 +114,10 @@ RULES = (
     Rule(
         name="payment card",
         words=(),
-        pattern=re.compile(r"(?<![\w.-])[2-6](?:[ -]?\d){12,18}(?![\w-])"),
+        pattern=re.compile(
+            r"(?<![\w.-])(?:[2-6]\d{12,18}|[2-6]\d{3}(?P<four>[ -])\d{4}(?P=four)\d{4}(?P=four)\d{4}|"
+            r"3\d{3}(?P<amex>[ -])\d{6}(?P=amex)\d{5})(?![\w-])"
+        ),
         holds=_passes_luhn,
     ),
     Rule(

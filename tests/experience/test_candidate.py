@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import pytest
+from tests.experience.conftest import exchange, talk
+
+from laimark_sidecar.experience.candidate import Candidate, Dropped, admitted, item_id, split_of
+from laimark_sidecar.experience.spans import whole
+from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.replay.item import Signal
+
+SECRET = "ghp_" + "a1B2c3D4e5F6" * 3
+EXCHANGE = exchange("u: q")
+
+
+def candidate(
+    *turns: str, target: str = "42", signal: Signal = "correction", hint: str = "No, 42"
+) -> Candidate:
+    messages = talk(*(turns or ("u: q",)))
+    return Candidate(messages=messages, target=target, signal=signal, spans=whole(target, "typed"), hint=hint)
+
+
+def test_a_candidate_becomes_an_item_with_weight_and_domain() -> None:
+    (item,), dropped = admitted([candidate("u: q\n```py\nx\n```")], EXCHANGE, 0.0)
+    assert (item.weight, item.domain, item.split, item.exchange_ids) == (
+        1.0,
+        "code:python",
+        "train",
+        (EXCHANGE.id,),
+    )
+    assert dropped == ()
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        candidate(f"u: my token is {SECRET}"),
+        candidate(target=f"token = {SECRET}"),
+        candidate(hint=f"No, use {SECRET}"),
+    ],
+)
+def test_a_secret_anywhere_leaves_the_whole_example_out(candidate: Candidate) -> None:
+    items, dropped = admitted([candidate], EXCHANGE, 0.0)
+    assert items == ()
+    assert dropped == (Dropped(reason="secret", exchange_id=EXCHANGE.id),)
+
+
+@pytest.mark.parametrize("candidate", [candidate(target=" \n"), candidate("s: no user here")])
+def test_an_empty_example_is_none(candidate: Candidate) -> None:
+    items, dropped = admitted([candidate], EXCHANGE, 0.0)
+    assert items == ()
+    assert [one.reason for one in dropped] == ["empty"]
+
+
+def test_the_strongest_signal_wins() -> None:
+    (item,), _ = admitted([candidate(signal="accept"), candidate(), candidate(signal="kept")], EXCHANGE, 0.0)
+    assert item.signal == "correction"
+
+
+def test_the_id_is_of_prompt_and_target() -> None:
+    one = item_id(talk("u: q"), "42")
+    assert len(one) == 32
+    assert one == item_id(talk("u: q"), "42")
+    assert len({one, item_id(talk("u: p"), "42"), item_id(talk("u: q"), "43")}) == 3
+
+
+def test_a_conversation_stands_on_one_side() -> None:
+    for number in range(50):
+        root = talk("s: be brief", f"u: question {number}")
+        longer = (*root, *talk("a: x", "u: y"))
+        assert split_of(root, 0.3) == split_of(longer, 0.3)
+
+
+def test_the_share_of_conversations_is_held_out() -> None:
+    sides = [split_of((Message(role="user", content=str(number)),), 0.15) for number in range(4000)]
+    assert 500 <= sides.count("heldout") <= 700
+    assert split_of(talk("u: q"), 0.0) == "train"
+    assert split_of(talk("u: q"), 1.0) == "heldout"

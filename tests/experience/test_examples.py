@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import pytest
+from tests.experience.conftest import Memory, exchange, feedback, learn, talk
+
+from laimark_sidecar.experience.examples import lessons, lessons_from_feedback
+from laimark_sidecar.experience.tree import prefix
+from laimark_sidecar.journal.exchange import Exchange, Finish
+from laimark_sidecar.replay.item import Item
+
+ASK = "u: What is the capital?"
+FIX = "u: No, the right answer is Bern."
+
+
+def only(*records: Exchange, **options: float) -> Item:
+    (item,) = learn(*records, **options).items
+    return item
+
+
+def test_a_typed_correction_teaches_the_original_prompt() -> None:
+    asked = exchange(ASK, answer="Basel")
+    corrected = exchange(ASK, "a: Basel", FIX, time_s=1001.0)
+    item = only(asked, corrected)
+    assert item.messages == talk(ASK)
+    assert item.target == "Bern"
+    assert (item.signal, item.weight, item.hint) == ("correction", 1.0, FIX[3:])
+    assert [(span.provenance, span.learn) for span in item.spans] == [("typed", True)]
+    assert item.exchange_ids == (corrected.id, asked.id)
+
+
+def test_the_scripted_user_of_the_demo_is_understood() -> None:
+    prompt = "u: Complete:\n```python\ndef f(x):\n```"
+    asked = exchange(prompt, answer="pass")
+    line = "    return x + 1"
+    told = exchange(prompt, "a: pass", f"u: No, the next line is:\n```python\n{line}\n```", time_s=1001.0)
+    item = only(asked, told)
+    assert (item.target, item.domain, item.messages) == (line, "code:python", talk(prompt))
+    confirmed = exchange(prompt, "a: pass", "u: Yes, that is right.", time_s=1001.0)
+    accepted = only(asked, confirmed)
+    assert (accepted.target, accepted.signal, accepted.weight) == ("pass", "accept", 0.5)
+    assert accepted.spans[0].provenance == "model"
+
+
+def test_a_correction_needs_no_recorded_answer() -> None:
+    assert only(exchange(ASK, "a: Basel", FIX)).target == "Bern"
+
+
+def test_every_turn_is_looked_at_and_found_once() -> None:
+    turns = (ASK, "a: Basel", FIX, "a: Bern.", "u: And the river?", "a: Rhine", "u: No, it should be: Aare")
+    log = [exchange(*turns[:3]), exchange(*turns[:5], time_s=1001.0), exchange(*turns, time_s=1002.0)]
+    found = learn(*log).items
+    assert [item.target for item in found] == ["Bern", "Aare"]
+    assert found[1].messages == talk(*turns[:5])
+
+
+def test_a_correction_after_bare_rejections_teaches_the_first_prompt() -> None:
+    item = only(exchange(ASK, "a: Basel", "u: No.", "a: Zug", FIX))
+    assert (item.messages, item.target) == (talk(ASK), "Bern")
+
+
+def test_hindsight_gives_the_accepted_answer_to_the_original_prompt() -> None:
+    history = (ASK, "a: Basel", "u: That is wrong.", "a: Bern", "u: Yes, that is right.")
+    log = [
+        exchange(ASK, answer="Basel"),
+        exchange(*history[:3], answer="Bern", time_s=1001.0),
+        exchange(*history, time_s=1002.0),
+    ]
+    in_context, relabelled = learn(*log).items
+    assert in_context.messages == talk(*history[:3])
+    assert (relabelled.messages, relabelled.target, relabelled.signal) == (talk(ASK), "Bern", "accept")
+    assert relabelled.hint == "That is wrong."
+
+
+def test_an_apology_is_not_relabelled() -> None:
+    history = (ASK, "a: Basel", "u: Wrong.", "a: Sorry! Bern.", "u: That is right.")
+    log = [exchange(*history[:3], answer="Sorry! Bern."), exchange(*history, time_s=1001.0)]
+    assert only(*log).messages == talk(*history[:3])
+
+
+def test_an_answer_edited_in_the_history_is_learned_with_its_spans() -> None:
+    asked = exchange(ASK, answer="The capital is Basel, of course.")
+    edited = exchange(ASK, "a: The capital is Bern, of course.", "u: And the river?", time_s=1001.0)
+    item = only(asked, edited)
+    assert (item.signal, item.target) == ("edit", "The capital is Bern, of course.")
+    typed = [item.target[span.start : span.end] for span in item.spans if span.provenance == "typed"]
+    assert typed == ["Bern"]
+    assert all(span.learn for span in item.spans)
+
+
+def test_the_regeneration_that_the_user_went_on_with_is_kept() -> None:
+    first = exchange(ASK, answer="Basel")
+    second = exchange(ASK, answer="Bern", time_s=1010.0)
+    on = exchange(ASK, "a: Bern", "u: And the river?", time_s=1020.0)
+    item = only(first, second, on)
+    assert (item.target, item.signal, item.weight) == ("Bern", "kept", 0.8)
+
+
+def test_an_only_answer_is_not_kept_by_going_on() -> None:
+    assert learn(exchange(ASK, answer="Bern"), exchange(ASK, "a: Bern", "u: And?", time_s=1001.0)).items == ()
+
+
+@pytest.mark.parametrize("turn", ["No.", "Thanks, great!", "Perfect"])
+def test_rejection_and_praise_teach_nothing(turn: str) -> None:
+    assert (
+        learn(exchange(ASK, answer="Bern"), exchange(ASK, "a: Bern", f"u: {turn}", time_s=1001.0)).items == ()
+    )
+
+
+def test_own_output_is_not_learned_for_being_kept() -> None:
+    tuned = {"adapter_version": "me:1"}
+    first = exchange(ASK, answer="Basel", **tuned)  # type: ignore[arg-type]
+    second = exchange(ASK, answer="Bern", time_s=1010.0, **tuned)  # type: ignore[arg-type]
+    assert learn(first, second, exchange(ASK, "a: Bern", "u: And?", time_s=1020.0)).items == ()
+
+
+def test_own_output_is_learned_when_accepted_and_names_its_version() -> None:
+    asked = exchange(ASK, answer="Bern", adapter_version="me:1")
+    item = only(asked, exchange(ASK, "a: Bern", "u: That is right.", time_s=1001.0))
+    assert (item.answered_by, item.signal) == ("me:1", "accept")
+
+
+@pytest.mark.parametrize("finish", ["length", "aborted", "error"])
+def test_an_answer_that_was_cut_off_is_never_a_target(finish: Finish) -> None:
+    asked = exchange(ASK, answer="Bern is", finish=finish)
+    found = learn(asked, exchange(ASK, "a: Bern is", "u: Yes, that is right.", time_s=1001.0))
+    assert found.items == ()
+    assert [dropped.reason for dropped in found.dropped] == ["unknown answer"]
+    assert found.answered[0].answer == ""
+
+
+def test_an_answer_to_a_cut_prompt_is_never_a_target() -> None:
+    asked = exchange(ASK, answer="Bern", truncated=True)
+    assert learn(asked, exchange(ASK, "a: Bern", "u: That is right.", time_s=1001.0)).items == ()
+
+
+def test_an_accepted_answer_that_nobody_recorded_is_not_learned() -> None:
+    found = learn(exchange(ASK, "a: Bern", "u: That is right."))
+    assert found.items == ()
+    assert [dropped.reason for dropped in found.dropped] == ["unknown answer"]
+
+
+def test_thinking_is_never_in_a_target() -> None:
+    asked = exchange(ASK, answer="<think>Basel? No.</think>\n\nBern")
+    item = only(asked, exchange(ASK, "a: Bern", "u: That is right.", time_s=1001.0))
+    assert item.target == "Bern"
+
+
+def test_a_pasted_correction_is_dropped() -> None:
+    page = "\n".join(f"line {number}" for number in range(60))
+    found = learn(exchange(ASK, "a: Basel", f"u: No, it should be:\n```\n{page}\n```"))
+    assert found.items == ()
+    assert [dropped.reason for dropped in found.dropped] == ["pasted"]
+
+
+def test_a_client_s_background_request_leaves_no_trace() -> None:
+    found = learn(exchange("u: ### Task:\nGenerate a concise, 3-5 word title", answer="Bees"))
+    assert (found.items, found.answered) == ((), ())
+    assert [dropped.reason for dropped in found.dropped] == ["background"]
+
+
+def test_a_secret_in_the_history_drops_the_example() -> None:
+    leaked = "u: my key is AKIA" + "ABCDEFGHIJKLMNOP"
+    found = learn(exchange(leaked, "a: Basel", FIX))
+    assert found.items == ()
+    assert [dropped.reason for dropped in found.dropped] == ["secret"]
+
+
+def test_held_out_conversations_are_marked() -> None:
+    assert only(exchange(ASK, "a: Basel", FIX), heldout_share=1.0).split == "heldout"
+
+
+def test_the_answer_is_remembered_under_its_prompt() -> None:
+    asked = exchange(ASK, answer="Bern")
+    remembered = lessons(asked, Memory(), heldout_share=0.0).answered
+    assert remembered is not None
+    assert (remembered.prefix, remembered.answer, remembered.exchange_id) == (
+        prefix(talk(ASK)),
+        "Bern",
+        asked.id,
+    )
+
+
+def test_an_exchange_without_messages_teaches_nothing() -> None:
+    assert learn(exchange()).items == ()
+
+
+def test_explicit_accept_teaches_the_answer() -> None:
+    asked = exchange(ASK, answer="Bern")
+    (item,) = lessons_from_feedback(
+        feedback(asked, "accept"), Memory(exchanges=[asked]), heldout_share=0.0
+    ).items
+    assert (item.messages, item.target, item.signal) == (talk(ASK), "Bern", "accept")
+
+
+def test_explicit_edit_teaches_the_edited_text() -> None:
+    asked = exchange(ASK, answer="It is Basel.", finish="length")
+    (item,) = lessons_from_feedback(
+        feedback(asked, "edit", "It is Bern."), Memory(exchanges=[asked]), heldout_share=0.0
+    ).items
+    assert (item.target, item.signal) == ("It is Bern.", "edit")
+    assert {span.provenance for span in item.spans} == {"typed", "model"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "reason"),
+    [
+        ("reject", exchange(ASK, answer="Bern"), "rejected"),
+        ("accept", exchange(ASK, answer="Bern", finish="length"), "incomplete"),
+        ("edit", exchange(ASK, answer="Bern"), "empty"),
+        ("accept", exchange("u: ### Task:\nGenerate 1-3 broad tags", answer="x"), "background"),
+    ],
+)
+def test_other_feedback_teaches_nothing(kind: str, asked: Exchange, reason: str) -> None:
+    told = feedback(asked, kind)  # type: ignore[arg-type]
+    found = lessons_from_feedback(told, Memory(exchanges=[asked]), heldout_share=0.0)
+    assert found.items == ()
+    assert [dropped.reason for dropped in found.dropped] == [reason]
+
+
+def test_feedback_on_an_unknown_exchange_is_dropped() -> None:
+    found = lessons_from_feedback(feedback(exchange(ASK), "accept"), Memory(), heldout_share=0.0)
+    assert [dropped.reason for dropped in found.dropped] == ["unknown exchange"]

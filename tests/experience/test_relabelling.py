@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+from tests.experience.conftest import Memory, exchange
+
+from laimark_sidecar.experience.history import steps
+from laimark_sidecar.experience.relabelling import origin, reads_alone
+
+
+def origin_index(*turns: str) -> int:
+    return origin(steps(exchange(*turns), Memory())).index
+
+
+def test_bare_rejections_lead_back_to_the_first_prompt() -> None:
+    assert origin_index("u: q", "a: 1", "u: No.", "a: 2", "u: Wrong.", "a: 3", "u: Yes.") == 1
+
+
+def test_a_step_without_rejections_before_it_is_its_own_origin() -> None:
+    assert origin_index("u: q", "a: 1", "u: and now?", "a: 2", "u: Yes.") == 3
+    assert origin_index("u: q", "a: 1", "u: Yes.") == 1
+
+
+def test_a_rejection_further_up_belongs_to_something_else() -> None:
+    assert origin_index("u: q", "a: 1", "u: No.", "a: 2", "t: out", "a: 3", "u: Yes.") == 5
+
+
+@pytest.mark.parametrize(
+    "answer", ["Sorry, 42.", "You\u2019re right, 42.", "I apologize. 42", "Here is the corrected code: 42"]
+)
+def test_an_apology_does_not_read_alone(answer: str) -> None:
+    assert not reads_alone(answer)
+
+
+@pytest.mark.parametrize("answer", ["42", "return sorry", "Here is a list"])
+def test_a_plain_answer_reads_alone(answer: str) -> None:
+    assert reads_alone(answer)
