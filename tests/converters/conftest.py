@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.converters import oracle, synthetic, tiny_models
+from tests.converters.oracle import OracleJob
 
 from laimark_converters.adapter_gguf import convert_adapter
 from laimark_converters.base_gguf import write_base_gguf
-from tests.converters import oracle, synthetic, tiny_models
-from tests.converters.oracle import OracleJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

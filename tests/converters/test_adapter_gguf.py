@@ -10,6 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
+from tests.converters import oracle, synthetic, tiny_models
+from tests.converters.conftest import Family, NamesOnly
+from tests.converters.llama_cpp_logits import largest_difference, mean_kl, served_logits
 
 from laimark_converters import architectures
 from laimark_converters.adapter_gguf import Converted, convert_adapter
@@ -17,9 +20,6 @@ from laimark_converters.adapter_reader import read_adapter_gguf
 from laimark_converters.errors import ConversionError
 from laimark_converters.peft_config import LoraConfig
 from laimark_converters.rotary import permute_rows
-from tests.converters import oracle, synthetic, tiny_models
-from tests.converters.conftest import Family, NamesOnly
-from tests.converters.llama_cpp_logits import largest_difference, mean_kl, served_logits
 
 IDS = [5, 77, 1000, 4000, 300, 12, 9, 2048, 77, 78, 1, 2, 600, 601]
 FAMILIES = tuple(tiny_models.CONFIGS)
