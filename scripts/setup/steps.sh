@@ -24,7 +24,12 @@ scratch_folder() {
   _scratch+=("$REPLY")
 }
 
+# Whether this is the script itself and not a child of it ($BASHPID is not in every bash).
+_is_the_script() { [ "$(exec sh -c 'echo "$PPID"')" = "$$" ]; }
+
 _clean_up() {
+  # A child killed right after its birth runs its parent's trap: it would remove what the script still needs.
+  _is_the_script || return 0
   _stop_heartbeat
   local folder
   for folder in ${_scratch[@]+"${_scratch[@]}"}; do rm -rf "$folder"; done
