@@ -6,18 +6,20 @@ accept a candidate whose true core loss is at or beyond the allowed margin?
 
 Regime: per-item margins with the heavy tails of real ones, mean = the true effect. A third of the spread is normal,
 the rest a Student t of 3 degrees of freedom, scaled so that the standard deviation is `SPREAD` nats per token; plus a
-skewed variant (lognormal, a few items gain a lot, most lose a little), where percentile intervals are known to be
-optimistic. All other checks get evidence that passes. Ceiling: a false accept rate of alpha/2 at effect 0, because
-the lower end of a two-sided interval decides; a false reject rate of 0 at large effects.
+skewed pair (lognormal): `lifted`, a few items gain a lot and most lose a little, and `dragged`, the reverse, where
+percentile intervals are known to be optimistic. All other checks get evidence that passes. Yardstick: the accept
+rate of a normal test that knows the spread; alpha/2 at effect 0, because the lower end of a two-sided interval
+decides. Effects at or below 0 get four times the trials, because their rates are small.
 
 Draws are seeded: equal arguments give equal figures. The last stdout line is JSON.
 
-    python scripts/simulate_gate.py [--trials 2000] [--sizes 20,50,100,300]
+    python scripts/simulate_gate.py [--trials 400] [--sizes 20,50,100,300]
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import sys
@@ -34,8 +36,8 @@ from laimark_sidecar.validation.statistics import level
 from laimark_sidecar.validation.verdict import judge
 
 SPREAD = 0.5
-EFFECTS = (-0.2, -0.05, 0.0, 0.05, 0.1, 0.2, 0.4)
-SHAPES = ("symmetric", "skewed")
+EFFECTS = (-0.05, 0.0, 0.1, 0.2, 0.4)
+SHAPES = ("symmetric", "lifted", "dragged")
 TOKENS = 20
 
 
@@ -50,6 +52,8 @@ def margins(rng: np.random.Generator, shape: str, size: int, effect: float) -> l
         raw = rng.lognormal(0.0, log_spread, size)
         mean = math.exp(log_spread**2 / 2)
         noise = (raw - mean) / (mean * math.sqrt(math.expm1(log_spread**2)))
+        if shape == "dragged":
+            noise = -noise
     return [float(value) for value in effect + SPREAD * noise]
 
 
@@ -83,48 +87,39 @@ def accept_rate(
 
 
 def normal_power(size: int, effect: float, alpha: float) -> float:
-    """Return the accept rate of an ideal normal test with the spread known: the ceiling."""
+    """Return the accept rate of a normal test that knows the spread: the yardstick."""
     normal = NormalDist()
     return normal.cdf(effect * math.sqrt(size) / SPREAD - normal.inv_cdf(1 - alpha / 2))
 
 
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("--trials", type=int, default=2000)
+    parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--sizes", default="20,50,100,300")
     options = parser.parse_args(arguments)
     sizes = [int(size) for size in options.sizes.split(",")]
     started = time.perf_counter()
     rows: list[dict[str, float | int | str]] = []
-    for alpha in (0.05, level(1), level(2)):
-        for shape in SHAPES:
-            for size in sizes:
-                for effect in EFFECTS:
-                    rate = accept_rate(
-                        shape=shape,
-                        size=size,
-                        effect=effect,
-                        core_effect=0.0,
-                        trials=options.trials,
-                        gate=Gate(alpha=alpha),
-                        seed=size,
-                    )
-                    ceiling = normal_power(size, effect, alpha)
-                    rows.append(
-                        {
-                            "alpha": round(alpha, 4),
-                            "shape": shape,
-                            "n": size,
-                            "effect": effect,
-                            "accept": rate,
-                            "normal": round(ceiling, 4),
-                        }
-                    )
-                    print(
-                        f"alpha {alpha:.4f} {shape:9} n={size:4} effect {effect:+.2f} "
-                        f"accept {rate:.4f} (normal test {ceiling:.4f})",
-                        flush=True,
-                    )
+    conditions = [*((0.05, shape) for shape in SHAPES), (level(2), "symmetric"), (level(2), "dragged")]
+    for (alpha, shape), size, effect in itertools.product(conditions, sizes, EFFECTS):
+        rate = accept_rate(
+            shape=shape,
+            size=size,
+            effect=effect,
+            core_effect=0.0,
+            trials=options.trials * (1 if effect > 0 else 4),
+            gate=Gate(alpha=alpha),
+            seed=size,
+        )
+        row: dict[str, float | int | str] = {
+            "alpha": alpha,
+            "shape": shape,
+            "n": size,
+            "effect": effect,
+            "accept": rate,
+        }
+        rows.append({**row, "normal": round(normal_power(size, effect, alpha), 4)})
+        print(" ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
     core_rows = [
         {
             "core_effect": core_effect,

@@ -47,7 +47,7 @@ def test_a_large_normal_sample_gets_the_textbook_interval() -> None:
 
 
 def test_blocks_of_resamples_are_as_good_as_one() -> None:
-    """20,000 items are resampled in blocks of 52 to bound the memory; oracle as above."""
+    """20,000 items are resampled in blocks of 6 to bound the memory; oracle as above."""
     values = [float(number % 2) for number in range(20_000)]
     found = estimate(values, alpha=0.05, draws=300)
     assert found.low == pytest.approx(0.5 - 1.96 * 0.5 / math.sqrt(20_000), abs=0.0015)

@@ -233,7 +233,7 @@ class Registry:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other writers out, waiting for them up to `LOCK_WAIT_S`.
+        """Keep other writers out, waiting for them up to `LOCK_WAIT_S`. Not reentrant: `add` and the like take it too.
 
         Raises:
             LockedError: another process did not let go in time.

@@ -14,7 +14,7 @@ from typing import Literal
 DRAWS = 2000
 SMALLEST_BOOTSTRAP = 6
 """Below this a bootstrap has too few distinct resamples (126 at n=5) to mean anything."""
-_BLOCK = 1 << 20
+_BLOCK = 1 << 17
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +102,10 @@ def _bootstrap(differences: Sequence[float], *, alpha: float, seed: int, draws: 
     values = np.asarray(differences, dtype=np.float64)
     n = len(values)
     rng = np.random.default_rng(seed)
-    block = max(1, _BLOCK // n)  # bounds memory: 8 MB of indices at a time, however many items
+    block = max(1, _BLOCK // n)  # bounds memory: half a MB of indices at a time, however many items
     means = np.concatenate(
         [
-            values[rng.integers(0, n, size=(min(block, draws - start), n))].mean(axis=1)
+            values[rng.integers(0, n, size=(min(block, draws - start), n), dtype=np.int32)].mean(axis=1)
             for start in range(0, draws, block)
         ]
     )
