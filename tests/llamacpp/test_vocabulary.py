@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from laimark_sidecar.llamacpp.base import Base
+
+
+@given(st.text())
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_pieces_of_the_tokens_are_the_text(base: Base, text: str) -> None:
+    tokens = base.vocabulary.tokenize(text, special=False)
+    assert b"".join(base.vocabulary.piece(token) for token in tokens).decode("utf-8") == text
+
+
+def test_control_words_are_tokens_only_when_asked(base: Base) -> None:
+    vocabulary = base.vocabulary
+    assert vocabulary.tokenize(vocabulary.eos) == [vocabulary.end_of_turn()]
+    assert len(vocabulary.tokenize(vocabulary.eos, special=False)) > 1
+
+
+def test_control_tokens_have_no_text_for_the_answer_but_a_name_for_people(base: Base) -> None:
+    end = base.vocabulary.end_of_turn()
+    assert base.vocabulary.piece(end) == b""
+    assert base.vocabulary.text(end) == base.vocabulary.eos
+    assert base.vocabulary.is_end(end)
+
+
+def test_ordinary_token_does_not_end_a_turn(base: Base) -> None:
+    assert not base.vocabulary.is_end(base.vocabulary.tokenize("a")[0])
+
+
+def test_empty_text_has_no_tokens(base: Base) -> None:
+    assert base.vocabulary.tokenize("") == []
+
+
+def test_lone_surrogate_is_replaced_not_an_error(base: Base) -> None:
+    tokens = base.vocabulary.tokenize("a\ud800b", special=False)
+    assert b"".join(base.vocabulary.piece(token) for token in tokens) == b"a?b"
+
+
+def test_digest_is_stable(base: Base) -> None:
+    assert base.vocabulary.sha256() == base.vocabulary.sha256()
+    assert len(base.vocabulary.sha256()) == 64
