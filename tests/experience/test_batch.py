@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.experience.conftest import Memory, exchange, feedback, learn, talk
 
 from laimark_sidecar.experience.batch import Overlay, experience_of
@@ -44,3 +46,39 @@ def test_an_overlay_shows_no_answer_twice() -> None:
     assert overlay.answers(answered.prefix) == (answered,)
     assert overlay.exchange(ASKED.id) == ASKED
     assert overlay.exchange("unknown") is None
+
+
+PIECES = [
+    "No",
+    "it should be:",
+    "`x`",
+    "```",
+    "```py",
+    "\n",
+    " ",
+    "Yes",
+    "that works",
+    ".",
+    "?",
+    "42",
+    "<think>",
+    "</think>",
+    "é",
+]
+texts = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
+turns = st.lists(st.tuples(st.sampled_from("suat"), texts), max_size=7)
+
+
+@settings(max_examples=150, deadline=None)
+@given(log=st.lists(st.tuples(turns, texts), max_size=4))
+def test_whatever_was_said_items_are_whole(log: list[tuple[list[tuple[str, str]], str]]) -> None:
+    """No conversation breaks the reading, and every item's spans cover its target."""
+    records = [
+        exchange(*(f"{role}: {text}" for role, text in turns), answer=answer, time_s=1000.0 + number)
+        for number, (turns, answer) in enumerate(log)
+    ]
+    for item in learn(*records).items:
+        assert "".join(item.target[span.start : span.end] for span in item.spans) == item.target
+        assert item.target.strip()
+        assert item.messages[-1].role != "assistant"
+        assert 0 < item.weight <= 1

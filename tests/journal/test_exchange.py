@@ -64,3 +64,9 @@ def test_a_line_that_is_not_a_record_is_refused(line: bytes) -> None:
 def test_an_unknown_role_is_refused(make: Callable[..., Exchange]) -> None:
     with pytest.raises(DataError, match="malformed"):
         decode(encode(make(1)).replace(b'"role":"user"', b'"role":"prophet"'))
+
+
+@pytest.mark.parametrize("time_s", [b"-1", b"1e300", b"1732308312123"])
+def test_a_time_that_is_no_date_is_refused(make: Callable[..., Exchange], time_s: bytes) -> None:
+    with pytest.raises(DataError, match="time_s"):
+        decode(encode(make(1)).replace(b'"time_s":1001.0', b'"time_s":' + time_s))

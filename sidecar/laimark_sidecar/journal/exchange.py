@@ -68,6 +68,7 @@ class Feedback:
     version: int = FORMAT_VERSION
 
 
+_END_OF_TIME_S = 253_402_300_800  # the year 10000: beyond it there are no dates
 type_names = {"exchange": Exchange, "feedback": Feedback}
 
 
@@ -98,7 +99,7 @@ def decode(line: bytes) -> Exchange | Feedback:
     """Parse one line.
 
     Raises:
-        DataError: not JSON, not UTF-8, an unknown type, role, field or version; says which. Never shows prompt text.
+        DataError: not JSON, not UTF-8, an unknown type, role or version, no possible time; says which. Never shows prompt text.
     """
     try:
         header = msgspec.json.decode(line, type=_Header)
@@ -110,9 +111,12 @@ def decode(line: bytes) -> Exchange | Feedback:
         kind = type_names.get(header.type)
         if kind is None:
             raise DataError(f"journal line has unknown type {header.type[:40]!r}, expected 'exchange' or 'feedback'")
-        return msgspec.convert(_fields(line), type=kind, strict=True)
+        record: Exchange | Feedback = msgspec.convert(_fields(line), type=kind, strict=True)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"journal line is malformed: {error}") from error
+    if not 0 <= record.time_s < _END_OF_TIME_S:
+        raise DataError(f"journal line has time_s {record.time_s}, expected seconds since 1970")
+    return record
 
 
 def _fields(line: bytes) -> dict[str, object]:
