@@ -2,7 +2,7 @@
 
 Regime: the buffer is exactly full, every item has been trained once and has a priority; so a draw may take any of
 them and every insert evicts one. One process, warm page cache, a commit is fsynced. Each measured insert is a batch
-of one item, the worst case; the bulk load uses batches of 10,000 in a child process, so that its memory does not
+of one item, the worst case; the bulk load uses batches of 50,000 in a child process, so that its memory does not
 count. Ceilings, measured in the same run: for a draw, reading (row, stratum, priority, weight) of every item
 from the covering index into Python; for an insert, a durable transaction that only moves a cursor.
 
@@ -30,7 +30,7 @@ from laimark_sidecar.replay.store import ReplayStore
 from laimark_sidecar.replay.surprise import ItemLoss
 
 DRAW = 64
-CHUNK = 10_000
+CHUNK = 50_000
 SIGNALS: tuple[Signal, ...] = ("correction", "edit", "kept", "accept")
 DOMAINS = ("text", "code:python", "code:rust")
 START_S = 1_767_225_600.0  # 2026-01-01
@@ -115,11 +115,8 @@ def load(path: Path, items: int) -> None:
                 [ItemLoss(id=item.id, loss=1.0 + rng.expovariate(1.0), loss_hint=1.0) for item in chunk]
             )
             store.mark_trained([item.id for item in chunk], "cycle-1")
-            if number % 10 == 0:
-                print(
-                    f"loaded {(number + 1) * CHUNK:,} in {time.perf_counter() - started_s:.0f} s",
-                    file=sys.stderr,
-                )
+            elapsed_s = time.perf_counter() - started_s
+            print(f"loaded {number * CHUNK + len(chunk):,} in {elapsed_s:.0f} s", file=sys.stderr)
 
 
 def measure(path: Path, items: int, draws: int, inserts: int) -> dict[str, object]:

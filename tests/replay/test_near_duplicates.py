@@ -6,7 +6,7 @@ import pytest
 from tests.replay.examples import make_item, words
 
 from laimark_sidecar.journal.exchange import Message
-from laimark_sidecar.replay.item import Split
+from laimark_sidecar.replay.item import Signal, Split
 from laimark_sidecar.replay.near_duplicates import MAX_COPIES, lesson_signature, lesson_text
 from laimark_sidecar.replay.store import ReplayStore
 
@@ -24,6 +24,18 @@ def test_the_fourth_near_copy_is_left_out(store: ReplayStore) -> None:
     text = words(0, 120)
     copies = [f"{text} ending{number}" for number in range(6)]
     assert ingest(store, *copies) == (MAX_COPIES, 3)
+
+
+def test_a_stronger_signal_takes_the_place_of_the_weakest_copy(store: ReplayStore) -> None:
+    text = words(0, 120)
+    signals: tuple[Signal, ...] = ("kept", "accept", "kept", "correction", "accept")
+    items = [
+        make_item(n, target=f"{text} e{n}", prompt="same", signal=signal) for n, signal in enumerate(signals)
+    ]
+    counts = store.ingest("test", b"", [], items)
+    assert (counts.added, counts.evicted, counts.near_duplicate) == (4, 1, 1)
+    assert [item.id for item in store.items()] == ["item-000000", "item-000002", "item-000003"]
+    assert store.check() == ()
 
 
 def test_different_targets_to_one_request_are_different_lessons(store: ReplayStore) -> None:

@@ -12,7 +12,8 @@ from laimark_sidecar.files import FILE_MODE, make_dir
 from laimark_sidecar.replay.failures import damaged
 
 BUSY_TIMEOUT_S = 10.0
-_CACHE_KIB = 32 * 1024
+_CACHE_KIB = 256 * 1024  # taken as it is used: a buffer of 4096 items is about 8 MiB in all
+_LOG_BYTES = 16 << 20
 _QUICK_CHECK_BYTES = 32 << 20  # about 0.2 s; a larger file is checked on demand
 
 
@@ -46,6 +47,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, max_bytes: int | None) 
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")  # a forgotten prompt is overwritten, not only unlinked
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
     if max_bytes is not None:
         page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {max_bytes // page_bytes}")

@@ -10,8 +10,9 @@ from laimark_sidecar.clock import day
 from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.body import encode_body
 from laimark_sidecar.replay.item import Item
+from laimark_sidecar.replay.minhash import Signature
 from laimark_sidecar.replay.near_duplicates import MAX_COPIES, copies, lesson_signature
-from laimark_sidecar.replay.retention import random_key
+from laimark_sidecar.replay.retention import delete_items, random_key
 
 ANSWERS_PER_PLACE = 8
 """Remembered answers for each place in the buffer: feedback comes soon after an answer or never."""
@@ -25,7 +26,7 @@ class IngestCounts:
     duplicate: int
     """Known or forgotten ids."""
     near_duplicate: int
-    """Left out, because three near-equal copies are held already."""
+    """Left out, because three near-equal copies of no weaker signal are held already."""
     evicted: int
     """Items, new or old, that made room."""
 
@@ -45,32 +46,28 @@ def add_answers(connection: sqlite3.Connection, answered: Iterable[Answered], *,
 
 def add_items(
     connection: sqlite3.Connection, items: Sequence[Item], *, now_s: float, salt: str
-) -> tuple[int, int, int]:
-    """Insert items; returns how many were added, were duplicates, and were near-duplicates.
+) -> IngestCounts:
+    """Insert items; `evicted` counts the weaker near-copies that gave way.
 
     Raises:
         DataError: an item's text cannot be stored (lone surrogates); nothing of the batch is kept.
     """
-    added = duplicate = near_duplicate = 0
+    added = duplicate = near_duplicate = evicted = 0
     for item in items:
         if _known(connection, item.id):
             duplicate += 1
             continue
         lesson = lesson_signature(item)
-        if copies(connection, lesson, item.split) >= MAX_COPIES:
-            near_duplicate += 1
-            continue
-        seq = _insert(connection, item, now_s=now_s, salt=salt)
-        connection.execute(
-            "INSERT INTO contents (seq, body, fingerprint, bands) VALUES (?, ?, ?, ?)",
-            (seq, encode_body(item), lesson.fingerprint, lesson.bands),
-        )
-        keys = lesson.band_keys()
-        connection.executemany(
-            "INSERT OR IGNORE INTO bands (band, seq) VALUES (?, ?)", [(key, seq) for key in keys]
-        )
+        held = copies(connection, lesson, item.split)
+        if len(held) >= MAX_COPIES:
+            if held[0].weight >= item.weight:
+                near_duplicate += 1
+                continue
+            delete_items(connection, [held[0].seq])
+            evicted += 1
+        _insert(connection, item, lesson, now_s=now_s, salt=salt)
         added += 1
-    return added, duplicate, near_duplicate
+    return IngestCounts(added=added, duplicate=duplicate, near_duplicate=near_duplicate, evicted=evicted)
 
 
 def _known(connection: sqlite3.Connection, item_id: str) -> bool:
@@ -80,7 +77,9 @@ def _known(connection: sqlite3.Connection, item_id: str) -> bool:
     return bool(connection.execute(query, (item_id,)).fetchone()[0])
 
 
-def _insert(connection: sqlite3.Connection, item: Item, *, now_s: float, salt: str) -> int:
+def _insert(
+    connection: sqlite3.Connection, item: Item, lesson: Signature, *, now_s: float, salt: str
+) -> None:
     month = day(item.time_s)[:7]
     seq: int = connection.execute(
         """INSERT INTO items
@@ -102,7 +101,14 @@ def _insert(connection: sqlite3.Connection, item: Item, *, now_s: float, salt: s
             0 if item.split == "train" and item.weight > 0 else None,
         ),
     ).fetchone()[0]
-    return seq
+    connection.execute(
+        "INSERT INTO contents (seq, body, fingerprint, bands) VALUES (?, ?, ?, ?)",
+        (seq, encode_body(item), lesson.fingerprint, lesson.bands),
+    )
+    # Two bands of one item can share a key, once in millions.
+    connection.executemany(
+        "INSERT OR IGNORE INTO bands (band, seq) VALUES (?, ?)", [(band, seq) for band in lesson.band_keys()]
+    )
 
 
 def _stratum(connection: sqlite3.Connection, item: Item, month: str) -> int:

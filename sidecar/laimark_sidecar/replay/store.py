@@ -12,6 +12,7 @@ import random
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -105,8 +106,8 @@ class ReplayStore:
     ) -> IngestCounts:
         """Store a batch together with the source's new cursor: all or nothing, so every line counts exactly once.
 
-        Known ids are ignored, forgotten ones stay forgotten, and a fourth near-copy is left out. What exceeds the
-        capacity is evicted in the same transaction.
+        Known ids are ignored, forgotten ones stay forgotten, and a fourth near-copy is left out unless its signal is
+        stronger: then the weakest copy gives way. What exceeds the capacity is evicted in the same transaction.
 
         Raises:
             DataError: text that cannot be stored.
@@ -114,14 +115,12 @@ class ReplayStore:
         """
         with self._writing() as connection:
             ingestion.add_answers(connection, answered, capacity=self._capacity)
-            added, duplicate, near_duplicate = ingestion.add_items(
-                connection, items, now_s=self._clock.now_s(), salt=self._salt
-            )
+            counts = ingestion.add_items(connection, items, now_s=self._clock.now_s(), salt=self._salt)
             evicted = retention.evict(connection, capacity=self._capacity)
             connection.execute(
                 "INSERT OR REPLACE INTO cursors (source, position) VALUES (?, ?)", (source, cursor)
             )
-        return IngestCounts(added=added, duplicate=duplicate, near_duplicate=near_duplicate, evicted=evicted)
+        return replace(counts, evicted=counts.evicted + evicted)
 
     def answers(self, prefix: str) -> tuple[Answered, ...]:
         """Return the remembered answers to one prompt, oldest first."""
