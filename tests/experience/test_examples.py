@@ -220,3 +220,10 @@ def test_other_feedback_teaches_nothing(kind: str, asked: Exchange, reason: str)
 def test_feedback_on_an_unknown_exchange_is_dropped() -> None:
     found = lessons_from_feedback(feedback(exchange(ASK), "accept"), Memory(), heldout_share=0.0)
     assert [dropped.reason for dropped in found.dropped] == ["unknown exchange"]
+
+
+def test_an_edited_answer_that_is_accepted_counts_as_edited() -> None:
+    asked = exchange(ASK, answer="The capital is Basel, of course.")
+    accepted = exchange(ASK, "a: The capital is Bern, of course.", "u: That is right.", time_s=1001.0)
+    item = only(asked, accepted)
+    assert (item.signal, item.target) == ("edit", "The capital is Bern, of course.")

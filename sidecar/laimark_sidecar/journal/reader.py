@@ -17,7 +17,8 @@ from laimark_sidecar.logs import action
 BATCH_BYTES = 32 << 20
 """A batch ends early when its lines amount to this many bytes: memory does not grow with the lines."""
 
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 18
+_BUFFER_BYTES = 1 << 20
 _log = logging.getLogger(__name__)
 
 
@@ -63,7 +64,7 @@ def read(folder: Path, cursor: Cursor | None, *, max_lines: int = 1000) -> Batch
     for segment in listed:
         name = segment.name
         try:
-            handle = (folder / name).open("rb")
+            handle = (folder / name).open("rb", buffering=_BUFFER_BYTES)
         except FileNotFoundError:
             continue
         with handle:
