@@ -1,0 +1,244 @@
+"""How long and how much memory does an adapter's conversion to GGUF take, ours against llama.cpp's own script?
+
+Regime: the same PEFT adapter over all seven projections at rank 16, on the demo base and on a random base of a
+real model's size; each conversion is a fresh child process, as the pipeline and the script's user run it, so
+imports count. One warm-up, then the median and the spread of several runs; peak memory is the child's largest
+resident set. Ceiling: our time cannot fall below Python's own start with numpy and gguf, reported as `floor_s`.
+
+The script of llama.cpp is taken from LAIMARK_LLAMA_CPP_SOURCE, else from where scripts/test unpacks it. The last
+line on stdout is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from laimark_converters.base_gguf import write_base_gguf
+from laimark_converters.header import GgufHeader, read_header
+from laimark_converters.names import PROJECTIONS
+from laimark_sidecar.paths import modelfiles
+
+RANK, ALPHA = 16, 32
+OURS = (
+    "import sys; from pathlib import Path; from laimark_converters.adapter_gguf import convert_adapter; "
+    "convert_adapter(*map(Path, sys.argv[1:4]))"
+)
+FLOOR = "import numpy, gguf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One way to convert, over all runs."""
+
+    median_s: float
+    fastest_s: float
+    slowest_s: float
+    peak_mib: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Both ways on one base. The outputs were compared tensor by tensor before anything was reported."""
+
+    base: str
+    adapter_mib: float
+    ours: Measured
+    llama_cpp: Measured
+    times_faster: float
+    times_less_memory: float
+
+
+def run_child(arguments: list[str]) -> tuple[float, float]:
+    """Run a child to its end and return (seconds, peak MiB).
+
+    Raises:
+        RuntimeError: it failed; the message is the end of its stderr.
+    """
+    # A second child measures the first, because the kernel keeps one peak for all children of a process.
+    measure = (
+        "import json, resource, subprocess, sys, time; start = time.perf_counter(); "
+        "done = subprocess.run(sys.argv[1:], capture_output=True, text=True); "
+        "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss; "
+        "print(json.dumps([done.returncode, time.perf_counter() - start, peak, done.stderr[-2000:]]))"
+    )
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    output = subprocess.run(
+        [sys.executable, "-c", measure, sys.executable, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code, seconds, peak, errors = json.loads(output.stdout)
+    if code:
+        raise RuntimeError(errors)
+    units_per_mib = 1 << 20 if sys.platform == "darwin" else 1 << 10
+    return seconds, peak / units_per_mib
+
+
+def measure(arguments: list[str], runs: int) -> Measured:
+    run_child(arguments)
+    results = [run_child(arguments) for _ in range(runs)]
+    seconds = [s for s, _ in results]
+    return Measured(
+        median_s=round(statistics.median(seconds), 3),
+        fastest_s=round(min(seconds), 3),
+        slowest_s=round(max(seconds), 3),
+        peak_mib=round(max(peak for _, peak in results), 1),
+    )
+
+
+def write_random_base(folder: Path, *, hidden: int, layers: int) -> Path:
+    """Write config.json and a GGUF that is all header (zeros in a hole of the file), and return the GGUF."""
+    import gguf
+
+    folder.mkdir(parents=True)
+    intermediate, heads, kv_heads = hidden * 11 // 4, hidden // 64, hidden // 256
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_size": hidden,
+        "intermediate_size": intermediate,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": kv_heads,
+        "vocab_size": 32000,
+    }
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    sizes = {
+        "attn_q": (hidden, hidden),
+        "attn_k": (kv_heads * 64, hidden),
+        "attn_v": (kv_heads * 64, hidden),
+        "attn_output": (hidden, hidden),
+        "ffn_gate": (intermediate, hidden),
+        "ffn_up": (intermediate, hidden),
+        "ffn_down": (hidden, intermediate),
+    }
+    writer = gguf.GGUFWriter(folder / "base.gguf", "llama")
+    writer.add_block_count(layers)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(kv_heads)
+    total = 0
+    for layer in range(layers):
+        for name, shape in sizes.items():
+            size = 2 * shape[0] * shape[1]
+            writer.add_tensor_info(f"blk.{layer}.{name}.weight", shape, np.dtype(np.float16), size)
+            total += size
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    writer.close()
+    file = folder / "base.gguf"
+    os.truncate(file, file.stat().st_size + total + 64)
+    return file
+
+
+def write_adapter(folder: Path, base: GgufHeader) -> Path:
+    """Write a random adapter over every projection that the base has."""
+    random, folder_made = np.random.default_rng(0), folder
+    folder_made.mkdir(parents=True)
+    tensors = {}
+    layer = 0
+    while f"blk.{layer}.attn_q.weight" in base.tensors:
+        for module, name in PROJECTIONS.items():
+            out, into = base.tensors[f"blk.{layer}.{name}.weight"].shape
+            path = f"base_model.model.model.layers.{layer}.{module}"
+            tensors[f"{path}.lora_A.weight"] = random.standard_normal((RANK, into), np.float32)
+            tensors[f"{path}.lora_B.weight"] = random.standard_normal((out, RANK), np.float32)
+        layer += 1
+    save_file(tensors, folder / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "r": RANK, "lora_alpha": ALPHA, "bias": "none"}
+    (folder / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+def assert_equal(ours: Path, theirs: Path) -> None:
+    """Stop the benchmark when the two do not hold the same tensors: a fast wrong answer is not a result."""
+    import gguf
+
+    found = {t.name: t.data for t in gguf.GGUFReader(ours).tensors}
+    expected = {t.name: t.data for t in gguf.GGUFReader(theirs).tensors}
+    same = set(found) == set(expected) and all(np.array_equal(found[name], expected[name]) for name in found)
+    if not same:
+        raise SystemExit(f"{ours} and {theirs} differ")
+
+
+def compare(name: str, hf_dir: Path, base: Path, script: Path, folder: Path, runs: int) -> Comparison:
+    adapter = write_adapter(folder / f"{name}-adapter", read_header(base))
+    ours_out, theirs_out = folder / f"{name}-ours.gguf", folder / f"{name}-theirs.gguf"
+    ours = measure(["-c", OURS, str(adapter), str(base), str(ours_out)], runs)
+    theirs = measure([str(script), "--base", str(hf_dir), "--outfile", str(theirs_out), str(adapter)], runs)
+    assert_equal(ours_out, theirs_out)
+    return Comparison(
+        base=name,
+        adapter_mib=round(ours_out.stat().st_size / (1 << 20), 1),
+        ours=ours,
+        llama_cpp=theirs,
+        times_faster=round(theirs.median_s / ours.median_s, 1),
+        times_less_memory=round(theirs.peak_mib / ours.peak_mib, 1),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--hidden", type=int, default=1024, help="of the larger, random base")
+    parser.add_argument("--layers", type=int, default=16, help="of the larger, random base")
+    arguments = parser.parse_args()
+    default = "~/.cache/laimark-sidecar/llama.cpp-0.3.36"
+    script = (
+        Path(os.environ.get("LAIMARK_LLAMA_CPP_SOURCE", default)).expanduser() / "convert_lora_to_gguf.py"
+    )
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        demo = folder / "demo.gguf"
+        write_base_gguf(modelfiles() / "demo_base", demo)
+        large = write_random_base(
+            folder / "large", hidden=arguments.hidden, layers=arguments.layers
+        )  # fmt: skip
+        comparisons = [
+            compare("demo", modelfiles() / "demo_base", demo, script, folder, arguments.runs),
+            compare(
+                f"hidden{arguments.hidden}x{arguments.layers}",
+                large.parent,
+                large,
+                script,
+                folder,
+                arguments.runs,
+            ),
+        ]
+        floor = measure(["-c", FLOOR], arguments.runs)
+    for c in comparisons:
+        print(
+            f"{c.base}: ours {c.ours.median_s} s, {c.ours.peak_mib} MiB; llama.cpp's script "
+            f"{c.llama_cpp.median_s} s, {c.llama_cpp.peak_mib} MiB: {c.times_faster} times faster, "
+            f"{c.times_less_memory} times less memory"
+        )
+    report = {
+        "runs": arguments.runs,
+        "rank": RANK,
+        "floor_s": floor.median_s,
+        "floor_mib": floor.peak_mib,
+        "seconds": round(time.perf_counter() - start, 1),
+        "comparisons": [asdict(c) for c in comparisons],
+    }
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()
