@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def served_logits(gguf: Path, ids: list[int], adapter: Path | None = None) -> to
             loaded = llama_cpp.llama_adapter_lora_init(model.model, str(adapter).encode())
             assert loaded, f"llama.cpp refuses {adapter}"
             adapters = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(loaded)
-            scales = (llama_cpp.llama_cpp.ctypes.c_float * 1)(1.0)
+            scales = (ctypes.c_float * 1)(1.0)
             assert llama_cpp.llama_set_adapters_lora(model.ctx, adapters, 1, scales) == 0
         model.eval(ids)
         return torch.from_numpy(np.array(model.scores[: len(ids)]))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
@@ -13,7 +14,7 @@ from laimark_converters.adapter_reader import read_adapter_gguf
 from laimark_converters.errors import ConversionError
 
 
-def convert(folder: Path, dtype: gguf.Any = "f32") -> Path:
+def convert(folder: Path, dtype: Any = "f32") -> Path:
     adapter = synthetic.write_stub_adapter(LLAMA, folder / "adapter")
     base = synthetic.write_header_only(LLAMA, folder / "base.gguf")
     convert_adapter(adapter, base, folder / "out.gguf", dtype=dtype)

@@ -24,7 +24,7 @@ def write(folder: Path, **changes: Any) -> Path:
 def test_configuration_that_peft_itself_saves_is_read(tmp_path: Path) -> None:
     PeftLoraConfig(
         r=8, lora_alpha=16, target_modules=["q_proj"], alpha_pattern={"k_proj": 3}
-    ).save_pretrained(tmp_path)
+    ).save_pretrained(str(tmp_path))
     config = read_lora_config(tmp_path / "adapter_config.json")
     assert (config.rank, config.alpha, config.rank_stabilised) == (8, 16.0, False)
     assert config.scale_of("model.layers.0.self_attn.k_proj") == 3 / 8

@@ -44,7 +44,7 @@ def build_base(family: str, tokenizer_dir: Path, folder: Path, **changes: Any) -
     """Write a random model of `family` with the tokenizer of `tokenizer_dir` to `folder`."""
     torch.manual_seed(0)
     config = CONFIGS[family].__class__.from_dict(CONFIGS[family].to_dict() | changes)
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith(("bias", "norm.weight")):
@@ -76,7 +76,7 @@ def build_adapter(base: Path, folder: Path, **settings: Any) -> Path:
 
 def torch_logits(base: Path, ids: list[int], adapter: Path | None = None) -> torch.Tensor:
     """Return the logits (token, vocabulary) that transformers and peft compute in float32."""
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation="eager")
+    model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation="eager")
     if adapter is not None:
         model = PeftModel.from_pretrained(model, str(adapter))
     model.eval()
