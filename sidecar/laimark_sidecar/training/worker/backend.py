@@ -73,9 +73,10 @@ class PeftBackend:
             lora_dropout=0.0,
             bias="none",
             task_type="CAUSAL_LM",
-            base_model_name_or_path=job.base_sha256,
         )
         self._model: Any = get_peft_model(base, self._config)
+        # The identity of a base is its bytes; a path of this machine has no business in an adapter that may travel.
+        self._config.base_model_name_or_path = job.base_sha256
         # No dropout anywhere: evaluation mode is also the training mode, so hooks see what the runner computes.
         self._model.eval()
         self.layers = _find_layers(self._model, job.alpha / job.rank)

@@ -36,9 +36,9 @@ class Covariance:
     diagonal_D: Tensor
 
     def right_multiply(self, a_SD: Tensor) -> Tensor:
-        """Return `a C` in float32."""
-        rows_KD = self.rows_KD.float()
-        return (a_SD @ rows_KD.T) @ rows_KD + a_SD * self.diagonal_D.float()
+        """Return `a C` in the precision of `a`, whatever C is stored in."""
+        rows_KD, diagonal_D = self.rows_KD.to(a_SD.dtype), self.diagonal_D.to(a_SD.dtype)
+        return (a_SD @ rows_KD.T) @ rows_KD + a_SD * diagonal_D
 
     def full_diagonal_D(self) -> Tensor:
         """Return the diagonal of C in float32."""

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import pytest
+import torch
+from torch import Tensor
+
+from laimark_sidecar.training.worker.backend import PeftBackend
+from laimark_sidecar.training.worker.curvature import Anchor, normalised
+from laimark_sidecar.training.worker.fisher import example_margins, measure
+from laimark_sidecar.training.worker.losses import Item, collate
+
+ItemMaker = Callable[[int], tuple[Item, ...]]
+
+
+def none() -> None:
+    """The check of a run that nobody stops."""
+
+
+def inputs_of(backend: PeftBackend, items: tuple[Item, ...], name: str) -> Tensor:
+    """Return the named layer's inputs at the loss positions, one item at a time."""
+    layer = next(layer for layer in backend.layers if layer.name == name)
+    seen: list[Tensor] = []
+    for item in items:
+        batch = collate([item], backend.device)
+        handle = layer.linear.register_forward_hook(lambda m, x, y: seen.append(x[0][0].detach()))
+        with torch.no_grad():
+            backend.logits(batch.ids_BT, batch.mask_BT, batch.kept_P)
+        handle.remove()
+        seen[-1] = seen[-1][list(item.positions)]
+    return torch.cat(seen)
+
+
+def test_margins_equal_those_of_the_gradient_written_out() -> None:
+    generator = torch.Generator().manual_seed(0)
+    g = torch.randn(7, 5, generator=generator, dtype=torch.float64)
+    x = torch.randn(7, 9, generator=generator, dtype=torch.float64)
+    rows, columns = example_margins(g, x)
+    squared = (g.T @ x).square()
+    torch.testing.assert_close(rows, squared.sum(1))
+    torch.testing.assert_close(columns, squared.sum(0))
+
+
+def test_input_covariance_has_the_diagonal_of_the_inputs_at_loss_positions(
+    moved: PeftBackend, make_items: ItemMaker
+) -> None:
+    items = make_items(4)
+    anchor = measure(moved, items, kind="input", batch_size=3, seed=0, check=none)
+    raw = {
+        name: inputs_of(moved, items, f"{name[: name.rindex('.')]}.{leaf}").double().square().mean(0)
+        for name, leaf in (
+            ("model.layers.0.self_attn.qkv", "k_proj"),
+            ("model.layers.1.mlp.gate_up", "up_proj"),
+        )
+    }
+    found = {name: anchor.covariances[name].full_diagonal_D().double() for name in raw}
+    factors = [float((found[name] / raw[name]).mean()) for name in raw]
+    assert factors[0] == pytest.approx(factors[1], rel=1e-3)  # one normalisation for the whole anchor
+    for name in raw:
+        torch.testing.assert_close(found[name], raw[name] * factors[0], rtol=1e-3, atol=1e-5)
+
+
+def test_shared_inputs_are_kept_once(backend: PeftBackend, make_items: ItemMaker) -> None:
+    anchor = measure(backend, make_items(2), kind="input", batch_size=2, seed=0, check=none)
+    assert sorted({key.rpartition(".")[2] for key in anchor.covariances}) == [
+        "down_proj",
+        "gate_up",
+        "o_proj",
+        "qkv",
+    ]
+    blocks = len(backend.layers) // 7
+    assert len(anchor.covariances) == 4 * blocks
+
+
+def test_the_fisher_works_where_the_adapter_is_zero(backend: PeftBackend, make_items: ItemMaker) -> None:
+    anchor = measure(backend, make_items(2), kind="diag", batch_size=2, seed=0, check=none)
+    assert all(float(anchor.outputs[layer.name].sum()) > 0.0 for layer in backend.layers)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_the_fisher_equals_explicit_gradients_of_each_example(
+    moved: PeftBackend, make_items: ItemMaker, batch_size: int
+) -> None:
+    """Oracle: per-example autograd on the base weight with the same sampled labels; batching must not matter."""
+    items = make_items(3)
+    names = ["model.layers.0.self_attn.v_proj", "model.layers.1.mlp.down_proj"]
+    anchor = measure(moved, items, kind="diag", batch_size=batch_size, seed=5, check=none)
+    exact = explicit_fisher(moved, items, names, seed=5)
+    found: dict[str, Tensor] = {}
+    for name in names:
+        found[name] = anchor.outputs[name][:, None] * anchor.covariances[name].diagonal_D
+    factor = float(found[names[0]].sum() / exact[names[0]].sum())
+    for name in names:
+        torch.testing.assert_close(found[name].sum(1), factor * exact[name].sum(1), rtol=2e-3, atol=1e-4)
+        torch.testing.assert_close(found[name].sum(0), factor * exact[name].sum(0), rtol=2e-3, atol=1e-4)
+
+
+def explicit_fisher(
+    backend: PeftBackend, items: tuple[Item, ...], names: list[str], *, seed: int
+) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    weights = {layer.name: layer.linear.weight for layer in backend.layers if layer.name in names}
+    fisher = {
+        name: torch.zeros_like(weight) for name, weight in weights.items() if isinstance(weight, Tensor)
+    }
+    for weight in weights.values():
+        assert isinstance(weight, Tensor)
+        weight.requires_grad_()
+    for item in items:
+        batch = collate([item], backend.device)
+        logits = batch.select(backend.logits(batch.ids_BT, batch.mask_BT, batch.kept_P))
+        labels = torch.multinomial(logits.detach().softmax(-1), 1, generator=generator)[:, 0]
+        loss = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
+        for name, gradient in zip(weights, torch.autograd.grad(loss, list(weights.values())), strict=True):
+            fisher[name] += gradient.square()
+    return fisher
+
+
+@pytest.mark.parametrize("kind", ["input", "diag"])
+def test_an_anchor_is_measured_anew_bit_for_bit(
+    moved: PeftBackend, make_items: ItemMaker, kind: Literal["input", "diag"]
+) -> None:
+    first, second = (
+        measure(moved, make_items(3), kind=kind, batch_size=2, seed=1, check=none) for _ in range(2)
+    )
+    for key, covariance in first.covariances.items():
+        assert torch.equal(covariance.diagonal_D, second.covariances[key].diagonal_D)
+
+
+def test_measuring_leaves_no_hooks_and_no_gradients(moved: PeftBackend, make_items: ItemMaker) -> None:
+    measure(moved, make_items(2), kind="diag", batch_size=2, seed=0, check=none)
+    assert not any(layer.linear._forward_hooks for layer in moved.layers)
+    assert all(layer.a_RD.grad is None and layer.b_OR.grad is None for layer in moved.layers)
+
+
+def test_a_stop_is_obeyed_between_batches(backend: PeftBackend, make_items: ItemMaker) -> None:
+    class StoppedError(Exception):
+        pass
+
+    def check() -> None:
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        measure(backend, make_items(1), kind="input", batch_size=1, seed=0, check=check)
+    assert not any(layer.linear._forward_hooks for layer in backend.layers)
+
+
+def test_normalising_twice_changes_nothing(backend: PeftBackend, make_items: ItemMaker) -> None:
+    anchor: Anchor = measure(backend, make_items(2), kind="diag", batch_size=2, seed=0, check=none)
+    again = normalised(anchor)
+    for name, output in anchor.outputs.items():
+        torch.testing.assert_close(again.outputs[name], output, rtol=1e-4, atol=1e-6)
