@@ -59,6 +59,13 @@ def test_any_text_has_a_signature(text: str) -> None:
     assert similarity(signature(text).fingerprint, signature(text).fingerprint) == 1.0
 
 
+def test_a_text_of_many_blocks_is_estimated_like_a_short_one() -> None:
+    long = words(0, 12_000)
+    half = " ".join(long.split()[:6_000])
+    estimate = similarity(signature(long).fingerprint, signature(half).fingerprint)
+    assert abs(estimate - jaccard(long, half)) < 0.18  # four standard errors
+
+
 @given(st.text(max_size=200))
 def test_white_space_does_not_count(text: str) -> None:
     assert signature(text) == signature(f"  {text}\n\n")

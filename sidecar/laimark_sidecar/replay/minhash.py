@@ -20,6 +20,7 @@ PERMUTATIONS = 128
 BANDS = 16
 """16 bands of 8 rows find a pair of similarity .8 with probability 1-(1-.8^8)^16 = .95, of .9 with .9999."""
 _SHINGLE_TOKENS = 3
+_BLOCK_SHINGLES = 4096
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _MASK = (1 << 64) - 1
 _CHANCE = 1 / 256
@@ -83,9 +84,11 @@ def _minima(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     import numpy as np
 
     factors, offsets = _permutations()
-    # Multiply-shift hashing: arithmetic modulo 2^64, of which the high half is well mixed.
-    hashed = (hashes[:, None] * factors + offsets) >> np.uint64(32)
-    minima: NDArray[np.uint64] = hashed.min(axis=0)
+    minima = np.full(PERMUTATIONS, _MASK, dtype=np.uint64)
+    for start in range(0, len(hashes), _BLOCK_SHINGLES):  # a pasted book must not take gigabytes
+        # Multiply-shift hashing: arithmetic modulo 2^64, of which the high half is well mixed.
+        hashed = (hashes[start : start + _BLOCK_SHINGLES, None] * factors + offsets) >> np.uint64(32)
+        minima = np.minimum(minima, hashed.min(axis=0))
     return minima
 
 
