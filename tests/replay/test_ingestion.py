@@ -62,6 +62,24 @@ def test_a_held_out_item_stays_held_out_when_it_comes_again_as_training(store: R
     assert store.stats().by_split == {"heldout": 1}
 
 
+def test_a_stronger_signal_replaces_a_weaker_one_and_not_the_other_way(store: ReplayStore) -> None:
+    store.ingest("a", b"1", [], [make_item(1, signal="praise")])
+    assert store.new_items(9) == ()
+    accepted = make_item(1, signal="accept")
+    assert store.ingest("a", b"2", [], [accepted]).stronger == 1
+    assert store.ingest("a", b"3", [], [make_item(1, signal="praise")]).duplicate == 1
+    assert store.new_items(9) == (accepted,)
+    assert store.check() == ()
+
+
+def test_a_lesson_used_by_a_cycle_stays_used_when_its_signal_rises(store: ReplayStore) -> None:
+    store.ingest("a", b"1", [], [make_item(1, signal="accept")])
+    store.mark_trained(["item-000001"], "cycle-1")
+    store.ingest("a", b"2", [], [make_item(1, signal="edit")])
+    assert (store.new_items(9), store.stats().trained, store.stats().by_signal) == ((), 1, {"edit": 1})
+    assert store.check() == ()
+
+
 def test_the_buffer_never_grows_beyond_its_capacity(store: ReplayStore) -> None:
     store.ingest("a", b"1", [], make_items(*range(200)))
     counts = store.ingest("a", b"2", [], make_items(*range(200, 260), split="heldout"))

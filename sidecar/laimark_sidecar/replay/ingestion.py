@@ -29,6 +29,8 @@ class IngestCounts:
     """Left out, because three near-equal copies of no weaker signal are held already."""
     evicted: int
     """Items, new or old, that made room."""
+    stronger: int = 0
+    """Held items whose signal a new one raised: praised first, then accepted."""
 
 
 def add_answers(connection: sqlite3.Connection, answered: Iterable[Answered], *, capacity: int) -> None:
@@ -52,10 +54,12 @@ def add_items(
     Raises:
         DataError: an item's text cannot be stored (lone surrogates); nothing of the batch is kept.
     """
-    added = duplicate = near_duplicate = evicted = 0
+    added = duplicate = stronger = near_duplicate = evicted = 0
     for item in items:
         if _known(connection, item.id):
-            duplicate += 1
+            strengthened = _strengthen(connection, item, now_s=now_s, salt=salt)
+            duplicate += not strengthened
+            stronger += strengthened
             continue
         lesson = lesson_signature(item)
         held = copies(connection, lesson, item.split)
@@ -67,7 +71,23 @@ def add_items(
             evicted += 1
         _insert(connection, item, lesson, now_s=now_s, salt=salt)
         added += 1
-    return IngestCounts(added=added, duplicate=duplicate, near_duplicate=near_duplicate, evicted=evicted)
+    return IngestCounts(
+        added=added, duplicate=duplicate, near_duplicate=near_duplicate, evicted=evicted, stronger=stronger
+    )
+
+
+def _strengthen(connection: sqlite3.Connection, item: Item, *, now_s: float, salt: str) -> bool:
+    """Replace a held train item of the same id by `item` if its signal is stronger; a cycle that used it stays."""
+    held = connection.execute(
+        "SELECT seq, cycle FROM items WHERE id = ? AND split = 'train' AND weight < ?", (item.id, item.weight)
+    ).fetchone()
+    if held is None or item.split != "train":
+        return False
+    delete_items(connection, [held[0]])
+    _insert(connection, item, lesson_signature(item), now_s=now_s, salt=salt)
+    if held[1] is not None:
+        connection.execute("UPDATE items SET cycle = ?, stage = 1 WHERE id = ?", (held[1], item.id))
+    return True
 
 
 def _known(connection: sqlite3.Connection, item_id: str) -> bool:

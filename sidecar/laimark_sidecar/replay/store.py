@@ -106,8 +106,9 @@ class ReplayStore:
     ) -> IngestCounts:
         """Store a batch together with the source's new cursor: all or nothing, so every line counts exactly once.
 
-        Known ids are ignored, forgotten ones stay forgotten, and a fourth near-copy is left out unless its signal is
-        stronger: then the weakest copy gives way. What exceeds the capacity is evicted in the same transaction.
+        A known id is ignored, unless its signal is stronger now; a forgotten one stays forgotten. A fourth
+        near-copy is left out, unless its signal is stronger than the weakest copy's, which then gives way. What
+        exceeds the capacity is evicted in the same transaction.
 
         Raises:
             DataError: text that cannot be stored.
