@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 
 _GRACE_S = 2.5
 """Answers in flight may end by themselves this long; then they are cut with a proper end."""
-_CUT_S = 4.0
+_START_TIMEOUT_S = 30.0
+_CUT_S = 4
 """Connections that are still open by then are closed as they are."""
 
 
@@ -78,18 +79,34 @@ def serve(settings: ServeSettings, *, on_ready: Callable[[str], None] | None = N
 @contextlib.contextmanager
 def serving(settings: ServeSettings) -> Iterator[str]:
     """Serve in a thread of this process for the length of a `with` block; gives the URL. For demos, scripts and tests."""
+    with (
+        _listening(settings) as listener,
+        contextlib.closing(_service(settings)) as service,
+        _in_thread(service, listener) as url,
+    ):
+        yield url
+
+
+@contextlib.contextmanager
+def serving_service(service: Service) -> Iterator[str]:
+    """Serve a service that the caller made and closes, in a thread; gives the URL."""
+    with _listening(service.settings) as listener, _in_thread(service, listener) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _in_thread(service: Service, listener: socket.socket) -> Iterator[str]:
     ready = threading.Event()
-    with _listening(settings) as listener, contextlib.closing(_service(settings)) as service:
-        server = _Server(_config(service), service, lambda _url: ready.set())
-        thread = threading.Thread(target=server.run, args=([listener],), name="laimark-http")
-        thread.start()
-        try:
-            if not ready.wait(30):
-                raise RunnerError("the embedded server did not come up within 30 s")
-            yield _url(listener)
-        finally:
-            server.should_exit = True
-            thread.join()
+    server = _Server(_config(service), service, lambda _url: ready.set())
+    thread = threading.Thread(target=server.run, args=([listener],), name="laimark-http")
+    thread.start()
+    try:
+        if not ready.wait(_START_TIMEOUT_S):
+            raise RunnerError(f"the embedded server did not come up within {_START_TIMEOUT_S:g} s")
+        yield _url(listener)
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def _service(settings: ServeSettings) -> Service:
@@ -107,7 +124,7 @@ def _config(service: Service) -> uvicorn.Config:
         lifespan="off",
         ws="none",
         server_header=False,
-        timeout_graceful_shutdown=int(_CUT_S),
+        timeout_graceful_shutdown=_CUT_S,
     )
 
 

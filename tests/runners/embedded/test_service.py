@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from laimark_sidecar.clock import SystemClock
+from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.runners.embedded.api_error import ApiError
+from laimark_sidecar.runners.embedded.service import Service
+from laimark_sidecar.runners.embedded.settings import ServeSettings
+
+
+def test_bad_adapter_at_start_is_left_out_and_the_rest_serves(
+    settings: Callable[..., ServeSettings],
+    adapters: tuple[Path, Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bad = tmp_path / "bad.gguf"
+    bad.write_bytes(b"bad")
+    names = {"me:latest": "me:good", "me:prev": "me:bad"}
+    made = settings(adapters={"me:bad": bad, "me:good": adapters[0]}, names=names)
+    with contextlib.closing(Service(made, clock=SystemClock())) as service, caplog.at_level(logging.WARNING):
+        service.install()
+        assert service.engine.names() == {"demo": "", "me:good": "me:good", "me:latest": "me:good"}
+    assert "not serving me:bad" in caplog.text
+    assert "not serving me:prev" in caplog.text
+
+
+def test_version_never_changes_its_content(
+    settings: Callable[..., ServeSettings], adapters: tuple[Path, Path]
+) -> None:
+    with contextlib.closing(Service(settings(), clock=SystemClock())) as service:
+        service.register("me:1", adapters[0], "")
+        service.register("me:1", adapters[0], "")
+        with pytest.raises(ApiError, match="versions never change") as caught:
+            service.register("me:1", adapters[1], "")
+        assert caught.value.status == 409
+        service.withdraw("me:1")
+        service.register("me:1", adapters[1], "")
+
+
+def test_prompt_beyond_the_context_is_a_400(settings: Callable[..., ServeSettings]) -> None:
+    with contextlib.closing(Service(settings(context=32), clock=SystemClock())) as service:
+        long = "word " * 100
+        with pytest.raises(ApiError, match="the context holds 32") as caught:
+            service.chat_tokens((Message(role="user", content=long),))
+        assert caught.value.code == "context_length_exceeded"
+        with pytest.raises(ApiError, match="the context holds 32"):
+            service.text_tokens(long)
+
+
+def test_identity_is_what_adapters_are_made_for(settings: Callable[..., ServeSettings]) -> None:
+    with contextlib.closing(Service(settings(), clock=SystemClock())) as service:
+        assert service.identity.name == "demo"
+        assert service.identity.architecture == "llama"
+        assert len(service.identity.sha256) == 64
