@@ -110,7 +110,9 @@ def decode(line: bytes) -> Exchange | Feedback:
             )
         kind = type_names.get(header.type)
         if kind is None:
-            raise DataError(f"journal line has unknown type {header.type[:40]!r}, expected 'exchange' or 'feedback'")
+            raise DataError(
+                f"journal line has unknown type {header.type[:40]!r}, expected 'exchange' or 'feedback'"
+            )
         record: Exchange | Feedback = msgspec.convert(_fields(line), type=kind, strict=True)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"journal line is malformed: {error}") from error
