@@ -78,8 +78,7 @@ class Cursor:
     def _array(self) -> tuple[Scalar, ...] | None:
         kind = self.number("I")
         if kind == _STRING:
-            for _ in range(self.count("texts", _LENGTH.size)):
-                self._skip(self.count("bytes of text", 1))
+            self._skip_texts(self.count("texts", _LENGTH.size))
             return None
         if kind not in _SCALARS:
             raise self.damaged(f"array of value type {kind}")
@@ -89,6 +88,17 @@ class Cursor:
             self._skip(length * item.size)
             return None
         return tuple(self._unpack(item) for _ in range(length))
+
+    def _skip_texts(self, texts: int) -> None:
+        # A vocabulary has a hundred thousand texts and more, so this loop makes no calls of its own.
+        view, end, position, unpack = self._view, len(self._view), self.position, _LENGTH.unpack_from
+        for _ in range(texts):
+            if position + _LENGTH.size > end:
+                raise self.damaged("a text in an array ends beyond the file")
+            position += _LENGTH.size + unpack(view, position)[0]
+        if position > end:
+            raise self.damaged("a text in an array ends beyond the file")
+        self.position = position
 
     def _skip(self, length: int) -> None:
         self.position += length

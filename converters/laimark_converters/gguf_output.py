@@ -103,9 +103,11 @@ def _encode(tensor: OutputTensor, block: NDArray[np.float32]) -> bytes:
         raise ConversionError(f"{tensor.name} holds NaN or infinity")
     if tensor.dtype == "f32":
         return block.astype("<f4", copy=False).tobytes()
-    if float(np.abs(block).max()) > float(np.finfo(np.float16).max) and tensor.dtype == "f16":
+    # q8_0 keeps a block's largest value divided by 127 as f16.
+    largest = float(np.finfo(np.float16).max) * (127 if tensor.dtype == "q8_0" else 1)
+    if float(np.abs(block).max()) > largest:
         raise ConversionError(
-            f"{tensor.name} holds values too large for f16", hint='convert with dtype="f32"'
+            f"{tensor.name} holds values too large for {tensor.dtype}", hint='convert with dtype="f32"'
         )
     encoded: NDArray[Any] = quants.quantize(block, _TYPES[tensor.dtype])
     return encoded.tobytes()

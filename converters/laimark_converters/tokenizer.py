@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,19 +9,10 @@ from typing import Any
 import msgspec
 
 from laimark_converters.errors import ConversionError
+from laimark_converters.pre_tokenizer import IGNORES_MERGES, PreTokenizer, split_name
 
 NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5
 """Token types of ggml (`LLAMA_TOKEN_TYPE_*`)."""
-
-GPT2 = "gpt-2"
-SPLIT_PATTERNS: Mapping[str, str] = {
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+": "llama-bpe",
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+": "qwen2",
-}
-"""Pattern of the `Split` before `ByteLevel` -> `tokenizer.ggml.pre`. Source: llama.cpp `src/llama-vocab.cpp`."""
-
-IGNORES_MERGES = frozenset({"llama-bpe"})
-"""llama.cpp takes whole words from the vocabulary first for these, whatever the file says."""
 
 TURN_ENDS = ("<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>")
 
@@ -34,19 +24,6 @@ class _Added(msgspec.Struct, frozen=True):
     single_word: bool = False
     lstrip: bool = False
     rstrip: bool = False
-
-
-class _Split(msgspec.Struct, frozen=True):
-    """One pre-tokenizer: the fields of `ByteLevel`, `Split`, `Digits` and `Sequence` together."""
-
-    type: str
-    add_prefix_space: bool = False
-    use_regex: bool = True
-    pattern: dict[str, str] = {}
-    behavior: str = ""
-    invert: bool = False
-    individual_digits: bool = False
-    pretokenizers: list[dict[str, Any]] = []
 
 
 class _Model(msgspec.Struct, frozen=True):
@@ -62,7 +39,7 @@ class _Model(msgspec.Struct, frozen=True):
 
 class _TokenizerFile(msgspec.Struct, frozen=True):
     model: _Model
-    pre_tokenizer: _Split | None
+    pre_tokenizer: PreTokenizer | None
     added_tokens: list[_Added] = []
     normalizer: dict[str, Any] | None = None
 
@@ -144,33 +121,12 @@ def _pre_tokenizer_name(parsed: _TokenizerFile) -> str:
         raise ConversionError(
             f"the tokenizer normalises text with {parsed.normalizer.get('type')!r}; llama.cpp does not"
         )
-    name = _split_name(parsed.pre_tokenizer)
+    name = split_name(parsed.pre_tokenizer)
     if model.ignore_merges != (name in IGNORES_MERGES):
         raise ConversionError(
             f"the tokenizer has ignore_merges={model.ignore_merges}, which llama.cpp does not do for {name!r}"
         )
     return name
-
-
-def _split_name(root: _Split | None) -> str:
-    steps = [root] if root is not None else []
-    if root is not None and root.type == "Sequence":
-        steps = msgspec.convert(root.pretokenizers, list[_Split])
-    if steps and steps[-1].type == "ByteLevel" and not steps[-1].add_prefix_space:
-        *before, last = steps
-        if not before and last.use_regex:
-            return GPT2
-        if len(before) == 1 and last.use_regex and before[0].type == "Digits" and before[0].individual_digits:
-            return "smollm"
-        if len(before) == 1 and not last.use_regex and before[0].type == "Split":
-            split, pattern = before[0], before[0].pattern.get("Regex", "")
-            if split.behavior == "Isolated" and not split.invert and pattern in SPLIT_PATTERNS:
-                return SPLIT_PATTERNS[pattern]
-    described = " then ".join(s.type + (f" {s.pattern}" if s.pattern else "") for s in steps) or "nothing"
-    raise ConversionError(
-        f"the tokenizer splits words by {described}; only the GPT-2, SmolLM, Llama 3 and Qwen 2 splits are known here",
-        hint="convert this base with llama.cpp's convert_hf_to_gguf.py and name the GGUF instead",
-    )
 
 
 def _vocabulary(parsed: _TokenizerFile, vocab_size: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -196,7 +152,10 @@ def _chat_template(folder: Path, config: _TokenizerConfig) -> str:
     """Return the default template: its own file in newer folders, a field of tokenizer_config.json in older."""
     file = folder / "chat_template.jinja"
     if file.is_file():
-        return file.read_text(encoding="utf-8")
+        try:
+            return file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ConversionError(f"{file} is not UTF-8 text: {error.reason}") from error
     if isinstance(config.chat_template, list):
         named = {t.get("name"): t.get("template", "") for t in config.chat_template}
         return named.get("default", "")

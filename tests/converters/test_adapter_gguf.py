@@ -21,6 +21,9 @@ from laimark_converters.errors import ConversionError
 from laimark_converters.peft_config import LoraConfig
 from laimark_converters.rotary import permute_rows
 
+# llama.cpp's script imports torch and transformers in a child process before it does anything.
+pytestmark = pytest.mark.timeout(180)
+
 IDS = [5, 77, 1000, 4000, 300, 12, 9, 2048, 77, 78, 1, 2, 600, 601]
 FAMILIES = tuple(tiny_models.CONFIGS)
 

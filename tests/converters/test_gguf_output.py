@@ -59,10 +59,14 @@ def test_value_that_is_not_finite_is_refused(tmp_path: Path, dtype: Any, value: 
         gguf_output.write(gguf_output.new_writer("llama"), tmp_path / "x", [tensor("t", values, dtype)])
 
 
-def test_value_that_f16_cannot_hold_is_refused_with_a_way_out(tmp_path: Path) -> None:
-    values = np.full((4, 32), 65505.0 * 2, np.float32)
-    with pytest.raises(ConversionError, match="too large for f16") as caught:
-        gguf_output.write(gguf_output.new_writer("llama"), tmp_path / "x", [tensor("t", values, "f16")])
+@pytest.mark.parametrize(("dtype", "largest"), [("f16", 65504.0), ("q8_0", 65504.0 * 127)])
+def test_value_that_the_type_cannot_hold_is_refused_with_a_way_out(
+    tmp_path: Path, dtype: Any, largest: float
+) -> None:
+    fits, too_large = np.full((4, 32), largest, np.float32), np.full((4, 32), largest * 1.01, np.float32)
+    gguf_output.write(gguf_output.new_writer("llama"), tmp_path / "fits", [tensor("t", fits, dtype)])
+    with pytest.raises(ConversionError, match=f"too large for {dtype}") as caught:
+        gguf_output.write(gguf_output.new_writer("llama"), tmp_path / "x", [tensor("t", too_large, dtype)])
     assert "f32" in caught.value.hint
 
 

@@ -5,70 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.converters import tiny_models
+from tests.converters import texts
 from tests.converters.llama_cpp_logits import tokens
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer
 
-from laimark_converters.base_gguf import write_base_gguf
 from laimark_converters.errors import ConversionError
-from laimark_converters.tokenizer import CONTROL, NORMAL, SPLIT_PATTERNS, UNUSED, USER_DEFINED, read_tokenizer
+from laimark_converters.tokenizer import CONTROL, NORMAL, UNUSED, USER_DEFINED, read_tokenizer
 
 SOURCE = Path(__file__).read_text(encoding="utf-8")
-UNICODE = (
-    "naïve façade, 日本語のテキスト and 한국어, emoji 👍🏽🚀👩‍👩‍👧, combining é vs é,\r\n\ttabs   and    spaces  \n\n\n"
-    "I'LL don't WE'VE 3 33 333 3333 12345.678e-9 0xFF _private __dunder__ a==b!=c ;-) \u200bzero\u200dwidth ﷽ İß"
-)
-SPECIAL = "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n<|endoftext|>"
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
-
-
-def split(pattern: str) -> pre_tokenizers.PreTokenizer:
-    return pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(pattern), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-
-
-def digits() -> pre_tokenizers.PreTokenizer:
-    return pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
-
-
-SPLITS = {name: split(pattern) for pattern, name in SPLIT_PATTERNS.items()} | {
-    "smollm": digits(),
-    "gpt-2": pre_tokenizers.ByteLevel(add_prefix_space=False),
-}
 
 
 def test_demo_tokens_are_those_of_transformers(demo_base_dir: Path, demo_gguf: Path) -> None:
     reference = Tokenizer.from_file(str(demo_base_dir / "tokenizer.json"))
-    for text in (SOURCE, UNICODE, SPECIAL + SOURCE[:200] + SPECIAL):
+    for text in (SOURCE, texts.UNICODE, texts.SPECIAL + SOURCE[:200] + texts.SPECIAL):
         assert tokens(demo_gguf, text) == reference.encode(text, add_special_tokens=False).ids
-
-
-@pytest.mark.parametrize("name", sorted(SPLITS))
-def test_tokens_of_every_known_split_are_those_of_its_own_library(
-    name: str, demo_base_dir: Path, tmp_path: Path
-) -> None:
-    trained = Tokenizer(models.BPE(ignore_merges=name == "llama-bpe"))
-    trained.pre_tokenizer = SPLITS[name]
-    trained.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=700,
-        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    trained.train_from_iterator([SOURCE, UNICODE * 3], trainer)
-    base = tiny_models.build_base("llama", demo_base_dir, tmp_path / "base", vocab_size=768)
-    trained.save(str(base / "tokenizer.json"))
-    write_base_gguf(base, tmp_path / "base.gguf")
-    assert read_tokenizer(base, 768).pre == name
-    for text in (SOURCE, UNICODE, SPECIAL + UNICODE):
-        assert tokens(tmp_path / "base.gguf", text) == trained.encode(text, add_special_tokens=False).ids
 
 
 def write(
@@ -125,6 +76,12 @@ def test_chat_template_is_found_where_older_folders_keep_it(
     assert read_tokenizer(write(tmp_path, config={"chat_template": template}), 6).chat_template == expected
 
 
+def test_chat_template_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "chat_template.jinja").write_bytes(b"\xff")
+    with pytest.raises(ConversionError, match="is not UTF-8 text"):
+        read_tokenizer(write(tmp_path), 6)
+
+
 def test_chat_template_of_its_own_file_comes_first(tmp_path: Path) -> None:
     (tmp_path / "chat_template.jinja").write_text("own file", encoding="utf-8")
     assert read_tokenizer(write(tmp_path, config={"chat_template": "old"}), 6).chat_template == "own file"
@@ -138,25 +95,7 @@ def test_chat_template_of_its_own_file_comes_first(tmp_path: Path) -> None:
         ({"model": {"ignore_merges": True}}, "ignore_merges=True"),
         ({"normalizer": {"type": "Lowercase"}}, "normalises text with 'Lowercase'"),
         ({"pre_tokenizer": None}, "splits words by nothing"),
-        ({"pre_tokenizer": {"type": "Metaspace"}}, "splits words by Metaspace"),
-        ({"pre_tokenizer": BYTE_LEVEL | {"add_prefix_space": True}}, "splits words by ByteLevel"),
-        (
-            {
-                "pre_tokenizer": {
-                    "type": "Sequence",
-                    "pretokenizers": [
-                        {
-                            "type": "Split",
-                            "pattern": {"Regex": "[a-z]+"},
-                            "behavior": "Isolated",
-                            "invert": False,
-                        },
-                        BYTE_LEVEL | {"use_regex": False},
-                    ],
-                }
-            },
-            r"splits words by Split .*\[a-z\]\+.* then ByteLevel",
-        ),
+        ({"pre_tokenizer": {"type": "Sequence", "pretokenizers": [3]}}, "not a usable byte-level BPE"),
         ({"added_tokens": [{"id": 6, "content": "x"}]}, "has the id 6, the model has 6 embeddings"),
         ({"added_tokens": [{"id": -1, "content": "x"}]}, "has the id -1"),
         ({"added_tokens": 3}, "not a usable byte-level BPE"),
