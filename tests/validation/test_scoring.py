@@ -1,0 +1,143 @@
+"""The oracle for log-probabilities is decoding token by token, as generation does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.support.lora import write_lora
+
+from laimark_sidecar.errors import RunnerError
+from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.llamacpp.base import Base
+from laimark_sidecar.llamacpp.logits import log_softmax
+from laimark_sidecar.llamacpp.template import ChatTemplate
+from laimark_sidecar.validation.score_job import Candidate, ScoreItem, ScoreJob, ScoreProgress
+from laimark_sidecar.validation.scoring import Scoring, run, target_logprob
+
+MESSAGES = (Message(role="user", content="Write a function that adds."),)
+
+
+@pytest.fixture(scope="module")
+def base(demo_gguf: Path) -> Iterator[Base]:
+    with Base(demo_gguf, context=512, threads=1) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="module")
+def lora(demo_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_lora(demo_gguf, tmp_path_factory.mktemp("lora") / "a.gguf", seed=3))
+
+
+@pytest.fixture(scope="module")
+def scoring(base: Base, lora: str) -> Scoring:
+    candidates = (
+        Candidate(name="base"),
+        Candidate(name="half", adapter_gguf=lora, scale=0.5),
+        Candidate(name="full", adapter_gguf=lora),
+    )
+    return Scoring(base, candidates)
+
+
+def _prompt(base: Base) -> list[int]:
+    template = ChatTemplate(base.template, bos=base.vocabulary.bos, eos=base.vocabulary.eos)
+    return base.vocabulary.tokenize(template.render(MESSAGES))
+
+
+def _one_by_one(base: Base, tokens: list[int]) -> float:
+    base.clear()
+    base.set_adapter(None)
+    total, logits = 0.0, base.decode(_prompt(base))[0]
+    for token in tokens:
+        total += float(log_softmax(logits)[token])
+        logits = base.decode([token])[0]
+    return total
+
+
+def test_log_prob_is_what_token_by_token_decoding_gives(base: Base, scoring: Scoring) -> None:
+    target = "def add(a, b):\n    return a + b"
+    score = scoring.item(ScoreItem(id="x", messages=MESSAGES, target=target))[0]
+    tokens = [*base.vocabulary.tokenize(target, special=False), base.vocabulary.end_of_turn()]
+    assert score.tokens == len(tokens)
+    assert score.logprob == pytest.approx(_one_by_one(base, tokens), abs=1e-3)
+
+
+def test_greedy_flag_marks_exactly_the_models_own_answer(base: Base, scoring: Scoring) -> None:
+    base.clear()
+    base.set_adapter(None)
+    logits, tokens = base.decode(_prompt(base))[0], []
+    for _ in range(6):
+        tokens.append(int(logits.argmax()))
+        logits = base.decode([tokens[-1]])[0]
+    own = base.decode([]) if not tokens else scoring._target_logits(None, _prompt(base), tokens)
+    assert (own.argmax(axis=-1) == tokens).all()
+    assert not scoring.item(ScoreItem(id="x", messages=MESSAGES, target="zqxj"))[0].greedy
+
+
+def test_candidates_differ_and_the_base_is_the_base(scoring: Scoring) -> None:
+    item = ScoreItem(id="x", messages=MESSAGES, target="def add(a, b): return a + b")
+    first, again = scoring.item(item), scoring.item(item)
+    assert first == again
+    assert [score.candidate for score in first] == ["base", "half", "full"]
+    assert len({score.logprob for score in first}) == 3
+
+
+def test_kl_of_the_base_to_itself_is_zero_and_grows_with_the_adapter(scoring: Scoring) -> None:
+    for target in ("", "def add(a, b): return a + b"):
+        base, half, full = scoring.kl_item(ScoreItem(id="k", messages=MESSAGES, target=target))
+        assert base.kl == 0
+        assert base.entropy == base.base_entropy > 0
+        assert 0 < half.kl < full.kl
+        assert full.base_entropy == base.base_entropy
+
+
+def test_empty_target_is_answered_by_the_base_within_its_limit(scoring: Scoring) -> None:
+    (score, *_) = scoring.kl_item(ScoreItem(id="k", messages=MESSAGES, target=""))
+    assert 1 <= score.tokens <= 48
+
+
+def test_item_that_does_not_fit_is_left_out(scoring: Scoring) -> None:
+    long = "word " * 600
+    assert scoring.item(ScoreItem(id="x", messages=MESSAGES, target=long)) == []
+    assert scoring.kl_item(ScoreItem(id="x", messages=MESSAGES, target=long)) == []
+    assert scoring.kl_item(ScoreItem(id="x", messages=(Message(role="user", content=long),), target="")) == []
+
+
+def test_control_words_in_a_target_are_plain_text(base: Base, scoring: Scoring) -> None:
+    score = scoring.item(ScoreItem(id="x", messages=MESSAGES, target=base.vocabulary.eos))[0]
+    assert score.tokens > 2
+
+
+def test_fingerprint_is_greedy_with_ordered_alternatives(scoring: Scoring) -> None:
+    prints = [
+        scoring.fingerprint(candidate) for candidate in (Candidate(name="base"), Candidate(name="base"))
+    ]
+    assert prints[0] == prints[1]
+    assert 1 <= len(prints[0].tokens) <= 8
+    for token in prints[0].tokens:
+        assert len(token.top) == 20
+        assert token.logprob == token.top[0][1]
+
+
+def test_chunks_do_not_change_a_sum() -> None:
+    logits = np.random.default_rng(0).normal(size=(150, 7)).astype(np.float32)
+    target = [position % 7 for position in range(150)]
+    whole = log_softmax(logits)
+    expected = sum(float(whole[position, token]) for position, token in enumerate(target))
+    assert target_logprob(logits, target) == pytest.approx(expected)
+
+
+def test_bad_adapter_fails_before_anything_is_scored(demo_gguf: Path, tmp_path: Path) -> None:
+    bad = write_lora(demo_gguf, tmp_path / "bad.gguf", wrong_shapes=True)
+    seen: list[ScoreProgress] = []
+    job = ScoreJob(
+        base_gguf=str(demo_gguf),
+        candidates=(Candidate(name="base"), Candidate(name="bad", adapter_gguf=str(bad))),
+        items=(ScoreItem(id="x", messages=MESSAGES, target="a"),),
+        threads=1,
+    )
+    with pytest.raises(RunnerError, match="incorrect shape"):
+        run(job, seen.append)
+    assert seen == []
