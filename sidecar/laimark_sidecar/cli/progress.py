@@ -40,13 +40,15 @@ class PlainProgress:
         self._began_s = clock.monotonic_s()
         self._written_s = -every_s
         self._activity = ""
+        self._finished = False
 
     def __call__(self, activity: str, share: float) -> None:
         """Note where things stand; `share` is clipped to 0..1."""
         elapsed_s = self._clock.monotonic_s() - self._began_s
-        if activity == self._activity and elapsed_s - self._written_s < self._every_s and share < 1:
+        finished = share >= 1 and not self._finished
+        if activity == self._activity and elapsed_s - self._written_s < self._every_s and not finished:
             return
-        self._activity, self._written_s = activity, elapsed_s
+        self._activity, self._written_s, self._finished = activity, elapsed_s, share >= 1
         share = min(max(share, 0.0), 1.0)
         self._stream.write(
             f"{self._title}: {share:4.0%} {activity} ({duration(elapsed_s)}{_left(elapsed_s, share)})\n"

@@ -1,0 +1,108 @@
+"""`laimark-sidecar buffer`: what the sidecar has kept of the conversations, and how to take something out."""
+
+from __future__ import annotations
+
+import click
+
+from laimark_sidecar.cli.opening import workshop
+from laimark_sidecar.cli.output import emit, json_option, table
+
+SHOWN = 60
+"""Characters of a text in a list."""
+
+
+@click.group()
+def command() -> None:
+    """Look into the replay buffer; forget what should not be learned."""
+
+
+@command.command()
+@json_option
+def stats(as_json: bool) -> None:
+    """Count what is held, by split, signal, domain and source."""
+    with workshop().store() as store:
+        found = store.stats()
+    rows = [
+        (kind, name, count)
+        for kind, counts in (
+            ("split", found.by_split),
+            ("signal", found.by_signal),
+            ("domain", found.by_domain),
+            ("month", found.by_month),
+            ("source", found.by_source),
+        )
+        for name, count in sorted(counts.items())
+    ]
+    title = f"{found.items} of {found.capacity} items, {found.untrained} not trained on yet"
+    emit(found, lambda: table(("", "", "items"), rows, title=title), as_json=as_json)
+
+
+@command.command(name="list")
+@click.option("--limit", default=20, show_default=True, help="How many, newest arrivals last.")
+@click.option("--split", type=click.Choice(["train", "heldout"]), help="Only this split.")
+@click.option("--after", help="Go on behind the item with this id.")
+@json_option
+def list_(limit: int, split: str | None, after: str | None, as_json: bool) -> None:
+    """List items in order of arrival."""
+    from laimark_sidecar.clock import iso
+
+    with workshop().store() as store:
+        items = list(store.items(split=split, limit=limit, after=after))  # type: ignore[arg-type]
+    rows = [
+        (
+            item.id[:12],
+            iso(item.time_s),
+            item.signal,
+            item.split,
+            _short(item.messages[-1].content),
+            _short(item.target),
+        )
+        for item in items
+    ]
+    emit(items, lambda: table(("id", "time", "signal", "split", "prompt", "target"), rows), as_json=as_json)
+
+
+@command.command()
+@click.argument("item_id")
+@json_option
+def show(item_id: str, as_json: bool) -> None:
+    """Show one item whole: prompt, target, who wrote what, where it came from."""
+    from laimark_sidecar.pipeline.buffer import find
+
+    with workshop().store() as store:
+        item = find(store, item_id)
+    lines = [
+        f"{item.id}  {item.signal}  weight {item.weight:g}  {item.split}  {item.domain}  from {item.source}"
+    ]
+    lines += [f"--- {message.role}\n{message.content}" for message in item.messages]
+    lines += [f"--- target\n{item.target}"]
+    lines += [
+        f"    [{span.start}:{span.end}] {span.provenance}{'' if span.learn else ', not learned'}"
+        for span in item.spans
+    ]
+    lines += [f"--- exchanges\n{' '.join(item.exchange_ids)}"]
+    emit(item, lambda: "\n".join(lines), as_json=as_json)
+
+
+@command.command()
+@click.argument("item_ids", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def rm(item_ids: tuple[str, ...], yes: bool) -> None:
+    """Forget items for good; reading the log again does not bring them back."""
+    from laimark_sidecar.pipeline.buffer import find, versions_that_saw
+
+    opened = workshop()
+    with opened.store() as store:
+        items = [find(store, item_id) for item_id in item_ids]
+        if not yes:
+            click.confirm(f"Forget {len(items)} items?", abort=True)
+        removed = store.remove(item.id for item in items)
+    click.echo(f"{removed} items forgotten")
+    tainted = versions_that_saw(opened, {item.id for item in items})
+    if tainted:
+        click.echo(f"these versions were trained on them: {', '.join(tainted)}")
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"

@@ -1,0 +1,18 @@
+"""`laimark-sidecar resume`: the end of `pause`."""
+
+from __future__ import annotations
+
+import click
+
+from laimark_sidecar.paths import home
+
+
+@click.command()
+def command() -> None:
+    """Learn again after `pause`; an interrupted cycle goes on from its checkpoint."""
+    from laimark_sidecar.pipeline.control import resume
+    from laimark_sidecar.pipeline.workshop import require_initialised
+
+    require_initialised(home())
+    resume(home())
+    click.echo("learning again")

@@ -1,0 +1,32 @@
+"""`laimark-sidecar show NAME`: one version whole."""
+
+from __future__ import annotations
+
+import click
+
+from laimark_sidecar.cli.opening import workshop
+from laimark_sidecar.cli.output import emit, json_option
+
+
+@click.command()
+@click.argument("name", default="latest")
+@json_option
+def command(name: str, as_json: bool) -> None:
+    """Show a version: lineage, data, evidence. NAME as for `use`; the one served by default."""
+    from laimark_sidecar.clock import iso
+
+    opened = workshop()
+    version = opened.registry.resolve(name)
+    lineage = " <- ".join([*(one.name for one in opened.registry.lineage(version.name)), "base"])
+    lines = [
+        version.name,
+        f"  created  {iso(version.created_s)} by cycle {version.cycle}",
+        f"  base     {version.base.name} {version.base.sha256[:16]} ({version.base.architecture})",
+        f"  lineage  {lineage}",
+        f"  learned  from {len(version.sample_ids)} examples, seed {version.seed}, adapter scale {version.scale:g}",
+        f"  verdict  {version.verdict}",
+        *(f"    {name:18} {value:+.4f}" for name, value in sorted(version.metrics.items())),
+        *(f"  object   {role:26} {sha256[:16]}" for role, sha256 in sorted(version.objects.items())),
+        f"  made by  {', '.join(f'{tool} {number}' for tool, number in sorted(version.tools.items()))}",
+    ]
+    emit(version, lambda: "\n".join(lines), as_json=as_json)

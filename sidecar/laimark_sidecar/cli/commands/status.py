@@ -1,0 +1,30 @@
+"""`laimark-sidecar status`: base, adapter version and runner, what waits, what the daemon is doing."""
+
+from __future__ import annotations
+
+import click
+
+from laimark_sidecar.cli.opening import workshop
+from laimark_sidecar.cli.output import emit, json_option
+
+
+@click.command()
+@json_option
+def command(as_json: bool) -> None:
+    """Show what is served, what was learned and what waits."""
+    from laimark_sidecar.pipeline.overview import overview
+
+    found = overview(workshop())
+    lines = [
+        f"home      {found.home}",
+        f"base      {found.base} ({found.base_sha256[:12]}, {found.architecture})",
+        f"runner    {found.runner}",
+        f"serving   {found.latest_name} -> {found.latest or 'base'}   (before: {found.previous or 'base'})",
+        f"recording {'on' if found.recording else 'off'}   learning {'paused' if found.paused else 'on'}",
+        f"daemon    {found.daemon}",
+        f"buffer    {found.items} items, {found.new_items} ready to learn, {found.heldout} held out",
+        f"cycles    {found.cycles} ended; last: {found.last_cycle or 'none'}",
+    ]
+    if found.awaiting:
+        lines.append(f"waiting   {found.awaiting} passed the gate: laimark-sidecar promote {found.awaiting}")
+    emit(found, lambda: "\n".join(lines), as_json=as_json)

@@ -1,0 +1,77 @@
+"""`laimark-sidecar train --now`: one learning cycle, by the daemon if one is running, else here."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from laimark_sidecar.cli.opening import alone, workshop
+from laimark_sidecar.cli.progress import Update, progress
+from laimark_sidecar.errors import LockedError, RejectedError, StateError
+
+if TYPE_CHECKING:
+    from laimark_sidecar.pipeline.folder import Closed
+    from laimark_sidecar.pipeline.workshop import Workshop
+
+POLL_S = 0.3
+
+
+@click.command()
+@click.option("--now", is_flag=True, help="Do not wait for enough new examples or for the usual interval.")
+def command(now: bool) -> None:
+    """Run one learning cycle: select, train, validate, convert, register."""
+    if not now:
+        raise click.UsageError("the daemon trains by itself when it is time; to train at once: train --now")
+    opened = workshop()
+    with progress("learning cycle") as update:
+        try:
+            with alone("train"):
+                closed = _here(opened, update)
+        except LockedError:
+            closed = _by_the_daemon(opened, update)
+    click.echo(f"{closed.ending}: {closed.version or closed.reason}")
+    if closed.ending in ("rejected", "abandoned"):
+        raise RejectedError(closed.reason, hint="nothing was changed; see: laimark-sidecar status")
+
+
+def _here(opened: Workshop, update: Update) -> Closed:
+    from laimark_sidecar.pipeline.cycle import advance, open_cycle
+    from laimark_sidecar.pipeline.ingest import ingest
+    from laimark_sidecar.pipeline.journal_source import journal_source
+    from laimark_sidecar.pipeline.promote import repair
+
+    repair(opened)
+    with opened.store() as store:
+        ingest(opened, store, journal_source(opened), should_stop=lambda: False)
+    return advance(opened, open_cycle(opened), report=update, should_stop=lambda: False)
+
+
+def _by_the_daemon(opened: Workshop, update: Update) -> Closed:
+    """Ask the daemon and follow it; Ctrl-C stops following, not the cycle.
+
+    Raises:
+        LockedError: the home is held, but not by a daemon that could be asked.
+        StateError: the daemon ended, or had nothing to learn.
+    """
+    from laimark_sidecar.pipeline import control
+    from laimark_sidecar.pipeline.folder import cycles
+
+    home = opened.home
+    if control.told(home) is None:
+        raise LockedError(f"{home.root} is in use by another command", hint="try again when it has ended")
+    before = {cycle.id for cycle in cycles(home.cycles) if cycle.closed()}
+    control.request_training(home)
+    while True:
+        for cycle in cycles(home.cycles):
+            closed = cycle.closed()
+            if closed and cycle.id not in before:
+                return closed
+        activity = control.told(home)
+        if activity is None:
+            raise StateError("the daemon has ended", hint="its request is kept: laimark-sidecar run")
+        if not control.training_requested(home):
+            raise StateError("the daemon found nothing to learn", hint="see: laimark-sidecar buffer stats")
+        update(activity.reason, activity.share)
+        time.sleep(POLL_S)

@@ -1,0 +1,33 @@
+"""How commands open what they work on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from laimark_sidecar.clock import SystemClock
+from laimark_sidecar.files import exclusive
+from laimark_sidecar.paths import home
+
+if TYPE_CHECKING:
+    from laimark_sidecar.pipeline.workshop import Workshop
+
+
+def workshop() -> Workshop:
+    """Open the home named by `--home` or `LAIMARK_HOME`."""
+    from laimark_sidecar.pipeline.workshop import open_workshop
+
+    return open_workshop(home(), clock=SystemClock())
+
+
+@contextmanager
+def alone(command: str) -> Iterator[None]:
+    """Keep the daemon, and other commands that change what is served, out of the home meanwhile.
+
+    Raises:
+        LockedError: the daemon or another command is at it; says which.
+    """
+    with exclusive(home().daemon_lock, f"laimark-sidecar {command} (pid {os.getpid()})"):
+        yield

@@ -1,0 +1,142 @@
+"""`laimark-sidecar run`: tail the logs, learn when the runner is idle, promote, and stop within five seconds when told."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from types import FrameType
+
+from laimark_sidecar.daemon.tail import Tail
+from laimark_sidecar.errors import LaimarkError, RunnerError
+from laimark_sidecar.files import exclusive
+from laimark_sidecar.logs import action
+from laimark_sidecar.pipeline import control
+from laimark_sidecar.pipeline.cycle import advance, open_cycle
+from laimark_sidecar.pipeline.folder import unfinished
+from laimark_sidecar.pipeline.promote import repair, synchronise
+from laimark_sidecar.pipeline.select import eligible
+from laimark_sidecar.pipeline.stopping import Yielded
+from laimark_sidecar.pipeline.workshop import Workshop
+from laimark_sidecar.replay.store import ReplayStore
+from laimark_sidecar.runners.runner import Activity
+from laimark_sidecar.scheduler.decide import Decision, Policy, Situation, decide
+from laimark_sidecar.sources.source import LogSource
+
+log = logging.getLogger(__name__)
+TICK_S = 0.5
+REQUESTED_IDLE_S = 2.0
+"""Quiet needed when the user asked for a cycle: enough for the last lines of the log to have been read."""
+
+
+class Supervisor:
+    """The daemon's main loop. One per home: the lock says who holds it."""
+
+    def __init__(self, workshop: Workshop, sources: tuple[LogSource, ...]) -> None:
+        self._workshop = workshop
+        self._sources = sources
+        self._stop = threading.Event()
+        self._failures = 0
+        self._last_cycle_end_s: float | None = None
+        self._last_told = ("", "")
+
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT.
+
+        Raises:
+            LockedError: another daemon holds this home.
+        """
+        with exclusive(self._workshop.home.daemon_lock, f"laimark-sidecar run (pid {os.getpid()})"):
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, self._on_signal)
+            with self._workshop.store() as store, Tail(self._workshop, self._sources):
+                while not self._stop.is_set():
+                    self._tick(store)
+                    self._stop.wait(TICK_S)
+        log.info("stopped", extra=action("daemon.stop"))
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._stop.set()
+
+    def _tick(self, store: ReplayStore) -> None:
+        decision = self._decide(store)
+        self._tell(decision.kind, decision.reason)
+        if decision.kind in ("start", "continue"):
+            self._cycle(store)
+
+    def _decide(self, store: ReplayStore, *, training_now: bool = False) -> Decision:
+        workshop = self._workshop
+        activity = self._runner_activity()
+        situation = Situation(
+            paused=control.paused(workshop.home),
+            runner_reachable=activity is not None,
+            busy=activity.busy if activity else False,
+            idle_s=activity.idle_s if activity else 0.0,
+            # Counting costs a query; a running cycle's fate does not depend on it.
+            new_items=0 if training_now else len(eligible(workshop, store)),
+            cycle_unfinished=training_now or unfinished(workshop.home.cycles) is not None,
+            train_requested=control.training_requested(workshop.home),
+            training_now=training_now,
+            last_cycle_end_s=self._last_cycle_end_s,
+            now_s=workshop.clock.now_s(),
+            failures=self._failures,
+        )
+        return decide(situation, policy_of(workshop))
+
+    def _runner_activity(self) -> Activity | None:
+        try:
+            return self._workshop.runner().activity()
+        except RunnerError:
+            return None
+
+    def _cycle(self, store: ReplayStore) -> None:
+        """Carry a cycle on; whatever goes wrong is logged and tried again later, less and less often."""
+        workshop = self._workshop
+        try:
+            done = repair(workshop)
+            if done:
+                log.info("%s", done, extra=action("pipeline.repair"))
+            synchronise(workshop, workshop.runner())
+            advance(
+                workshop,
+                open_cycle(workshop),
+                report=self._report,
+                should_stop=lambda: self._should_stop(store),
+            )
+            control.request_served(workshop.home)
+            self._failures = 0
+        except Yielded as error:
+            log.info("%s", error, extra=action("pipeline.yield"))
+            return
+        except LaimarkError as error:
+            log.error("%s (%s)", error, error.hint, extra=action("pipeline.failed"))
+            self._failures += 1
+        self._last_cycle_end_s = workshop.clock.now_s()
+
+    def _should_stop(self, store: ReplayStore) -> bool:
+        """Give the machine back when told to, when paused, or when somebody uses the runner."""
+        return self._stop.is_set() or self._decide(store, training_now=True).kind == "yield"
+
+    def _report(self, step: str, share: float) -> None:
+        self._tell("training", step, share)
+
+    def _tell(self, state: str, reason: str, share: float = 0.0) -> None:
+        if state == "training" or (state, reason) != self._last_told:
+            self._last_told = (state, reason)
+            now_s = self._workshop.clock.now_s()
+            control.tell(
+                self._workshop.home,
+                control.Activity(pid=os.getpid(), state=state, reason=reason, share=share, updated_s=now_s),
+            )
+
+
+def policy_of(workshop: Workshop) -> Policy:
+    """Return the scheduler's policy from the configuration."""
+    schedule = workshop.config.schedule
+    return Policy(
+        idle_s=schedule.idle_s,
+        requested_idle_s=min(schedule.idle_s, REQUESTED_IDLE_S),
+        min_new=schedule.min_new,
+        min_interval_s=schedule.min_interval_s,
+    )

@@ -1,0 +1,70 @@
+"""What the demo promises, checked: each claim holds or the demo ends with a non-zero code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from laimark_sidecar.demo.exam import gains
+from laimark_sidecar.demo.scenario import Course
+from laimark_sidecar.registry.version import Version
+from laimark_sidecar.validation.statistics import Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One promise, and what was seen."""
+
+    text: str
+    holds: bool
+    seen: str
+
+
+def claims(
+    course: Course, version: Version | None, *, kl_alarm: float, rolled_back: bool, problems: int
+) -> tuple[Claim, ...]:
+    """Return every claim with its outcome.
+
+    Args:
+        course: what happened.
+        version: behind the tuned name at the end of the course; None when nothing was promoted.
+        kl_alarm: the gate's budget of drift, nats.
+        rolled_back: after the rollback every answer to the exam was what it had been before.
+        problems: how many errors `check` found at the end.
+    """
+    exact, similar = gains(course.base_marks, course.rounds[-1].marks)
+    kl = version.metrics.get("kl", float("inf")) if version else float("inf")
+    core = version.metrics.get("core", float("-inf")) if version else float("-inf")
+    promoted = sum(one.closed.ending == "promoted" for one in course.rounds)
+    return (
+        Claim(
+            text="at least one version passed the gate and was promoted",
+            holds=promoted > 0,
+            seen=f"{promoted} of {len(course.rounds)} cycles",
+        ),
+        Claim(
+            text="held-out answers are closer to the user's code than the base's (95% CI above zero)",
+            holds=similar.low > 0,
+            seen=f"edit similarity {points(similar)}",
+        ),
+        Claim(
+            text="exact matches on held-out prompts did not get fewer",
+            holds=exact.mean >= 0,
+            seen=f"exact match {points(exact)}",
+        ),
+        Claim(
+            text=f"core skills are kept: KL to the frozen base below {kl_alarm:g} nats",
+            holds=kl < kl_alarm,
+            seen=f"KL {kl:.3f}, core margin {core:+.3f} nats/token",
+        ),
+        Claim(
+            text="after `rollback` every answer is the previous one, byte for byte",
+            holds=rolled_back,
+            seen="identical" if rolled_back else "different answers",
+        ),
+        Claim(text="`check` finds nothing wrong", holds=problems == 0, seen=f"{problems} problems"),
+    )
+
+
+def points(estimate: Estimate) -> str:
+    """Render a gain in percentage points with its interval."""
+    return f"{100 * estimate.mean:+.1f} points (95% CI {100 * estimate.low:+.1f} to {100 * estimate.high:+.1f}, n={estimate.n})"

@@ -1,0 +1,115 @@
+"""The demo's main job: work, learn, work, learn; examine base and tuned model on other files; step back; check claims."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from laimark_sidecar.demo.code_base import CodeBase
+from laimark_sidecar.demo.exam import Marks, mark
+from laimark_sidecar.demo.stage import Stage
+from laimark_sidecar.demo.user import Client, Session, examine, work
+from laimark_sidecar.errors import TrainingError
+from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline import control
+from laimark_sidecar.pipeline.folder import Closed, CycleFolder, cycles
+
+Say = Callable[[str, float], None]
+"""What is going on, and the share of it that is done."""
+CYCLE_TIMEOUT_S = 420.0
+POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """One session of the user and the cycle that followed it."""
+
+    session: Session
+    closed: Closed
+    cycle: CycleFolder
+    answers: tuple[str, ...]
+    """Of the stable tuned name to the exam, after the cycle."""
+    marks: Marks
+    seconds: float
+    """From the end of the session until the new version answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """All rounds, and the base's answers to the same exam."""
+
+    base_answers: tuple[str, ...]
+    base_marks: Marks
+    rounds: tuple[Round, ...]
+
+
+def run_course(
+    stage: Stage, code: CodeBase, *, rounds: int, base_name: str, tuned_name: str, say: Say
+) -> Course:
+    """Let the user work `rounds` sessions, with a cycle after each, and examine after each cycle.
+
+    Raises:
+        TrainingError: a cycle failed or did not end in time.
+        RunnerError: the runner or the daemon died.
+    """
+    user, examiner = Client(stage.url), Client(stage.url, record=False)
+    base_answers = examine(
+        examiner, base_name, code.exam, done=_telling(say, f"exam of `{base_name}`", len(code.exam))
+    )
+    size = -(-len(code.work) // rounds)
+    finished: list[Round] = []
+    for number in range(1, rounds + 1):
+        tasks = code.work[(number - 1) * size : number * size]
+        label = f"session {number}: asking and correcting"
+        session = work(user, tuned_name, tasks, done=_telling(say, label, len(tasks)))
+        started_s = time.monotonic()
+        cycle, closed = learn(stage, say=say)
+        seconds = time.monotonic() - started_s
+        answers = examine(
+            examiner, tuned_name, code.exam, done=_telling(say, f"exam of `{tuned_name}`", len(code.exam))
+        )
+        finished.append(
+            Round(
+                session=session,
+                closed=closed,
+                cycle=cycle,
+                answers=answers,
+                marks=mark(code.exam, answers),
+                seconds=seconds,
+            )
+        )
+    return Course(base_answers=base_answers, base_marks=mark(code.exam, base_answers), rounds=tuple(finished))
+
+
+def learn(stage: Stage, *, say: Say) -> tuple[CycleFolder, Closed]:
+    """Wait until the daemon has noticed the new items and has carried a cycle to its end.
+
+    Raises:
+        TrainingError: nothing ended within `CYCLE_TIMEOUT_S`.
+    """
+    home = Home(root=stage.home)
+    seen = {cycle.id for cycle in cycles(home.cycles) if cycle.closed()}
+    control.request_training(home)
+    deadline = time.monotonic() + CYCLE_TIMEOUT_S
+    while time.monotonic() < deadline:
+        stage.require_running()
+        for cycle in cycles(home.cycles):
+            closed = cycle.closed()
+            if closed and cycle.id not in seen:
+                say("learned", 1.0)
+                return cycle, closed
+        activity = control.told(home)
+        if activity:
+            say(
+                activity.reason if activity.state == "training" else f"daemon: {activity.reason}",
+                activity.share,
+            )
+        time.sleep(POLL_S)
+    raise TrainingError(
+        f"no cycle ended within {CYCLE_TIMEOUT_S:.0f} s", hint=f"look at {home.root / 'logs' / 'run.log'}"
+    )
+
+
+def _telling(say: Say, label: str, total: int) -> Callable[[int], None]:
+    return lambda done: say(label, done / total)

@@ -1,0 +1,42 @@
+"""Finds one exchange in the journal by its id: rare, so a scan of the bytes and no index."""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+
+from laimark_sidecar.errors import DataError
+from laimark_sidecar.journal.exchange import Exchange, decode
+
+LONGEST_LINE = 16 << 20
+
+
+def find_exchange(folder: Path, exchange_id: str) -> Exchange | None:
+    """Return the exchange, newest segment first; None if it is not in the journal (any more).
+
+    Lines are searched as bytes in memory-mapped segments, so the memory taken is that of one line.
+    """
+    needle = f'"id":"{exchange_id}"'.encode()
+    for segment in sorted(folder.glob("*.jsonl"), reverse=True):
+        if segment.stat().st_size == 0:
+            continue
+        with segment.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            at = content.find(needle)
+            while at >= 0:
+                found = _exchange(content, at, exchange_id)
+                if found:
+                    return found
+                at = content.find(needle, at + 1)
+    return None
+
+
+def _exchange(content: mmap.mmap, at: int, exchange_id: str) -> Exchange | None:
+    start = content.rfind(b"\n", max(0, at - LONGEST_LINE), at) + 1
+    end = content.find(b"\n", at, at + LONGEST_LINE)
+    if end < 0:
+        return None
+    try:
+        record = decode(content[start:end])
+    except DataError:
+        return None
+    return record if isinstance(record, Exchange) and record.id == exchange_id else None

@@ -1,0 +1,60 @@
+"""Step 6 of a cycle: the validated artefact becomes an immutable version, with lineage and evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from laimark_sidecar import __version__
+from laimark_sidecar.pipeline.folder import CycleFolder, Judgement, Plan
+from laimark_sidecar.pipeline.judge import converted
+from laimark_sidecar.pipeline.rescale import rescaled
+from laimark_sidecar.pipeline.workshop import Workshop
+from laimark_sidecar.registry.version import Version
+from laimark_sidecar.training.jobfile import read_result
+from laimark_sidecar.validation.fingerprint import fingerprint_json
+from laimark_sidecar.validation.scorer import fingerprint
+
+
+def admit(workshop: Workshop, cycle: CycleFolder, plan: Plan, judgement: Judgement) -> Version:
+    """Add the cycle's version to the registry and return it; a second call returns the same one.
+
+    The registered GGUF is the very file that was scored: the converter writes equal bytes for equal input.
+    """
+    known = next((version for version in workshop.registry.versions() if version.cycle == cycle.id), None)
+    if known:
+        return known
+    gguf = converted(workshop, cycle, plan, judgement.scale)
+    result = read_result(cycle.result)
+    version = Version(
+        name=workshop.registry.new_name(prefix=workshop.config.promotion.name, salt=cycle.id),
+        created_s=workshop.clock.now_s(),
+        parent=plan.parent,
+        base=workshop.base.identity,
+        objects=_stored(workshop, cycle, gguf, judgement.scale),
+        cycle=cycle.id,
+        sample_ids=plan.sample_ids,
+        seed=plan.seed,
+        scale=judgement.scale,
+        metrics=dict(judgement.verdict.metrics),
+        verdict="accepted",
+        expected=fingerprint_json(fingerprint(workshop.base.gguf, gguf, cycle.root / "scoring")),
+        tools={"laimark-sidecar": __version__, **(result.tools or {})},
+    )
+    workshop.registry.add(version)
+    return version
+
+
+def _stored(workshop: Workshop, cycle: CycleFolder, gguf: Path, scale: float) -> dict[str, str]:
+    put = workshop.registry.objects
+    adapter = cycle.result / "adapter"
+    objects = {
+        "adapter.gguf": put.put_file(gguf),
+        "adapter_model.safetensors": put.put_file(adapter / "adapter_model.safetensors"),
+        # The next cycle goes on from what is served, so the scale is folded into the PEFT folder as well.
+        "adapter_config.json": put.put_bytes(rescaled((adapter / "adapter_config.json").read_bytes(), scale)),
+        "evidence.json": put.put_file(cycle.evidence(scale)),
+    }
+    curvature = cycle.result / "curvature.safetensors"
+    if curvature.is_file():
+        objects["curvature.safetensors"] = put.put_file(curvature)
+    return objects

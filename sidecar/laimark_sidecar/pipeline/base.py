@@ -1,0 +1,136 @@
+"""Which base model is served, and which one is trained: the same weights, as a GGUF and as a folder for the trainer."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from laimark_sidecar.config.schema import Config
+from laimark_sidecar.errors import BaseChangedError, ConfigError
+from laimark_sidecar.files import make_dir, sha256_file, write_atomic
+from laimark_sidecar.llamacpp.base import Base
+from laimark_sidecar.llamacpp.identity import identify as measure
+from laimark_sidecar.logs import action
+from laimark_sidecar.paths import Home, modelfiles
+from laimark_sidecar.pipeline.convert import convert_base
+from laimark_sidecar.registry.version import BaseIdentity
+
+log = logging.getLogger(__name__)
+SHIPPED = "demo_base"
+SMALLEST_CONTEXT = 64
+"""Enough to read the header: a full one would allocate the KV cache of a model that is served already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedBase:
+    """The base as the runner serves it (`gguf`) and as the trainer loads it (`hf_dir`)."""
+
+    hf_dir: Path
+    gguf: Path
+    identity: BaseIdentity
+    cache: Path
+    """Folder for what is derived from exactly these bytes: core answers, core curvature."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Remembered:
+    path: str
+    size: int
+    mtime_ns: int
+    inode: int
+    identity: BaseIdentity
+
+
+def resolve(home: Home, config: Config) -> ServedBase:
+    """Find the base that the configuration names, making its GGUF (once) when only a folder is given.
+
+    Raises:
+        ConfigError: the folder or file is not there.
+        ConversionError: the folder holds a model that cannot be written as a GGUF faithfully.
+    """
+    hf_dir = Path(config.base.hf).expanduser() if config.base.hf else modelfiles() / SHIPPED
+    if not (hf_dir / "config.json").is_file():
+        raise ConfigError(
+            f"base.hf: {hf_dir} holds no config.json",
+            hint="set base.hf to a Hugging Face model folder, or to '' for the shipped demo base",
+        )
+    gguf = Path(config.base.gguf).expanduser() if config.base.gguf else _made_gguf(home, hf_dir)
+    if not gguf.is_file():
+        raise ConfigError(
+            f"base.gguf: {gguf} is not there", hint="set base.gguf to the file that the runner serves"
+        )
+    identity = identify(home, gguf, name=config.base.name)
+    return ServedBase(hf_dir=hf_dir, gguf=gguf, identity=identity, cache=home.bases / identity.sha256[:16])
+
+
+def identify(home: Home, gguf: Path, *, name: str) -> BaseIdentity:
+    """Return the identity of the bytes in `gguf` now; hashing is skipped while size, time and inode stay the same.
+
+    Raises:
+        RunnerError: the file is not a GGUF that llama.cpp can read.
+    """
+    stat = gguf.stat()
+    key = hashlib.sha256(str(gguf.resolve()).encode()).hexdigest()[:16]
+    note = home.bases / f"identity-{key}.json"
+    remembered = _read_note(note)
+    if remembered and (remembered.size, remembered.mtime_ns, remembered.inode) == (
+        stat.st_size,
+        stat.st_mtime_ns,
+        stat.st_ino,
+    ):
+        return remembered.identity
+    with Base(gguf, context=SMALLEST_CONTEXT) as base:
+        facts = measure(base)
+    identity = BaseIdentity(
+        sha256=facts.sha256,
+        architecture=facts.architecture,
+        template_sha256=facts.template_sha256,
+        tokenizer_sha256=facts.tokenizer_sha256,
+        name=name,
+    )
+    fresh = _Remembered(
+        path=str(gguf), size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino, identity=identity
+    )
+    write_atomic(note, msgspec.json.encode(fresh))
+    return identity
+
+
+def require_same(expected: BaseIdentity, found: BaseIdentity, *, where: str) -> None:
+    """Refuse to mix adapters with another base.
+
+    Raises:
+        BaseChangedError: the bytes differ; both digests are named.
+    """
+    if expected.sha256 != found.sha256:
+        raise BaseChangedError(
+            f"{where}: made for base {expected.name or '?'} ({expected.sha256[:12]}), "
+            f"but {found.name or '?'} ({found.sha256[:12]}) is served now",
+            hint="point [base] back at the old model; versions of the old base stay in the registry",
+        )
+
+
+def _made_gguf(home: Home, hf_dir: Path) -> Path:
+    digest = hashlib.sha256()
+    for file in sorted(hf_dir.glob("*")):
+        if file.suffix in {".json", ".safetensors", ".jinja"}:
+            digest.update(f"{file.name}\0{sha256_file(file)}\0".encode())
+    out = home.bases / f"made-{digest.hexdigest()[:16]}" / "base.gguf"
+    if not out.is_file():
+        make_dir(out.parent)
+        log.info("writing the base as GGUF", extra=action("base.convert"))
+        convert_base(hf_dir, out)
+    return out
+
+
+def _read_note(note: Path) -> _Remembered | None:
+    try:
+        return msgspec.json.decode(note.read_bytes(), type=_Remembered)
+    except FileNotFoundError:
+        return None
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        log.warning("%s is unreadable and is made anew: %s", note, error, extra=action("base.identity"))
+        return None

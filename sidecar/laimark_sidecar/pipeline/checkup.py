@@ -1,0 +1,69 @@
+"""Is everything that was promised still there? Registry, buffer, names, cycles: read all, change nothing."""
+
+from __future__ import annotations
+
+from laimark_sidecar.errors import LaimarkError, RunnerError
+from laimark_sidecar.pipeline.folder import cycles
+from laimark_sidecar.pipeline.promote import LATEST, PREV
+from laimark_sidecar.pipeline.workshop import Workshop
+from laimark_sidecar.registry.check import Problem, check
+
+
+def checkup(workshop: Workshop) -> tuple[Problem, ...]:
+    """Return every problem found, errors of the registry first; empty when all is well.
+
+    A runner that is not running is no problem; one that serves something else under our names is.
+    """
+    return (*check(workshop.registry), *_buffer(workshop), *_cycles(workshop), *_runner(workshop))
+
+
+def _buffer(workshop: Workshop) -> list[Problem]:
+    try:
+        with workshop.store() as store:
+            found = store.check()
+    except LaimarkError as error:
+        return [_error("replay buffer", str(error), error.hint)]
+    return [
+        _error("replay buffer", text, "move replay.db away; the journal is read into a new one")
+        for text in found
+    ]
+
+
+def _cycles(workshop: Workshop) -> list[Problem]:
+    problems: list[Problem] = []
+    for cycle in cycles(workshop.home.cycles):
+        try:
+            cycle.plan(), cycle.judgement(), cycle.closed()
+        except LaimarkError as error:
+            problems.append(_error(f"cycle {cycle.id}", str(error), error.hint))
+    return problems
+
+
+def _runner(workshop: Workshop) -> list[Problem]:
+    runner = workshop.runner()
+    try:
+        served = runner.names()
+        if runner.base().sha256 != workshop.base.identity.sha256:
+            return [
+                _error(
+                    "runner",
+                    "it serves another base than the configured one",
+                    "restart: laimark-sidecar serve",
+                )
+            ]
+    except RunnerError:
+        return []
+    refs = workshop.registry.refs()
+    return [
+        _error(
+            workshop.ref(name),
+            f"the registry says {refs.get(name) or 'base'}, the runner serves {served.get(workshop.ref(name)) or 'base'}",
+            "laimark-sidecar use latest puts it right",
+        )
+        for name in (LATEST, PREV)
+        if served.get(workshop.ref(name), "") != refs.get(name, "")
+    ]
+
+
+def _error(where: str, message: str, hint: str) -> Problem:
+    return Problem(severity="error", where=where, message=message, hint=hint)

@@ -1,0 +1,78 @@
+"""Requests to the daemon and its present state, as small durable files: readable and writable without a daemon."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import msgspec
+
+from laimark_sidecar.files import write_atomic
+from laimark_sidecar.paths import Home
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """What the daemon is doing. Stale when its process is gone."""
+
+    pid: int
+    state: str
+    """The scheduler's decision in a word, or `training`."""
+    reason: str
+    share: float
+    """Share of the running cycle's present step, 0 to 1."""
+    updated_s: float
+
+
+def pause(home: Home) -> None:
+    """No training from now on, also after a restart, until `resume`."""
+    write_atomic(home.control / "paused", b"")
+
+
+def resume(home: Home) -> None:
+    """Allow training again; not paused is not an error."""
+    (home.control / "paused").unlink(missing_ok=True)
+
+
+def paused(home: Home) -> bool:
+    """Return whether training is paused."""
+    return (home.control / "paused").exists()
+
+
+def request_training(home: Home) -> None:
+    """Ask the daemon for a cycle as soon as the runner is free, however few items are new."""
+    write_atomic(home.control / "train-now", b"")
+
+
+def training_requested(home: Home) -> bool:
+    """Return whether somebody asked for a cycle that has not ended yet."""
+    return (home.control / "train-now").exists()
+
+
+def request_served(home: Home) -> None:
+    """Forget the request: its cycle has ended."""
+    (home.control / "train-now").unlink(missing_ok=True)
+
+
+def tell(home: Home, activity: Activity) -> None:
+    """Publish what the daemon is doing."""
+    write_atomic(home.control / "activity.json", msgspec.json.encode(activity))
+
+
+def told(home: Home) -> Activity | None:
+    """Return what the daemon is doing, or None when none is running."""
+    try:
+        activity = msgspec.json.decode((home.control / "activity.json").read_bytes(), type=Activity)
+    except (FileNotFoundError, msgspec.DecodeError, msgspec.ValidationError):
+        return None
+    return activity if _alive(activity.pid) else None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,49 @@
+"""Calls the converters, whose refusals become the sidecar's errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, cast
+
+from laimark_converters.adapter_gguf import Converted, convert_adapter
+from laimark_converters.base_gguf import write_base_gguf
+from laimark_converters.errors import ConversionError as Refused
+from laimark_sidecar.errors import ConversionError
+
+_Dtype = Literal["f32", "f16", "q8_0"]
+_NONE: Mapping[str, str] = {}
+
+
+def convert(
+    adapter: Path,
+    base: Path,
+    out: Path,
+    *,
+    scale: float = 1.0,
+    dtype: str = "f32",
+    metadata: Mapping[str, str] = _NONE,
+) -> Converted:
+    """Write the GGUF of a PEFT folder; equal input gives equal bytes, so doing it again is harmless.
+
+    Raises:
+        ConversionError: it cannot be converted faithfully; says why. `out` is what it was.
+    """
+    try:
+        return convert_adapter(
+            adapter, base, out, scale=scale, dtype=cast("_Dtype", dtype), metadata=metadata
+        )
+    except Refused as error:
+        raise ConversionError(f"{adapter}: {error}", hint=error.hint) from error
+
+
+def convert_base(hf_dir: Path, out: Path) -> None:
+    """Write the GGUF of a Hugging Face folder.
+
+    Raises:
+        ConversionError: it cannot be written faithfully; says why. `out` is what it was.
+    """
+    try:
+        write_base_gguf(hf_dir, out)
+    except Refused as error:
+        raise ConversionError(f"{hf_dir}: {error}", hint=error.hint) from error

@@ -1,0 +1,114 @@
+"""Is this machine ready? Each finding says what was looked at, what was found and what to do."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from laimark_sidecar.clock import SystemClock
+from laimark_sidecar.errors import LaimarkError
+from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline.base import require_same
+from laimark_sidecar.pipeline.checkup import checkup
+from laimark_sidecar.pipeline.workshop import Workshop, open_workshop
+
+LEAST_FREE_BYTES = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    state: Literal["ok", "warning", "error"]
+    what: str
+    fix: str = ""
+
+
+def diagnose(home: Home) -> tuple[Finding, ...]:
+    """Look at interpreter, packages, home, base, runner, disk; never raises for what it finds."""
+    return tuple(_findings(home))
+
+
+def _findings(home: Home) -> Iterator[Finding]:
+    yield Finding(state="ok", what=f"Python {sys.version.split()[0]}")
+    yield _package("llama_cpp", "llama-cpp-python", "the embedded runner and validation", "embedded")
+    for module in ("torch", "transformers", "peft"):
+        yield _package(module, module, "training", "train")
+    yield _accelerator()
+    yield _disk(home)
+    if not home.config.is_file():
+        yield Finding(state="error", what=f"{home.root} is not set up", fix="laimark-sidecar init")
+        return
+    yield _permissions(home)
+    try:
+        workshop = open_workshop(home, clock=SystemClock())
+    except LaimarkError as error:
+        yield Finding(state="error", what=str(error), fix=error.hint)
+        return
+    yield Finding(state="ok", what=f"base {workshop.base.identity.name}: {workshop.base.gguf}")
+    yield _runner(workshop)
+    problems = checkup(workshop)
+    if not problems:
+        yield Finding(state="ok", what="registry, buffer and cycles are sound")
+    for problem in problems:
+        state: Literal["error", "warning"] = problem.severity
+        yield Finding(state=state, what=f"{problem.where}: {problem.message}", fix=problem.hint)
+
+
+def _package(module: str, distribution: str, purpose: str, extra: str) -> Finding:
+    if importlib.util.find_spec(module) is None:
+        return Finding(
+            state="error",
+            what=f"{distribution} is missing ({purpose})",
+            fix=f'pip install "laimark-sidecar[{extra}]"',
+        )
+    return Finding(state="ok", what=f"{distribution} {importlib.metadata.version(distribution)} ({purpose})")
+
+
+def _accelerator() -> Finding:
+    if shutil.which("nvidia-smi"):
+        return Finding(state="ok", what="an NVIDIA driver is installed")
+    return Finding(
+        state="warning",
+        what="no NVIDIA driver: training runs on the CPU",
+        fix="fine for small models; slow beyond 1B",
+    )
+
+
+def _disk(home: Home) -> Finding:
+    place = next(path for path in (home.root, *home.root.parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    enough = free >= LEAST_FREE_BYTES
+    return Finding(
+        state="ok" if enough else "warning",
+        what=f"{free / 1e9:.1f} GB free for {home.root}",
+        fix="" if enough else "free some space, or move the home with LAIMARK_HOME",
+    )
+
+
+def _permissions(home: Home) -> Finding:
+    mode = stat.S_IMODE(home.root.stat().st_mode)
+    if os.name != "nt" and mode & 0o077:
+        return Finding(
+            state="error",
+            what=f"others may look into {home.root} (mode {mode:o})",
+            fix=f"chmod 700 {home.root}",
+        )
+    return Finding(state="ok", what=f"{home.root} is readable by you alone")
+
+
+def _runner(workshop: Workshop) -> Finding:
+    try:
+        runner = workshop.runner()
+        require_same(workshop.base.identity, runner.base(), where="the runner")
+        names = runner.names()
+    except LaimarkError as error:
+        return Finding(state="warning", what=str(error), fix=error.hint)
+    return Finding(state="ok", what=f"the runner answers, and serves {', '.join(sorted(names))}")

@@ -1,0 +1,74 @@
+"""From a log source into the replay buffer: items, answers and cursor in one transaction, so exactly once."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+
+from laimark_sidecar.experience.batch import experience_of
+from laimark_sidecar.journal.exchange import Exchange
+from laimark_sidecar.journal.find import find_exchange
+from laimark_sidecar.logs import action
+from laimark_sidecar.pipeline.workshop import ShouldStop, Workshop
+from laimark_sidecar.replay.answered import Answered
+from laimark_sidecar.replay.store import ReplayStore
+from laimark_sidecar.sources.source import LogSource
+
+log = logging.getLogger(__name__)
+BATCH_LINES = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingested:
+    """What one reading brought."""
+
+    records: int = 0
+    faults: int = 0
+    added: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What experience asks about earlier exchanges: answers from the store, whole exchanges from the journal."""
+
+    workshop: Workshop
+    store: ReplayStore
+
+    def answers(self, prefix: str) -> tuple[Answered, ...]:
+        return self.store.answers(prefix)
+
+    def exchange(self, exchange_id: str) -> Exchange | None:
+        return find_exchange(self.workshop.home.journal, exchange_id)
+
+
+def ingest(workshop: Workshop, store: ReplayStore, source: LogSource, *, should_stop: ShouldStop) -> Ingested:
+    """Read the source to its present end; returns early, between batches, when asked to stop.
+
+    Raises:
+        StateError: the disk is full or the buffer damaged; the cursor has not moved.
+        OSError: the log cannot be read.
+    """
+    records = faults = added = 0
+    known = _Known(workshop=workshop, store=store)
+    more = True
+    while more and not should_stop():
+        before = store.cursor(source.name)
+        batch = source.read(before, max_lines=BATCH_LINES)
+        for fault in batch.faults:
+            log.warning(
+                "%s:%d: %s; left out", fault.segment, fault.offset, fault.reason, extra=action("ingest.fault")
+            )
+        learned = experience_of(batch.records, known, heldout_share=workshop.config.replay.heldout_share)
+        if batch.cursor != before:
+            counts = store.ingest(source.name, batch.cursor, learned.answered, learned.items)
+            added += counts.added
+        if learned.dropped:
+            reasons = Counter(dropped.reason for dropped in learned.dropped)
+            log.info("left out: %s", dict(reasons), extra=action("ingest.dropped"))
+        records += len(batch.records)
+        faults += len(batch.faults)
+        more = batch.more
+    if added:
+        log.info("%d records read, %d items new", records, added, extra=action("ingest.done"))
+    return Ingested(records=records, faults=faults, added=added)

@@ -1,0 +1,173 @@
+"""Steps 3 to 5: convert, score on the served artefact, judge; the largest adapter scale that passes wins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from laimark_sidecar.pipeline.convert import convert
+from laimark_sidecar.pipeline.core import load_core
+from laimark_sidecar.pipeline.folder import CycleFolder, Judgement, Plan
+from laimark_sidecar.pipeline.scoring import BASE, PREVIOUS, pair, score_item, scored
+from laimark_sidecar.pipeline.workshop import Report, ShouldStop, Workshop
+from laimark_sidecar.replay.item import Item
+from laimark_sidecar.replay.store import ReplayStore
+from laimark_sidecar.validation import evidence as evidence_file
+from laimark_sidecar.validation.evidence import DriftScore, Evidence
+from laimark_sidecar.validation.gate import Gate
+from laimark_sidecar.validation.line_search import SCALES
+from laimark_sidecar.validation.scorer import Candidate, ScoreItem, ScoreJob
+from laimark_sidecar.validation.statistics import level
+from laimark_sidecar.validation.verdict import Verdict, judge
+
+MAX_HELDOUT = 300
+MAX_CORE = 150
+DRIFT_PROMPTS = 64
+CANDIDATE = "candidate"
+
+
+def judged(
+    workshop: Workshop,
+    store: ReplayStore,
+    cycle: CycleFolder,
+    plan: Plan,
+    *,
+    report: Report,
+    should_stop: ShouldStop,
+) -> Judgement:
+    """Return the cycle's judgement, making it if it is not there yet; each scale's evidence is kept.
+
+    Raises:
+        ConversionError: the trained adapter cannot be converted faithfully.
+        Yielded: asked to stop; evidence gathered so far stays.
+    """
+    done = cycle.judgement()
+    if done:
+        return done
+    judgement = _judge_at(SCALES[0], workshop, store, cycle, plan, report=report, should_stop=should_stop)
+    for scale in SCALES[1:]:
+        if judgement.verdict.accepted or hopeless(judgement.verdict):
+            break
+        judgement = _judge_at(scale, workshop, store, cycle, plan, report=report, should_stop=should_stop)
+    cycle.write_judgement(judgement)
+    return judgement
+
+
+def _judge_at(
+    scale: float,
+    workshop: Workshop,
+    store: ReplayStore,
+    cycle: CycleFolder,
+    plan: Plan,
+    *,
+    report: Report,
+    should_stop: ShouldStop,
+) -> Judgement:
+    evidence = gather(workshop, store, cycle, plan, scale, report=report, should_stop=should_stop)
+    return Judgement(scale=scale, verdict=judge(evidence, gate_of(workshop)))
+
+
+def hopeless(verdict: Verdict) -> bool:
+    """Return whether a smaller scale cannot help: unmeasurable, far beyond the KL budget, or too little evidence."""
+    return verdict.hard or any(reason.check == "enough" and not reason.passed for reason in verdict.reasons)
+
+
+def gate_of(workshop: Workshop) -> Gate:
+    """Return the gate's thresholds, its level spent over the versions accepted so far."""
+    gate = workshop.config.gate
+    return Gate(
+        min_items=gate.min_items,
+        min_gain=gate.min_gain,
+        alpha=level(len(workshop.registry.versions()) + 1, alpha=gate.alpha),
+        max_core_loss=gate.max_core_loss,
+        kl_alarm=gate.kl_alarm,
+        kl_stop=gate.kl_stop,
+        min_entropy_ratio=gate.entropy_floor,
+    )
+
+
+def gather(
+    workshop: Workshop,
+    store: ReplayStore,
+    cycle: CycleFolder,
+    plan: Plan,
+    scale: float,
+    *,
+    report: Report,
+    should_stop: ShouldStop,
+) -> Evidence:
+    """Return the evidence for one scale, scoring the converted file on the very GGUF that is served."""
+    path = cycle.evidence(scale)
+    if path.is_file():
+        return evidence_file.read(path)
+    adapter = converted(workshop, cycle, plan, scale)
+    previous = cycle.parent / "adapter.gguf"
+    evidence = measure(
+        workshop,
+        list(store.items(split="heldout", limit=MAX_HELDOUT)),
+        adapter,
+        previous if previous.is_file() else None,
+        work=cycle.root / "scoring",
+        scale=scale,
+        report=report,
+        should_stop=should_stop,
+    )
+    evidence_file.write(path, evidence)
+    return evidence
+
+
+def measure(
+    workshop: Workshop,
+    heldout: list[Item],
+    adapter: Path,
+    previous: Path | None,
+    *,
+    work: Path,
+    scale: float,
+    report: Report,
+    should_stop: ShouldStop,
+) -> Evidence:
+    """Score an adapter file against the frozen base: held-out user items, core items, drift."""
+    screen = [task for task in load_core(workshop.base.hf_dir) if task.split == "screen"]
+    candidates = [Candidate(name=BASE), Candidate(name=CANDIDATE, adapter_gguf=str(adapter))]
+    if previous:
+        candidates.append(Candidate(name=PREVIOUS, adapter_gguf=str(previous)))
+    core = [
+        ScoreItem(id=task.id, messages=task.messages, target=task.reference) for task in screen[:MAX_CORE]
+    ]
+    job = ScoreJob(
+        base_gguf=str(workshop.base.gguf),
+        candidates=tuple(candidates),
+        items=(*(score_item(item) for item in heldout), *core),
+        kl_items=tuple(
+            ScoreItem(id=task.id, messages=task.messages, target="") for task in screen[-DRIFT_PROMPTS:]
+        ),
+        threads=workshop.config.training.threads,
+        context=workshop.config.runner.context,
+    )
+    scores = scored(job, work, label=f"validating at scale {scale:g}", report=report, should_stop=should_stop)
+    paired = pair(scores, CANDIDATE)
+    user_ids, core_ids = {item.id for item in heldout}, {item.id for item in core}
+    return Evidence(
+        heldout=tuple(one for one in paired if one.id in user_ids),
+        core=tuple(one for one in paired if one.id in core_ids),
+        drift=tuple(
+            DriftScore(
+                id=one.id,
+                kl=one.kl,
+                entropy_base=one.base_entropy,
+                entropy_candidate=one.entropy,
+                tokens=one.tokens,
+            )
+            for one in scores.kl
+            if one.candidate == CANDIDATE
+        ),
+        scale=scale,
+    )
+
+
+def converted(workshop: Workshop, cycle: CycleFolder, plan: Plan, scale: float) -> Path:
+    """Return the candidate's GGUF at one scale: the file that is scored and, if it passes, served."""
+    out = cycle.candidate(scale)
+    metadata = {"laimark.base_sha256": plan.base_sha256, "laimark.parent": plan.parent}
+    convert(cycle.result / "adapter", workshop.base.gguf, out, scale=scale, metadata=metadata)
+    return out

@@ -1,0 +1,99 @@
+"""Everything `status` shows, gathered without changing anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from laimark_sidecar.clock import iso
+from laimark_sidecar.errors import RunnerError
+from laimark_sidecar.pipeline import control
+from laimark_sidecar.pipeline.folder import CycleFolder, cycles
+from laimark_sidecar.pipeline.promote import LATEST, PREV
+from laimark_sidecar.pipeline.select import eligible
+from laimark_sidecar.pipeline.workshop import Workshop, runner_url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """One moment. Texts are for people, names and counts for scripts."""
+
+    home: str
+    base: str
+    base_sha256: str
+    architecture: str
+    runner: str
+    runner_reachable: bool
+    latest_name: str
+    latest: str
+    previous: str
+    recording: bool
+    paused: bool
+    daemon: str
+    items: int
+    new_items: int
+    heldout: int
+    cycles: int
+    last_cycle: str
+    awaiting: str
+    """The newest version that passed the gate and waits for `promote`; empty if none."""
+
+
+def overview(workshop: Workshop) -> Overview:
+    """Gather the overview; an unreachable runner is part of it, not an error."""
+    refs = workshop.registry.refs()
+    with workshop.store() as store:
+        stats = store.stats()
+        ready = len(eligible(workshop, store))
+    ended = [cycle for cycle in cycles(workshop.home.cycles) if cycle.closed()]
+    runner, reachable = _runner(workshop)
+    identity = workshop.base.identity
+    return Overview(
+        home=str(workshop.home.root),
+        base=identity.name,
+        base_sha256=identity.sha256,
+        architecture=identity.architecture,
+        runner=runner,
+        runner_reachable=reachable,
+        latest_name=workshop.ref(LATEST),
+        latest=refs.get(LATEST, ""),
+        previous=refs.get(PREV, ""),
+        recording=workshop.config.journal.record,
+        paused=control.paused(workshop.home),
+        daemon=_daemon(workshop),
+        items=stats.items,
+        new_items=ready,
+        heldout=stats.by_split.get("heldout", 0),
+        cycles=len(ended),
+        last_cycle=_ending(ended[-1]) if ended else "",
+        awaiting=_awaiting(ended, refs.get(LATEST, "")),
+    )
+
+
+def _runner(workshop: Workshop) -> tuple[str, bool]:
+    url = runner_url(workshop.config)
+    try:
+        activity = workshop.runner().activity()
+    except RunnerError as error:
+        return f"not reachable at {url} ({error.hint})", False
+    state = "busy" if activity.busy else f"idle for {activity.idle_s:.0f} s"
+    return f"{workshop.config.runner.kind} at {url}, {state}, {activity.served} requests served", True
+
+
+def _daemon(workshop: Workshop) -> str:
+    activity = control.told(workshop.home)
+    if activity is None:
+        return "not running (laimark-sidecar run)"
+    share = f" {activity.share:.0%}" if activity.state == "training" else ""
+    return f"pid {activity.pid}, {activity.state}: {activity.reason}{share}"
+
+
+def _ending(cycle: CycleFolder) -> str:
+    closed = cycle.closed()
+    assert closed is not None, "only ended cycles are asked"
+    return f"{iso(closed.closed_s)} {closed.ending} {closed.version or closed.reason}"
+
+
+def _awaiting(ended: list[CycleFolder], latest: str) -> str:
+    closed = ended[-1].closed() if ended else None
+    waits = closed is not None and closed.ending == "awaiting-review" and closed.version != latest
+    return closed.version if closed and waits else ""

@@ -1,0 +1,135 @@
+"""Step 1 of a cycle: what will be learned. Writes the worker's examples and job, then the plan that commits to them."""
+
+from __future__ import annotations
+
+import random
+
+from laimark_sidecar.curriculum.compose import compose
+from laimark_sidecar.curriculum.lesson import Lesson, SourceLimits
+from laimark_sidecar.errors import StateError
+from laimark_sidecar.files import make_dir
+from laimark_sidecar.pipeline.core import CoreTask, load_core
+from laimark_sidecar.pipeline.folder import CycleFolder, Plan
+from laimark_sidecar.pipeline.workshop import Workshop
+from laimark_sidecar.replay.item import Item
+from laimark_sidecar.replay.store import ReplayStore
+from laimark_sidecar.training.job import Example, TrainJob
+from laimark_sidecar.training.jobfile import write_examples, write_job
+
+MAX_NEW = 512
+"""New items a cycle takes at most; the rest waits for the next one."""
+HOUR_S = 3600.0
+TRUSTED = ("embedded",)
+"""Sources that no cap bounds: what our own runner saw its user type."""
+
+
+def eligible(workshop: Workshop, store: ReplayStore) -> tuple[Item, ...]:
+    """Return the new items that may be learned now: past quarantine, within the cap of their source."""
+    replay = workshop.config.replay
+    return store.new_items(
+        MAX_NEW, quarantine_s=replay.quarantine_hours * HOUR_S, per_source=replay.per_source, trusted=TRUSTED
+    )
+
+
+def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
+    """Choose examples and write them with the job; the plan is written last and commits the step.
+
+    Raises:
+        StateError: there is nothing new to learn.
+    """
+    new = eligible(workshop, store)
+    if not new:
+        raise StateError("nothing new to learn", hint="see: laimark-sidecar buffer stats")
+    config = workshop.config.training
+    seed = config.seed + len(workshop.registry.versions())
+    rng = random.Random(seed)
+    replay = store.draw(len(new), rng=rng, exclude={item.id for item in new})
+    lessons = compose(
+        new=new,
+        replay=replay,
+        core=(),
+        limits=SourceLimits(trusted=frozenset(TRUSTED)),
+        rng=rng,
+    )
+    make_dir(cycle.root)
+    core = _core_sample(load_core(workshop.base.hf_dir), config.core_prompts, seed=config.seed)
+    write_examples(cycle.examples, [*map(_example, lessons), *map(_core_example, core)])
+    parent = _check_out_parent(workshop, cycle)
+    write_job(cycle.job, _job(workshop, cycle, parent=parent, seed=seed))
+    plan = Plan(
+        id=cycle.id,
+        created_s=workshop.clock.now_s(),
+        seed=seed,
+        parent=parent,
+        base_sha256=workshop.base.identity.sha256,
+        sample_ids=tuple(lesson.id for lesson in lessons),
+        new_ids=tuple(item.id for item in new),
+    )
+    cycle.write_plan(plan)
+    return plan
+
+
+def _core_sample(tasks: tuple[CoreTask, ...], count: int, *, seed: int) -> list[CoreTask]:
+    # The same prompts every cycle: their base answers and the core anchor are computed once per base, and the worker
+    # draws from them by its own share of tokens.
+    train = [task for task in tasks if task.split == "train"]
+    return random.Random(seed).sample(train, min(count, len(train)))
+
+
+def _core_example(task: CoreTask) -> Example:
+    return Example(id=task.id, pool="core", messages=task.messages, target="")
+
+
+def _example(lesson: Lesson) -> Example:
+    return Example(
+        id=lesson.id,
+        pool=lesson.pool,
+        messages=lesson.messages,
+        target=lesson.target,
+        spans=lesson.spans,
+        weight=lesson.weight,
+    )
+
+
+def _check_out_parent(workshop: Workshop, cycle: CycleFolder) -> str:
+    """Put the current version's PEFT folder into the cycle, if there is one made for this base."""
+    latest = workshop.registry.refs().get("latest", "")
+    if not latest or workshop.config.training.mode == "fresh":
+        return ""
+    version = workshop.registry.get(latest)
+    if version.base.sha256 != workshop.base.identity.sha256:
+        return ""
+    workshop.registry.checkout(version, cycle.parent)
+    return latest
+
+
+def _job(workshop: Workshop, cycle: CycleFolder, *, parent: str, seed: int) -> TrainJob:
+    training, gate = workshop.config.training, workshop.config.gate
+    curvature = cycle.parent / "curvature.safetensors"
+    return TrainJob(
+        base_dir=str(workshop.base.hf_dir),
+        base_sha256=workshop.base.identity.sha256,
+        examples=str(cycle.examples),
+        out_dir=str(cycle.result),
+        work_dir=str(cycle.work),
+        cache_dir=str(workshop.base.cache),
+        parent_adapter=str(cycle.parent) if parent else "",
+        parent_curvature=str(curvature) if parent and curvature.is_file() else "",
+        backend=training.backend,
+        device=training.device,
+        seed=seed,
+        steps=training.steps,
+        batch_size=training.batch_size,
+        micro_batch_size=training.micro_batch_size,
+        max_length=training.max_length,
+        learning_rate=training.learning_rate,
+        rank=training.rank,
+        alpha=training.alpha,
+        core_weight=training.core_weight,
+        user_weight=training.user_weight,
+        curvature=training.curvature,
+        lambda_core=training.lambda_core,
+        lambda_user=training.lambda_user,
+        kl_alarm=gate.kl_alarm,
+        kl_stop=gate.kl_stop,
+    )

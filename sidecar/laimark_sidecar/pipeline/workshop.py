@@ -1,0 +1,92 @@
+"""Everything a use case needs, opened once from home and configuration. The one place where parts meet."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from laimark_sidecar.clock import Clock
+from laimark_sidecar.config.load import load
+from laimark_sidecar.config.schema import Config
+from laimark_sidecar.errors import StateError
+from laimark_sidecar.files import write_atomic
+from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline.base import ServedBase, resolve
+from laimark_sidecar.registry.registry import Registry
+from laimark_sidecar.replay.store import ReplayStore
+from laimark_sidecar.runners.embedded.client import EmbeddedRunner
+from laimark_sidecar.runners.runner import Runner
+
+Report = Callable[[str, float], None]
+"""Called with what is being done and the share of it that is done, 0 to 1."""
+ShouldStop = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """Home, configuration, registry, base. Not shared between threads: each opens its own store."""
+
+    home: Home
+    config: Config
+    clock: Clock
+    registry: Registry
+    base: ServedBase
+
+    def store(self) -> ReplayStore:
+        """Open a connection of one's own to the replay buffer; the caller closes it."""
+        return ReplayStore.open(self.home.replay, clock=self.clock, capacity=self.config.replay.capacity)
+
+    def runner(self) -> Runner:
+        """Return the configured runner; nothing is contacted yet."""
+        return EmbeddedRunner(runner_url(self.config), token(self.home))
+
+    def ref(self, name: str) -> str:
+        """Return the name under which a ref is served: `latest` → `me:latest`."""
+        return f"{self.config.promotion.name}:{name}"
+
+
+def open_workshop(home: Home, *, clock: Clock) -> Workshop:
+    """Open an initialised home.
+
+    Raises:
+        StateError: `init` has not been run here.
+        ConfigError: the configuration cannot be used.
+    """
+    require_initialised(home)
+    config = load(home.config)
+    return Workshop(
+        home=home,
+        config=config,
+        clock=clock,
+        registry=Registry.open(home.registry, clock=clock),
+        base=resolve(home, config),
+    )
+
+
+def require_initialised(home: Home) -> None:
+    """Raise StateError unless `init` was run in `home`."""
+    if not home.config.is_file():
+        raise StateError(f"{home.root} is not set up", hint="run: laimark-sidecar init")
+
+
+def runner_url(config: Config) -> str:
+    """Return the address of the embedded runner."""
+    return f"http://{config.runner.host}:{config.runner.port}"
+
+
+def token(home: Home) -> str:
+    """Return the secret of the runner's administrative calls, making it (owner-only) on first use."""
+    if not home.runner_token.is_file():
+        write_atomic(home.runner_token, secrets.token_urlsafe(32).encode())
+    return home.runner_token.read_text(encoding="ascii").strip()
+
+
+def adapter_objects(folder: Path) -> dict[str, Path]:
+    """Return role → file of what a version keeps from a worker's result folder."""
+    return {
+        "adapter_model.safetensors": folder / "adapter" / "adapter_model.safetensors",
+        "adapter_config.json": folder / "adapter" / "adapter_config.json",
+        "curvature.safetensors": folder / "curvature.safetensors",
+    }
