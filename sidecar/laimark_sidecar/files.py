@@ -64,7 +64,7 @@ def write_atomic(path: Path, content: bytes, *, mode: int = FILE_MODE) -> None:
             handle.flush()
             os.fsync(handle.fileno())
         temporary.chmod(mode)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -93,7 +93,7 @@ def copy_atomic(source: Path, path: Path, *, sha256: str, mode: int = FILE_MODE)
         if digest.hexdigest() != sha256:
             raise DataError(f"{source} has sha256 {digest.hexdigest()}, expected {sha256}")
         temporary.chmod(mode)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -116,7 +116,7 @@ def publish_dir(temporary: Path, target: Path) -> None:
     fsync_dir(temporary)
     if target.exists():
         shutil.rmtree(target)
-    os.replace(temporary, target)
+    temporary.replace(target)
     fsync_dir(target.parent)
 
 

@@ -65,7 +65,7 @@ def score_before_training(
         job, cycle.root / "scoring", label="scoring before training", report=report, should_stop=should_stop
     )
     paired = {one.id: one for one in pair(scores, CURRENT)}
-    store.record_surprise(_losses(items, paired))
+    store.record_surprise(_losses(items, paired, new=set(plan.new_ids)))
     plain = tuple(one for one in paired.values() if not one.id.endswith(HINTED))
     write_atomic(path, msgspec.json.encode(Prequential(version=plan.parent, items=plain)))
 
@@ -77,7 +77,7 @@ def _hinted(item: Item) -> ScoreItem:
     return ScoreItem(id=item.id + HINTED, messages=(*item.messages[:-1], told, *extra), target=item.target)
 
 
-def _losses(items: list[Item], paired: dict[str, ItemScore]) -> list[ItemLoss]:
+def _losses(items: list[Item], paired: dict[str, ItemScore], *, new: set[str]) -> list[ItemLoss]:
     losses: list[ItemLoss] = []
     for item in items:
         score, hinted = paired.get(item.id), paired.get(item.id + HINTED)
@@ -86,5 +86,7 @@ def _losses(items: list[Item], paired: dict[str, ItemScore]) -> list[ItemLoss]:
         ):  # without an explanation surprise is not known, and stays so
             loss = -score.candidate / score.tokens
             hint_loss = -hinted.candidate / hinted.tokens
-            losses.append(ItemLoss(id=item.id, loss=loss, loss_hint=hint_loss, loss_accepted=loss))
+            # The first loss measured after an item was learned is what forgetting is measured against.
+            accepted = None if item.id in new else loss
+            losses.append(ItemLoss(id=item.id, loss=loss, loss_hint=hint_loss, loss_accepted=accepted))
     return losses

@@ -63,7 +63,8 @@ def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
         parent=parent,
         base_sha256=workshop.base.identity.sha256,
         sample_ids=tuple(lesson.id for lesson in lessons),
-        new_ids=tuple(item.id for item in new),
+        # Only what is really learned counts as seen: an item that a source's limit cut waits for another cycle.
+        new_ids=tuple(lesson.id for lesson in lessons if lesson.pool == "new"),
     )
     cycle.write_plan(plan)
     return plan

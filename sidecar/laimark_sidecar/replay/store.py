@@ -226,7 +226,10 @@ class ReplayStore:
             )
 
     def record_surprise(self, losses: Iterable[ItemLoss]) -> int:
-        """Store measured losses and the priority that follows from them; returns how many items were held."""
+        """Store measured losses and the priority that follows from them; returns how many items were held.
+
+        The first `loss_accepted` of an item stays: it is what its forgetting is measured against.
+        """
         with self._writing() as connection:
             return sum(_record(connection, one) for one in losses)
 
@@ -268,7 +271,7 @@ def _record(connection: sqlite3.Connection, losses: ItemLoss) -> int:
     if row is None:
         return 0
     connection.execute(
-        "UPDATE items SET loss = ?, loss_accepted = coalesce(?, loss_accepted), priority = ? WHERE id = ?",
+        "UPDATE items SET loss = ?, loss_accepted = coalesce(loss_accepted, ?), priority = ? WHERE id = ?",
         (losses.loss, losses.loss_accepted, priority(row[0], losses), losses.id),
     )
     return 1

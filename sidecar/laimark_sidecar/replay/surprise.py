@@ -22,7 +22,7 @@ class ItemLoss:
     loss_hint: float
     """l(y|x, hint): with the user's explanation in the prompt."""
     loss_accepted: float | None = None
-    """l(y|x) under the last accepted adapter; None keeps what is known."""
+    """l(y|x) when an accepted adapter had just learned it; only the first one is kept, None for not yet."""
 
     def __post_init__(self) -> None:
         for loss in (self.loss, self.loss_hint, self.loss_accepted):
