@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -12,12 +13,12 @@ from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.training.job import Example, TrainJob
 from laimark_sidecar.training.jobfile import write_examples, write_job
 
+Pool = Literal["new", "user", "core"]
 JobMaker = Callable[..., TrainJob]
 
 
-def lesson(number: int, pool: str = "new") -> Example:
+def lesson(number: int, pool: Pool = "new") -> Example:
     """Return a short example that is the same for the same number."""
-    assert pool in ("new", "user", "core")
     ask = Message(role="user", content=f"Write function number {number}.")
     target = "" if pool == "core" else f"def function_{number}(value):\n    return value + {number}\n"
     return Example(id=f"{pool}-{number:03}", pool=pool, messages=(ask,), target=target)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.training.conftest import JobMaker, small_examples
 
 from laimark_sidecar.errors import TrainingError
 from laimark_sidecar.training.job import FORMAT_VERSION, Progress, TrainResult
@@ -16,7 +17,6 @@ from laimark_sidecar.training.jobfile import (
     write_examples,
     write_job,
 )
-from tests.training.conftest import JobMaker, small_examples
 
 
 def test_a_job_comes_back_as_it_was_written(make_job: JobMaker, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def run_worker(
     error = _error_of(worker.stderr_tail)
     if code == MissingExtraError.exit_code:
         raise MissingExtraError(
-            f"{python} cannot train: {error or 'torch, transformers or peft is missing'}",
+            f"{python} cannot train: {error.partition(chr(10))[0]}",
             hint='pip install "laimark-sidecar[train]"',
         )
     if code == EXIT_YIELDED or killed:

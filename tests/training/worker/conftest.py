@@ -16,9 +16,10 @@ with warnings.catch_warnings():
 
     del peft, transformers
 
+from tests.training.conftest import JobMaker
+
 from laimark_sidecar.training.worker.backend import PeftBackend
 from laimark_sidecar.training.worker.losses import Item
-from tests.training.conftest import JobMaker
 
 
 @pytest.fixture

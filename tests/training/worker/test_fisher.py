@@ -58,8 +58,8 @@ def test_input_covariance_has_the_diagonal_of_the_inputs_at_loss_positions(
     found = {name: anchor.covariances[name].full_diagonal_D().double() for name in raw}
     factors = [float((found[name] / raw[name]).mean()) for name in raw]
     assert factors[0] == pytest.approx(factors[1], rel=1e-3)  # one normalisation for the whole anchor
-    for name in raw:
-        torch.testing.assert_close(found[name], raw[name] * factors[0], rtol=1e-3, atol=1e-5)
+    for name, diagonal in raw.items():
+        torch.testing.assert_close(found[name], diagonal * factors[0], rtol=1e-3, atol=1e-5)
 
 
 def test_shared_inputs_are_kept_once(backend: PeftBackend, make_items: ItemMaker) -> None:
@@ -101,13 +101,13 @@ def explicit_fisher(
     backend: PeftBackend, items: tuple[Item, ...], names: list[str], *, seed: int
 ) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    weights = {layer.name: layer.linear.weight for layer in backend.layers if layer.name in names}
-    fisher = {
-        name: torch.zeros_like(weight) for name, weight in weights.items() if isinstance(weight, Tensor)
-    }
-    for weight in weights.values():
-        assert isinstance(weight, Tensor)
-        weight.requires_grad_()
+    weights: dict[str, Tensor] = {}
+    for layer in backend.layers:
+        if layer.name in names:
+            weight = layer.linear.weight
+            assert isinstance(weight, Tensor)
+            weights[layer.name] = weight.requires_grad_()
+    fisher = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     for item in items:
         batch = collate([item], backend.device)
         logits = batch.select(backend.logits(batch.ids_BT, batch.mask_BT, batch.kept_P))

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from scripts.oracle_ewc import random_case, relative_errors
 
 from laimark_sidecar.training.worker.backend import PeftBackend
 from laimark_sidecar.training.worker.fisher import measure
 from laimark_sidecar.training.worker.losses import Item
 from laimark_sidecar.training.worker.penalty import Reference, add_gradients, layer_penalty, penalty
-from scripts.oracle_ewc import random_case, relative_errors
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -169,4 +169,4 @@ def test_every_learned_character_is_in_a_learned_token(widths: list[int], data: 
     offsets = list(zip([0, *ends[:-1]], ends, strict=True))
     border = data.draw(st.integers(0, ends[-1]))
     mask = learn_mask(offsets, (span(0, border, learn=True), span(border, ends[-1], learn=False)))
-    assert [flag for flag in mask] == [start < border for start, _ in offsets]
+    assert mask == [start < border for start, _ in offsets]

@@ -6,6 +6,7 @@ Exit codes: 0 the result folder is there; 75 (EX_TEMPFAIL) yielded, run again to
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
@@ -78,17 +79,20 @@ def _train(job: TrainJob, stop: StopFlag) -> None:
 
     emit(Progress(step=0, steps=job.steps, phase="load"))
     try:
-        import peft
-        import torch
-        import transformers
-
+        for package in (
+            "torch",
+            "transformers",
+            "peft",
+        ):  # in this order: the others blame themselves for a missing torch
+            importlib.import_module(package)
         from laimark_sidecar.training.worker.session import run
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f"training needs the Python package {error.name}, which is not installed",
+            f"the training packages cannot be imported: {error}",
             hint='pip install "laimark-sidecar[train]"',
         ) from error
-    del peft, transformers
+    import torch
+
     try:
         run(job, stop=stop, emit=emit, clock=clock)
     except (torch.OutOfMemoryError, MemoryError) as error:

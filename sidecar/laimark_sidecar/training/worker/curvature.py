@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -24,8 +25,9 @@ from laimark_sidecar.training.job import Curvature
 from laimark_sidecar.training.worker.layers import Layer
 
 LOW_RANK = 64
-FORMAT_VERSION = "1"
+FORMAT_VERSION = 1
 _HALF_MAX = 65504.0
+_NOTE_KEY = "laimark"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +183,15 @@ def compacted(anchor: Anchor, device: torch.device) -> Anchor:
     )
 
 
+class _Note(msgspec.Struct, kw_only=True):
+    format: int
+    kind: str
+    base_sha256: str
+    examples: int
+    nats_per_omega: float
+    lambda_core: float
+
+
 def save_anchor(path: Path, anchor: Anchor, *, base_sha256: str) -> None:
     """Write the anchor as safetensors; durable when it returns."""
     compact = compacted(anchor, torch.device("cpu"))
@@ -188,14 +199,16 @@ def save_anchor(path: Path, anchor: Anchor, *, base_sha256: str) -> None:
     for key, covariance in compact.covariances.items():
         tensors[f"{key}.rows"] = covariance.rows_KD.contiguous()
         tensors[f"{key}.diagonal"] = covariance.diagonal_D.contiguous()
-    metadata = {
-        "format": FORMAT_VERSION,
-        "kind": anchor.kind,
-        "base_sha256": base_sha256,
-        "examples": str(anchor.examples),
-        "nats_per_omega": repr(anchor.nats_per_omega),
-        "lambda_core": repr(anchor.lambda_core),
-    }
+    note = _Note(
+        format=FORMAT_VERSION,
+        kind=anchor.kind,
+        base_sha256=base_sha256,
+        examples=anchor.examples,
+        nats_per_omega=anchor.nats_per_omega,
+        lambda_core=anchor.lambda_core,
+    )
+    # One entry only: safetensors writes several in no fixed order, and the registry names files by their content.
+    metadata = {_NOTE_KEY: msgspec.json.encode(note).decode()}
     write_atomic(path, save(tensors, metadata=metadata))
 
 
@@ -207,13 +220,11 @@ def load_anchor(path: Path, *, kind: Curvature, base_sha256: str, device: torch.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            note = msgspec.json.decode((file.metadata() or {})[_NOTE_KEY], type=_Note)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        found = (metadata["format"], metadata["kind"], metadata["base_sha256"])
-        examples = int(metadata["examples"])
-        nats_per_omega, lambda_core = float(metadata["nats_per_omega"]), float(metadata["lambda_core"])
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, msgspec.DecodeError, msgspec.ValidationError) as error:
         raise TrainingError(f"curvature file {path} cannot be read: {error}") from error
+    found = (note.format, note.kind, note.base_sha256)
     expected = (FORMAT_VERSION, kind, base_sha256)
     if found != expected:
         raise TrainingError(
@@ -232,7 +243,7 @@ def load_anchor(path: Path, *, kind: Curvature, base_sha256: str, device: torch.
         kind=kind,
         covariances=covariances,
         outputs=outputs,
-        examples=examples,
-        nats_per_omega=nats_per_omega,
-        lambda_core=lambda_core,
+        examples=note.examples,
+        nats_per_omega=note.nats_per_omega,
+        lambda_core=note.lambda_core,
     )

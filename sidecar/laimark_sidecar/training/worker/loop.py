@@ -8,6 +8,7 @@ measures and saves where an uninterrupted one does.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -148,7 +149,7 @@ class Loop:
         penalty_nats = self._penalty_gradient()
         penalty_s = self._clock.monotonic_s() - penalty_begun
         loss = task_loss + penalty_nats
-        if loss != loss or abs(loss) == float("inf"):
+        if not math.isfinite(loss):
             raise TrainingError(
                 f"the loss of step {position.step + 1} is {loss}",
                 hint="lower learning_rate; the examples may be damaged",
@@ -206,6 +207,8 @@ class Loop:
             batch_size=self._job.micro_batch_size,
             check=self._stop.check,
         )
+        if math.isnan(kl):
+            kl = math.inf  # a broken model is as far from the base as can be; NaN would pass every comparison
         if position.step == 0 and not self._job.parent_adapter and kl > _KL_OF_NOTHING:
             raise TrainingError(
                 f"KL to the base is {kl:.4f} before anything was learned: the training base {self._job.base_dir} "
