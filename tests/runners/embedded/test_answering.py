@@ -4,16 +4,18 @@ import contextlib
 import http.client
 import json
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.runners.embedded.conftest import Running, read_journal
+from tests.runners.embedded.conftest import TOKEN, Running, read_journal
 from tests.support.lora import write_lora
 from tests.support.rest import Answer, chat, open_stream
 
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.journal.exchange import Exchange
+from laimark_sidecar.runners.embedded.client import EmbeddedRunner
 from laimark_sidecar.runners.embedded.serve import serving, serving_service
 from laimark_sidecar.runners.embedded.service import Service
 from laimark_sidecar.runners.embedded.settings import ServeSettings
@@ -50,25 +52,35 @@ def test_client_that_hangs_up_leaves_an_aborted_record_and_a_free_server(
     settings: Callable[..., ServeSettings], tmp_path: Path
 ) -> None:
     journal = tmp_path / "journal"
+    # Far from any end of turn: only hanging up can end these.
+    endless = {"max_tokens": 1000, "temperature": 5, "top_k": 0, "top_p": 1, "seed": 1}
     with serving(settings(journal_folder=journal)) as url:
-        connection, lines = open_stream(
-            url, "demo", "tell me everything", max_tokens=1000, temperature=1, seed=1
-        )
+        connection, lines = open_stream(url, "demo", "streamed", **endless)
         for _ in range(6):
             next(lines)
         connection.close()
-        _hang_up_on_whole_answer(url)
-        assert chat(url, "demo", "hi").status == 200
-    records = [record for record in read_journal(journal) if isinstance(record, Exchange)]
-    assert [record.finish for record in records[:-1]] == ["aborted", "aborted"]
-    assert records[0].answer != ""
+        _hang_up_while_it_works(
+            url, {**endless, "model": "demo", "messages": [{"role": "user", "content": "whole"}]}
+        )
+        assert chat(url, "demo", "after").status == 200
+    finishes = {
+        record.messages[0].content: record.finish
+        for record in read_journal(journal)
+        if isinstance(record, Exchange)
+    }
+    assert finishes.pop("after") in ("stop", "length")
+    assert finishes == {"streamed": "aborted", "whole": "aborted"}
 
 
-def _hang_up_on_whole_answer(url: str) -> None:
+def _hang_up_while_it_works(url: str, body: dict[str, object]) -> None:
+    runner = EmbeddedRunner(url, TOKEN)
+    while runner.activity().busy:
+        time.sleep(0.01)
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port)
-    body = {"model": "demo", "messages": [{"role": "user", "content": "x"}], "max_tokens": 1000, "seed": 1}
     connection.request("POST", "/v1/chat/completions", json.dumps(body).encode())
+    while not runner.activity().busy:
+        time.sleep(0.01)
     connection.close()
 
 

@@ -68,7 +68,7 @@ class EmbeddedRunner:
     """Talks to `laimark-sidecar serve`. One connection a call; may be used from several threads.
 
     Args:
-        url: of the server, for example `http://127.0.0.1:11437`.
+        url: of the server, for example `http://127.0.0.1:11440`.
         token: of the administrative calls.
         timeout_s: longest silence of the server in one call; registering may take ten times as long.
 

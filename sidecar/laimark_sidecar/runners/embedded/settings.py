@@ -18,7 +18,7 @@ class ServeSettings:
     base_name: str
     """The name that clients use for the untouched base."""
     host: str = "127.0.0.1"
-    port: int = 11437
+    port: int = 11440
     """0 takes any free port; `on_ready` tells which."""
     token: str = ""
     """Bearer token of the administrative calls; empty refuses them all."""
