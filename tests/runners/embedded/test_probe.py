@@ -7,7 +7,7 @@ from tests.support.lora import write_lora
 
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.files import sha256_file
-from laimark_sidecar.runners.embedded.probe import main, probe, verified_sha256
+from laimark_sidecar.runners.embedded.probe import all_survive, main, probe, verified_sha256
 
 
 def test_good_adapter_survives_and_its_digest_comes_back(
@@ -20,6 +20,15 @@ def test_adapter_that_aborts_llama_cpp_only_kills_the_child(demo_gguf: Path, tmp
     bad = write_lora(demo_gguf, tmp_path / "embeddings.gguf", embeddings=True)
     with pytest.raises(RunnerError, match=r"crashes llama\.cpp \(SIGABRT: GGML_ASSERT"):
         probe(demo_gguf, bad)
+
+
+def test_one_child_tries_several_and_one_bad_one_fails_them_all(
+    demo_gguf: Path, adapters: tuple[Path, Path], tmp_path: Path
+) -> None:
+    assert all_survive(demo_gguf, adapters)
+    bad = write_lora(demo_gguf, tmp_path / "shape.gguf", wrong_shapes=True)
+    assert not all_survive(demo_gguf, [*adapters, bad])
+    assert not all_survive(demo_gguf, adapters, timeout_s=0.01)
 
 
 def test_probe_that_hangs_is_a_refusal(demo_gguf: Path, adapters: tuple[Path, Path]) -> None:

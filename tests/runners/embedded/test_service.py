@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from laimark_converters.base_gguf import write_base_gguf
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.runners.embedded.api_error import ApiError
@@ -42,6 +44,22 @@ def test_version_never_changes_its_content(
         assert caught.value.status == 409
         service.withdraw("me:1")
         service.register("me:1", adapters[1], "")
+
+
+def test_base_without_a_template_completes_but_does_not_chat(
+    settings: Callable[..., ServeSettings], demo_base_dir: Path, tmp_path: Path
+) -> None:
+    plain = tmp_path / "hf"
+    shutil.copytree(demo_base_dir, plain)
+    (plain / "chat_template.jinja").unlink()
+    write_base_gguf(plain, tmp_path / "plain.gguf")
+    made = settings(base_path=tmp_path / "plain.gguf")
+    with contextlib.closing(Service(made, clock=SystemClock())) as service:
+        with pytest.raises(ApiError, match="/v1/completions"):
+            service.chat_tokens((Message(role="user", content="hi"),))
+        assert service.text_tokens("hi")
+        with pytest.raises(ApiError, match="no tokens"):
+            service.text_tokens("")
 
 
 def test_prompt_beyond_the_context_is_a_400(settings: Callable[..., ServeSettings]) -> None:

@@ -1,12 +1,13 @@
 """Tries an adapter in a child process: llama.cpp aborts or segfaults on some bad files, and a child may die of it.
 
-`python -m laimark_sidecar.runners.embedded.probe BASE ADAPTER` ends with 0, or with a reason on its last stderr line.
+`python -m laimark_sidecar.runners.embedded.probe BASE ADAPTER...` ends with 0, or with a reason on its last stderr line.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from laimark_sidecar.errors import LaimarkError, RunnerError
@@ -35,11 +36,8 @@ def probe(base: Path, adapter: Path, *, sha256: str = "", timeout_s: float = _TI
         RunnerError: the file is missing or another one than promised, or the child refused, crashed or hung; says which.
     """
     found = verified_sha256(adapter, sha256)
-    command = [sys.executable, "-m", "laimark_sidecar.runners.embedded.probe", str(base), str(adapter)]
     try:
-        child = subprocess.run(
-            command, capture_output=True, timeout=timeout_s, check=False, env=child_environment()
-        )
+        child = _run(base, [adapter], timeout_s)
     except subprocess.TimeoutExpired as error:
         raise RunnerError(
             f"adapter {adapter} hung llama.cpp for {timeout_s:g} s and is not served"
@@ -47,6 +45,17 @@ def probe(base: Path, adapter: Path, *, sha256: str = "", timeout_s: float = _TI
     if child.returncode != 0:
         raise RunnerError(f"adapter {adapter} is not served: {explain(child.returncode, child.stderr)}")
     return found
+
+
+def all_survive(base: Path, adapters: Sequence[Path], *, timeout_s: float = _TIMEOUT_S) -> bool:
+    """Tell whether all adapters can be served, in one child for all of them: the base is loaded once.
+
+    False names no culprit: probe them one by one then.
+    """
+    try:
+        return _run(base, adapters, timeout_s).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def verified_sha256(adapter: Path, expected: str = "") -> str:
@@ -64,19 +73,34 @@ def verified_sha256(adapter: Path, expected: str = "") -> str:
     return found
 
 
-def main(arguments: list[str]) -> int:
-    """Load both, decode a few tokens greedily, and check that the numbers are finite."""
+def _run(base: Path, adapters: Sequence[Path], timeout_s: float) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "laimark_sidecar.runners.embedded.probe", str(base), *map(str, adapters)]
+    return subprocess.run(
+        command, capture_output=True, timeout=timeout_s, check=False, env=child_environment()
+    )
+
+
+def _try(base: Base, path: Path) -> None:
     import numpy as np
 
-    base_path, adapter_path = map(Path, arguments)
+    adapter = base.load_adapter(path)
+    base.clear()
+    base.set_adapter(adapter)
+    logits_tv = base.decode(base.vocabulary.tokenize(_TEXT, bos=True), logits_from=0)
+    for _ in range(_NEW_TOKENS):
+        if not np.isfinite(logits_tv).all():
+            raise RunnerError("with it the model computes numbers that are not finite")
+        logits_tv = base.decode([int(logits_tv[-1].argmax())])
+    base.unload(adapter)
+
+
+def main(arguments: list[str]) -> int:
+    """Load the base and try one adapter after the other: decode a few tokens, and check that the numbers are finite."""
+    base_path, *adapter_paths = map(Path, arguments)
     try:
         with Base(base_path, context=256, threads=1) as base:
-            base.set_adapter(base.load_adapter(adapter_path))
-            logits_tv = base.decode(base.vocabulary.tokenize(_TEXT, bos=True), logits_from=0)
-            for _ in range(_NEW_TOKENS):
-                if not np.isfinite(logits_tv).all():
-                    raise RunnerError("with it the model computes numbers that are not finite")
-                logits_tv = base.decode([int(logits_tv[-1].argmax())])
+            for path in adapter_paths:
+                _try(base, path)
     except LaimarkError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

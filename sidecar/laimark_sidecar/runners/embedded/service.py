@@ -17,7 +17,7 @@ from laimark_sidecar.logs import action
 from laimark_sidecar.registry.version import BaseIdentity
 from laimark_sidecar.runners.embedded.api_error import ApiError
 from laimark_sidecar.runners.embedded.engine import Engine
-from laimark_sidecar.runners.embedded.probe import probe, verified_sha256
+from laimark_sidecar.runners.embedded.probe import all_survive, probe, verified_sha256
 from laimark_sidecar.runners.embedded.recorder import Recorder
 from laimark_sidecar.runners.embedded.settings import ServeSettings
 
@@ -80,11 +80,15 @@ class Service:
         Raises:
             ApiError: 409 the name is taken by something else, 422 the adapter is bad; says why.
         """
+        self._register(version, path, sha256, probed=False)
+
+    def _register(self, version: str, path: Path, sha256: str, *, probed: bool) -> None:
         with self._registering:
             try:
-                digest = self._check(version, path, sha256)
+                digest = self._check(version, path, sha256, probed=probed)
                 if digest is None:
                     return
+                self._digests[version] = digest
                 self.engine.register(version, path).result(_LOAD_TIMEOUT_S)
             except ApiError:
                 raise
@@ -94,21 +98,20 @@ class Service:
                 ) from error
             except RunnerError as error:
                 raise ApiError(422, str(error), param="path", code="bad_adapter") from error
-            self._digests[version] = digest
         log.info("serving %s", version, extra=action("embedded.register"))
 
     def withdraw(self, version: str) -> None:
         """Stop serving a version; returns at once, its memory is freed after the requests already queued."""
         self.engine.withdraw(version)
-        with self._registering:
-            self._digests.pop(version, None)
         log.info("withdrew %s", version, extra=action("embedded.withdraw"))
 
     def install(self) -> None:
         """Register the adapters and names of the settings; a bad one is left out with a warning, the others serve."""
-        for version, path in self.settings.adapters.items():
+        adapters = self.settings.adapters
+        probed = bool(adapters) and all_survive(self.settings.base_path, list(adapters.values()))
+        for version, path in adapters.items():
             try:
-                self.register(version, path, "")
+                self._register(version, path, "", probed=probed)
             except LaimarkError as error:
                 log.warning("not serving %s: %s", version, error, extra=action("embedded.install.failed"))
         for name, version in self.settings.names.items():
@@ -122,10 +125,12 @@ class Service:
         self.recorder.close()
         self.engine.close()
 
-    def _check(self, version: str, path: Path, sha256: str) -> str | None:
+    def _check(self, version: str, path: Path, sha256: str, *, probed: bool) -> str | None:
         """Return the digest of an adapter that may be loaded, None where it is served already."""
-        held = self._digests.get(version)
+        held = self._digests.get(version) if version in self.engine.names() else None
         if held is None:
+            if probed:
+                return verified_sha256(path, sha256)
             return probe(self.settings.base_path, path, sha256=sha256)
         if held != verified_sha256(path, sha256):
             raise ApiError(
