@@ -64,15 +64,15 @@ def test_log_prob_is_what_token_by_token_decoding_gives(base: Base, scoring: Sco
     assert score.logprob == pytest.approx(_one_by_one(base, tokens), abs=1e-3)
 
 
-def test_greedy_flag_marks_exactly_the_models_own_answer(base: Base, scoring: Scoring) -> None:
+def test_greedy_flag_means_that_every_argmax_is_the_target(base: Base, scoring: Scoring) -> None:
     base.clear()
     base.set_adapter(None)
     logits, tokens = base.decode(_prompt(base))[0], []
     for _ in range(6):
         tokens.append(int(logits.argmax()))
         logits = base.decode([tokens[-1]])[0]
-    own = base.decode([]) if not tokens else scoring._target_logits(None, _prompt(base), tokens)
-    assert (own.argmax(axis=-1) == tokens).all()
+    forced = scoring._target_logits(None, _prompt(base), tokens)
+    assert (forced.argmax(axis=-1) == tokens).all()
     assert not scoring.item(ScoreItem(id="x", messages=MESSAGES, target="zqxj"))[0].greedy
 
 

@@ -19,11 +19,20 @@ from laimark_sidecar.runners.embedded.sampling import Sampling
 class Asker:
     """Collects the events of one request."""
 
-    def __init__(self, engine: Engine, model: str, *, max_tokens: int = 8) -> None:
+    def __init__(
+        self, engine: Engine, model: str, *, max_tokens: int = 8, gate: threading.Event | None = None
+    ) -> None:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self.gate = gate
         self.ticket: Ticket = engine.submit(
-            model, [5, 6, 7, 8], Sampling(max_tokens=max_tokens, temperature=0), self.events.put
+            model, [5, 6, 7, 8], Sampling(max_tokens=max_tokens, temperature=0), self._on_event
         )
+
+    def _on_event(self, event: Event) -> None:
+        # A closed gate holds the engine's thread: nothing ends before the test has looked.
+        if self.gate is not None:
+            assert self.gate.wait(30)
+        self.events.put(event)
 
     def result(self) -> tuple[str, Done]:
         text = ""
@@ -100,17 +109,21 @@ def test_cancelled_request_ends_as_aborted_even_while_it_waits(engine: Engine) -
 
 def test_activity_counts_waiting_requests(engine: Engine) -> None:
     assert not engine.activity().busy
-    running = Asker(engine, "demo", max_tokens=60)
+    gate = threading.Event()
+    running = Asker(engine, "demo", gate=gate)
     assert engine.activity().busy
     assert engine.activity().idle_s == 0
+    gate.set()
     running.result()
     assert not engine.activity().busy
     assert engine.activity().served == 1
 
 
 def test_draining_ends_what_runs_and_refuses_what_comes(engine: Engine) -> None:
-    running = Asker(engine, "demo", max_tokens=400)
+    gate = threading.Event()
+    running = Asker(engine, "demo", max_tokens=400, gate=gate)
     engine.drain()
+    gate.set()
     assert running.result()[1].finish == "aborted"
     with pytest.raises(ApiError) as caught:
         Asker(engine, "demo")

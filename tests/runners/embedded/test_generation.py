@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -56,9 +57,12 @@ def test_answer_never_outgrows_the_context(base: Base) -> None:
 
 
 def test_stop_string_ends_the_answer_before_it(base: Base) -> None:
-    whole = _text(_run(base, sampling=Sampling(max_tokens=30, temperature=0)))
+    # Near uniform: whatever the weights are, thirty tokens are text to stop in.
+    free = Sampling(max_tokens=30, temperature=10, seed=0, top_k=0, top_p=1)
+    whole = _text(_run(base, sampling=free))
     stop = whole[5:8]
-    events = _run(base, sampling=Sampling(max_tokens=30, temperature=0, stops=(stop,)))
+    assert len(stop) == 3
+    events = _run(base, sampling=dataclasses.replace(free, stops=(stop,)))
     assert _text(events) == whole[: whole.find(stop)]
     assert isinstance(events[-1], Done)
     assert events[-1].finish == "stop"
@@ -66,7 +70,8 @@ def test_stop_string_ends_the_answer_before_it(base: Base) -> None:
 
 def test_cancelled_answer_ends_as_aborted(base: Base) -> None:
     asked = iter([False, False, False])
-    events = list(generate(base, None, base.vocabulary.tokenize("abc"), GREEDY, lambda: next(asked, True)))
+    free = Sampling(max_tokens=10, temperature=10, seed=0, top_k=0, top_p=1)
+    events = list(generate(base, None, base.vocabulary.tokenize("abc"), free, lambda: next(asked, True)))
     assert events[-1] == Done(finish="aborted", answer_tokens=2)
 
 
