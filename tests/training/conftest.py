@@ -14,6 +14,7 @@ from laimark_sidecar.training.job import Example, TrainJob
 from laimark_sidecar.training.jobfile import write_examples, write_job
 
 Pool = Literal["new", "user", "core"]
+BASE_SHA256 = "0123456789abcdef" * 4
 JobMaker = Callable[..., TrainJob]
 
 
@@ -47,7 +48,7 @@ def make_job(tmp_path: Path, demo_base_dir: Path, core_cache: Path) -> JobMaker:
         write_examples(folder / "examples.jsonl", small_examples() if examples is None else examples)
         job = TrainJob(
             base_dir=str(demo_base_dir),
-            base_sha256="0123456789abcdef" * 4,
+            base_sha256=BASE_SHA256,
             examples=str(folder / "examples.jsonl"),
             out_dir=str(folder / "out"),
             work_dir=str(folder / "work"),

@@ -34,6 +34,11 @@ PARENT_PID_VARIABLE = "LAIMARK_PARENT_PID"
 MODULE = "laimark_sidecar.training.worker"
 _POLL_S = 0.1
 _STDERR_LINES = 20
+_KILLED = -9  # SIGKILL, which Windows does not name
+_ENDED_BY_US = (
+    _KILLED,
+    -signal.SIGTERM,
+)  # SIGTERM itself: an interpreter that had not yet come to our handler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +75,7 @@ def run_worker(
     """
     job = read_job(job_path)
     with _started(job_path, python=python, threads=threads) as worker:
-        killed = _watch(worker, on_progress=on_progress, should_stop=should_stop, grace_s=grace_s)
+        asked = _watch(worker, on_progress=on_progress, should_stop=should_stop, grace_s=grace_s)
         code = worker.process.wait()
     error = _error_of(worker.stderr_tail)
     if code == MissingExtraError.exit_code:
@@ -78,7 +83,7 @@ def run_worker(
             f"{python} cannot train: {error.partition(chr(10))[0]}",
             hint='pip install "laimark-sidecar[train]"',
         )
-    if code == EXIT_YIELDED or killed:
+    if code == EXIT_YIELDED or (asked and code in _ENDED_BY_US):
         log.info("training yielded", extra=action("training.yielded"))
         return Outcome(kind="yielded")
     if code != 0:
@@ -149,7 +154,7 @@ def _watch(
     should_stop: Callable[[], bool],
     grace_s: float,
 ) -> bool:
-    """Hand progress on until the worker ends; return whether it had to be killed."""
+    """Hand progress on until the worker ends; return whether it was asked to."""
     clock = SystemClock()
     deadline: float | None = None
     killed = False
@@ -167,7 +172,7 @@ def _watch(
     worker.progress_reader.join()  # the last lines may still be in the pipe
     while not worker.progress.empty():
         on_progress(worker.progress.get())
-    return killed
+    return deadline is not None
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
@@ -200,6 +205,6 @@ def _error_of(tail: Sequence[str]) -> str:
 
 
 def _describe(code: int) -> str:
-    if code == -signal.SIGKILL:
+    if code == _KILLED:
         return "the worker was killed (SIGKILL), most likely for want of memory: lower micro_batch_size or max_length"
     return f"the worker ended with {'signal ' + str(-code) if code < 0 else 'exit code ' + str(code)} and said nothing"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,16 +17,39 @@ with warnings.catch_warnings():
 
     del peft, transformers
 
-from tests.training.conftest import JobMaker
+from tests.training.conftest import BASE_SHA256
 
-from laimark_sidecar.training.worker.backend import PeftBackend
+from laimark_sidecar.training.job import TrainJob
+from laimark_sidecar.training.worker.backend import PeftBackend, adapter_tensors, set_adapter
 from laimark_sidecar.training.worker.losses import Item
 
 
+@pytest.fixture(scope="session")
+def shared_backend(demo_base_dir: Path) -> PeftBackend:
+    """The model is loaded once; `backend` puts it back to its first state for each test."""
+    job = TrainJob(
+        base_dir=str(demo_base_dir),
+        base_sha256=BASE_SHA256,
+        examples="",
+        out_dir="",
+        work_dir="",
+        cache_dir="",
+        device="cpu",
+        rank=4,
+        alpha=8.0,
+    )
+    return PeftBackend(job)
+
+
 @pytest.fixture
-def backend(make_job: JobMaker) -> PeftBackend:
+def backend(shared_backend: PeftBackend) -> Iterator[PeftBackend]:
     """A fresh adapter (B = 0)."""
-    return PeftBackend(make_job("backend"))
+    fresh = adapter_tensors(shared_backend.layers)
+    yield shared_backend
+    set_adapter(shared_backend.layers, fresh, Path("fresh"))
+    for layer in shared_backend.layers:
+        layer.a_RD.grad = layer.b_OR.grad = None
+        layer.linear.requires_grad_(requires_grad=False)
 
 
 @pytest.fixture

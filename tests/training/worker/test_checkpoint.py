@@ -77,6 +77,8 @@ def test_checkpoints_of_another_job_are_not_resumed(tmp_path: Path) -> None:
 def test_a_folder_that_was_being_written_is_not_a_checkpoint(tmp_path: Path) -> None:
     (tmp_path / ".checkpoint-abc").mkdir()
     assert newest_checkpoint(tmp_path, "job") is None
+    write(tmp_path, position(1))
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000001"]
 
 
 def test_old_ones_go_but_never_the_last_measured_one(tmp_path: Path) -> None:

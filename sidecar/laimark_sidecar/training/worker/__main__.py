@@ -58,9 +58,8 @@ def _settle() -> None:
     """Stay out of the user's way: lowest useful priority, no network, gone when the sidecar is gone."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    os.environ.setdefault(
-        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-    )  # what makes CUDA's matrix products repeatable
+    # What makes CUDA's matrix products repeatable.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     if hasattr(os, "nice"):
         os.nice(_NICE)
         parent = os.environ.get(PARENT_PID_VARIABLE, "")
@@ -92,9 +91,15 @@ def _train(job: TrainJob, stop: StopFlag) -> None:
             hint='pip install "laimark-sidecar[train]"',
         ) from error
     import torch
+    from safetensors import SafetensorError
 
     try:
         run(job, stop=stop, emit=emit, clock=clock)
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"cannot write under {Path(job.work_dir).parent}: {error}",
+            hint="free disk space and check the folder's permissions; the job goes on where it stopped",
+        ) from error
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise _out_of_memory(job) from error
     except RuntimeError as error:
@@ -106,7 +111,7 @@ def _train(job: TrainJob, stop: StopFlag) -> None:
 def _out_of_memory(job: TrainJob) -> TrainingError:
     return TrainingError(
         f"out of memory with micro_batch_size {job.micro_batch_size} and max_length {job.max_length}",
-        hint="lower micro_batch_size first (the result stays the same), then max_length, then rank",
+        hint="lower micro_batch_size first (the same result, to rounding), then max_length, then rank",
     )
 
 

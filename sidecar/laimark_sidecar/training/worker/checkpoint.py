@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 STATE_FORMAT = 1
 _KEPT = 2
 _PREFIX = "step-"
+_UNFINISHED = ".checkpoint-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ def job_digest(job: TrainJob) -> str:
 def write_checkpoint(work_dir: Path, position: Position, tensors: dict[str, Tensor]) -> None:
     """Write a checkpoint; durable when it returns. Old ones go, but never the newest one with a measured KL."""
     make_dir(work_dir)
-    temporary = Path(tempfile.mkdtemp(dir=work_dir, prefix=".checkpoint-"))
+    temporary = Path(tempfile.mkdtemp(dir=work_dir, prefix=_UNFINISHED))
     try:
         save_file(tensors, temporary / "state.safetensors")
         (temporary / "state.json").write_bytes(msgspec.json.encode(position))
@@ -146,6 +147,8 @@ def _read(folder: Path) -> Checkpoint | None:
 
 
 def _prune(work_dir: Path) -> None:
+    for unfinished in work_dir.glob(f"{_UNFINISHED}*"):  # of a process that was killed while it wrote
+        shutil.rmtree(unfinished)
     folders = sorted(work_dir.glob(f"{_PREFIX}*"), reverse=True)
     measured_kept = False
     for number, folder in enumerate(folders):
