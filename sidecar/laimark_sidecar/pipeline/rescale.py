@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import msgspec
 
 from laimark_sidecar.errors import DataError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterShape:
+    """What a cycle that goes on from an adapter has to keep."""
+
+    rank: int
+    alpha: float
+
+
+class _LoraConfig(msgspec.Struct):
+    r: int
+    lora_alpha: float
+
+
+def adapter_shape(adapter_config: bytes) -> AdapterShape:
+    """Return rank and alpha of a PEFT adapter.
+
+    Raises:
+        DataError: it is not a LoRA configuration.
+    """
+    try:
+        config = msgspec.json.decode(adapter_config, type=_LoraConfig)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise DataError(f"adapter_config.json is malformed: {error}") from error
+    return AdapterShape(rank=config.r, alpha=config.lora_alpha)
 
 
 def rescaled(adapter_config: bytes, scale: float) -> bytes:

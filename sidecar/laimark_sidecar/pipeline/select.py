@@ -10,6 +10,7 @@ from laimark_sidecar.errors import StateError
 from laimark_sidecar.files import make_dir
 from laimark_sidecar.pipeline.core import CoreTask, load_core
 from laimark_sidecar.pipeline.folder import CycleFolder, Plan
+from laimark_sidecar.pipeline.rescale import adapter_shape
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.store import ReplayStore
@@ -23,11 +24,15 @@ TRUSTED = ("embedded",)
 """Sources that no cap bounds: what our own runner saw its user type."""
 
 
-def eligible(workshop: Workshop, store: ReplayStore) -> tuple[Item, ...]:
-    """Return the new items that may be learned now: past quarantine, within the cap of their source."""
+class NothingToLearnError(StateError):
+    """There is too little to learn from, or to judge by; a normal outcome that changes nothing."""
+
+
+def eligible(workshop: Workshop, store: ReplayStore, *, limit: int = MAX_NEW) -> tuple[Item, ...]:
+    """Return the new items that may be learned now, oldest first: past quarantine, within the cap of their source."""
     replay = workshop.config.replay
     return store.new_items(
-        MAX_NEW, quarantine_s=replay.quarantine_hours * HOUR_S, per_source=replay.per_source, trusted=TRUSTED
+        limit, quarantine_s=replay.quarantine_hours * HOUR_S, per_source=replay.per_source, trusted=TRUSTED
     )
 
 
@@ -35,11 +40,12 @@ def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
     """Choose examples and write them with the job; the plan is written last and commits the step.
 
     Raises:
-        StateError: there is nothing new to learn.
+        NothingToLearnError: nothing is new, or too little is held out to judge a candidate by.
     """
     new = eligible(workshop, store)
     if not new:
-        raise StateError("nothing new to learn", hint="see: laimark-sidecar buffer stats")
+        raise NothingToLearnError("nothing new to learn", hint="see: laimark-sidecar buffer stats")
+    _require_judges(workshop, store)
     config = workshop.config.training
     seed = config.seed + len(workshop.registry.versions())
     rng = random.Random(seed)
@@ -51,10 +57,17 @@ def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
         limits=SourceLimits(trusted=frozenset(TRUSTED)),
         rng=rng,
     )
+    if not any(lesson.pool == "new" for lesson in lessons):
+        raise NothingToLearnError(
+            f"none of {len(new)} new items may be learned yet: their sources said too little for their limits",
+            hint="see: laimark-sidecar buffer stats",
+        )
     make_dir(cycle.root)
     core = _core_sample(load_core(workshop.base.hf_dir), config.core_prompts, seed=config.seed)
     write_examples(cycle.examples, [*map(_example, lessons), *map(_core_example, core)])
-    parent = _check_out_parent(workshop, cycle)
+    parent = parent_now(workshop)
+    if parent:
+        workshop.registry.checkout(workshop.registry.get(parent), cycle.parent)
     write_job(cycle.job, _job(workshop, cycle, parent=parent, seed=seed))
     plan = Plan(
         id=cycle.id,
@@ -92,21 +105,31 @@ def _example(lesson: Lesson) -> Example:
     )
 
 
-def _check_out_parent(workshop: Workshop, cycle: CycleFolder) -> str:
-    """Put the current version's PEFT folder into the cycle, if there is one made for this base."""
+def parent_now(workshop: Workshop) -> str:
+    """Return the version that a cycle goes on from: the one that answers, if it was made for this base; else empty."""
     latest = workshop.registry.refs().get("latest", "")
     if not latest or workshop.config.training.mode == "fresh":
         return ""
     version = workshop.registry.get(latest)
-    if version.base.sha256 != workshop.base.identity.sha256:
-        return ""
-    workshop.registry.checkout(version, cycle.parent)
-    return latest
+    return latest if version.base.sha256 == workshop.base.identity.sha256 else ""
+
+
+def _require_judges(workshop: Workshop, store: ReplayStore) -> None:
+    # Trained first and then rejected for want of evidence, the lessons would count as seen without being learned.
+    held = store.stats().by_split.get("heldout", 0)
+    needed = workshop.config.gate.min_items
+    if held < needed:
+        raise NothingToLearnError(
+            f"{held} of {needed} held-out examples: too little to judge a candidate by",
+            hint="go on using the model, or lower gate.min_items",
+        )
 
 
 def _job(workshop: Workshop, cycle: CycleFolder, *, parent: str, seed: int) -> TrainJob:
     training, gate = workshop.config.training, workshop.config.gate
     curvature = cycle.parent / "curvature.safetensors"
+    # Going on from a parent means its rank, and its alpha with the line search's factor folded in.
+    shape = adapter_shape((cycle.parent / "adapter_config.json").read_bytes()) if parent else training
     return TrainJob(
         base_dir=str(workshop.base.hf_dir),
         base_sha256=workshop.base.identity.sha256,
@@ -124,8 +147,8 @@ def _job(workshop: Workshop, cycle: CycleFolder, *, parent: str, seed: int) -> T
         micro_batch_size=training.micro_batch_size,
         max_length=training.max_length,
         learning_rate=training.learning_rate,
-        rank=training.rank,
-        alpha=training.alpha,
+        rank=shape.rank,
+        alpha=shape.alpha,
         core_weight=training.core_weight,
         user_weight=training.user_weight,
         curvature=training.curvature,
