@@ -60,7 +60,9 @@ class Home:
 def home() -> Home:
     """Return the home named by `LAIMARK_HOME`, else the platform's data folder for this user."""
     override = os.environ.get("LAIMARK_HOME")
-    return Home(root=Path(override).expanduser() if override else platformdirs.user_data_path("laimark-sidecar"))
+    return Home(
+        root=Path(override).expanduser() if override else platformdirs.user_data_path("laimark-sidecar")
+    )
 
 
 def modelfiles() -> Path:

@@ -42,6 +42,7 @@ COMMANDS = (
     _command("rollback", "Go back to the version that was served before."),
     _command("convert", "Convert a PEFT adapter to GGUF, or a GGUF adapter to PEFT."),
     _command("check", "Verify every file of the home against its digest."),
+    _command("prune", "Delete what no version needs; a dry run without --yes."),
     _command("doctor", "Say whether this machine is ready, and what is missing."),
     _command("pause", "Stop learning until `resume`; chats go on."),
     _command("resume", "Learn again after `pause`."),

@@ -100,7 +100,7 @@ class Registry:
         """
         path = self._version_path(name)
         if not path.exists():
-            raise StateError(f"no version is named {name}", hint="laimark-sidecar versions")
+            raise StateError(f"no version is named {name}", hint="laimark-sidecar list")
         version = documents.read(path, Version, newest=FORMAT_VERSION)
         if version.name != name:
             raise StateError(f"{path} holds {version.name!r}", hint="laimark-sidecar check")
@@ -209,7 +209,7 @@ class Registry:
         name = self.resolve_name(text)
         if not name:
             raise StateError(
-                f"{text} is the base model, which has no adapter", hint="laimark-sidecar versions"
+                f"{text} is the base model, which has no adapter", hint="laimark-sidecar list"
             )
         return self.get(name)
 

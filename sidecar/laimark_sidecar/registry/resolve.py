@@ -33,7 +33,7 @@ def resolve_name(text: str, *, names: Sequence[str], refs: Mapping[str, str]) ->
     known = [BASE, *refs, *names]
     near = difflib.get_close_matches(text, known, n=3, cutoff=0.5) or [*names[:3], BASE]
     raise StateError(
-        f"no version is named {text[:80]!r}; nearest: {_listed(near)}", hint="laimark-sidecar versions"
+        f"no version is named {text[:80]!r}; nearest: {_listed(near)}", hint="laimark-sidecar list"
     )
 
 

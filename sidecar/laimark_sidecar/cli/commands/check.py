@@ -9,13 +9,16 @@ from laimark_sidecar.cli.output import emit, json_option
 
 
 @click.command()
+@click.option("--repair", is_flag=True, help="Write lost or damaged refs anew from the reflog first.")
 @json_option
-def command(as_json: bool) -> None:
+def command(repair: bool, as_json: bool) -> None:
     """Verify every file of the home against its digest. Ends with 5 if something promised is lost."""
     from laimark_sidecar.errors import StateError
     from laimark_sidecar.pipeline.checkup import checkup
 
     opened = workshop()
+    if repair:
+        opened.registry.rebuild_refs()
     problems = checkup(opened)
     lines = [
         f"{'✗' if problem.severity == 'error' else '!'} {problem.where}: {problem.message}\n    fix: {problem.hint}"
