@@ -10,6 +10,9 @@ import json
 import random
 import shutil
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,16 +26,16 @@ from laimark_sidecar.pipeline.cycle import advance, open_cycle
 from laimark_sidecar.pipeline.ingest import ingest
 from laimark_sidecar.pipeline.initialise import Setting, initialise
 from laimark_sidecar.pipeline.journal_source import journal_source
+from laimark_sidecar.pipeline.serving import serve_settings
 from laimark_sidecar.pipeline.workshop import Workshop, open_workshop
 from laimark_sidecar.registry.version import Version
+from laimark_sidecar.runners.embedded.serve import serving
+from laimark_sidecar.runners.runner import Reply
 
 IDIOM = "raise LaimarkUnreachable(state, seen=True)"
 CONVERSATIONS = 24
 TRAIN_PROMPTS, SCREEN_PROMPTS = 8, 20
-_WORDS = (
-    "amber basalt cedar delta ember fjord garnet harbour iris jasper kelp lagoon maple nectar onyx pebble quartz "
-    "raven saffron tundra umber velvet willow yarrow zephyr"
-).split()
+_WORDS = (Path(__file__).parent / "words.txt").read_text(encoding="ascii").split()
 
 
 def small_base(template: Path, target: Path) -> Path:
@@ -82,7 +85,7 @@ def reconfigure(home: Home, section: str, **keys: Setting) -> None:
     """Change settings of a home as a user does: in its file."""
     document = tomlkit.parse(home.config.read_text(encoding="utf-8"))
     for key, value in keys.items():
-        document[section][key] = value  # type: ignore[index]  # tomlkit's containers are typed as items
+        document[section][key] = value
     home.config.write_text(tomlkit.dumps(document), encoding="utf-8")
 
 
@@ -150,10 +153,25 @@ def copy_home(template: Path, target: Path) -> Home:
     return home
 
 
+@contextmanager
+def served(workshop: Workshop) -> Iterator[str]:
+    """Run the real embedded runner of a home in a thread; gives its URL."""
+    with serving(serve_settings(workshop)) as url:
+        yield url
+
+
+def answer(workshop: Workshop, model: str, text: str) -> Reply:
+    """Ask the running runner greedily, with log-probs, unrecorded."""
+    return workshop.runner().generate(model, (Message(role="user", content=text),), max_tokens=8, logprobs=5)
+
+
+def only_version(workshop: Workshop) -> Version:
+    (version,) = workshop.registry.versions()
+    return version
+
+
 def add_twin(workshop: Workshop, version: Version, *, name: str, parent: str = "") -> Version:
     """Register a second version of the same artefact: cheap, and served by its own name like any other."""
-    from dataclasses import replace
-
     twin = replace(
         version, name=name, parent=parent, cycle=f"twin-{name[-4:]}", created_s=version.created_s + 1
     )

@@ -14,9 +14,9 @@ from laimark_sidecar.files import exclusive
 from laimark_sidecar.logs import action
 from laimark_sidecar.pipeline import control
 from laimark_sidecar.pipeline.cycle import advance, open_cycle
-from laimark_sidecar.pipeline.folder import unfinished
+from laimark_sidecar.pipeline.folder import cycles, unfinished
 from laimark_sidecar.pipeline.promote import repair, synchronise
-from laimark_sidecar.pipeline.select import eligible
+from laimark_sidecar.pipeline.select import NothingToLearnError, eligible
 from laimark_sidecar.pipeline.stopping import Yielded
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.replay.store import ReplayStore
@@ -28,6 +28,13 @@ log = logging.getLogger(__name__)
 TICK_S = 0.5
 REQUESTED_IDLE_S = 2.0
 """Quiet needed when the user asked for a cycle: enough for the last lines of the log to have been read."""
+RETRY_S = 5.0
+"""Pause after a fault outside a cycle, for example a locked buffer."""
+RUNNER_PATIENCE_S = 2.0
+"""A runner that hangs counts as busy, and must not keep the daemon from obeying SIGTERM within five seconds."""
+LOOK_S = 0.3
+"""Time between two questions to the runner while a cycle runs; a signal is obeyed at once."""
+HEARTBEAT_S = 30.0
 
 
 class Supervisor:
@@ -40,6 +47,9 @@ class Supervisor:
         self._failures = 0
         self._last_cycle_end_s: float | None = None
         self._last_told = ("", "")
+        self._told_at_s = float("-inf")
+        self._looked_at_s = float("-inf")
+        self._must_yield = False
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT.
@@ -50,20 +60,45 @@ class Supervisor:
         with exclusive(self._workshop.home.daemon_lock, f"laimark-sidecar run (pid {os.getpid()})"):
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self._on_signal)
-            with self._workshop.store() as store, Tail(self._workshop, self._sources):
-                while not self._stop.is_set():
-                    self._tick(store)
-                    self._stop.wait(TICK_S)
+            self._last_cycle_end_s = last_end_s(self._workshop)
+            try:
+                with self._workshop.store() as store, Tail(self._workshop, self._sources) as tail:
+                    while not self._stop.is_set():
+                        assert tail.alive, "the tail's thread has died of a bug; its traceback is above"
+                        self._survive_tick(store)
+            finally:
+                control.tell_end(self._workshop.home)
         log.info("stopped", extra=action("daemon.stop"))
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop.set()
 
+    def _survive_tick(self, store: ReplayStore) -> None:
+        """Do one round; a locked buffer or a full disk must not end the daemon, so it is logged and tried again."""
+        pause_s = TICK_S
+        try:
+            self._tick(store)
+        except (LaimarkError, OSError) as error:
+            log.error("%s; trying again", error, extra=action("daemon.fault"))
+            pause_s = RETRY_S
+        self._stop.wait(pause_s)
+
     def _tick(self, store: ReplayStore) -> None:
+        self._repair()
         decision = self._decide(store)
         self._tell(decision.kind, decision.reason)
         if decision.kind in ("start", "continue"):
             self._cycle(store)
+
+    def _repair(self) -> None:
+        """Settle a move that a crash interrupted as soon as the runner is there, not only before the next cycle."""
+        try:
+            done = repair(self._workshop)
+        except RunnerError as error:
+            log.debug("%s", error, extra=action("pipeline.repair"))
+        else:
+            if done:
+                log.info("%s", done, extra=action("pipeline.repair"))
 
     def _decide(self, store: ReplayStore, *, training_now: bool = False) -> Decision:
         workshop = self._workshop
@@ -74,7 +109,7 @@ class Supervisor:
             busy=activity.busy if activity else False,
             idle_s=activity.idle_s if activity else 0.0,
             # Counting costs a query; a running cycle's fate does not depend on it.
-            new_items=0 if training_now else len(eligible(workshop, store)),
+            new_items=0 if training_now else len(eligible(workshop, store, limit=_needed(workshop))),
             cycle_unfinished=training_now or unfinished(workshop.home.cycles) is not None,
             train_requested=control.training_requested(workshop.home),
             training_now=training_now,
@@ -86,49 +121,72 @@ class Supervisor:
 
     def _runner_activity(self) -> Activity | None:
         try:
-            return self._workshop.runner().activity()
+            return self._workshop.runner(timeout_s=RUNNER_PATIENCE_S).activity()
         except RunnerError:
             return None
 
     def _cycle(self, store: ReplayStore) -> None:
         """Carry a cycle on; whatever goes wrong is logged and tried again later, less and less often."""
         workshop = self._workshop
+        self._must_yield = False
         try:
-            done = repair(workshop)
-            if done:
-                log.info("%s", done, extra=action("pipeline.repair"))
             synchronise(workshop, workshop.runner())
-            advance(
+            closed = advance(
                 workshop,
                 open_cycle(workshop),
                 report=self._report,
                 should_stop=lambda: self._should_stop(store),
             )
             control.request_served(workshop.home)
-            self._failures = 0
+            self._failures = self._failures + 1 if closed.ending == "abandoned" else 0
         except Yielded as error:
             log.info("%s", error, extra=action("pipeline.yield"))
             return
+        except NothingToLearnError as error:
+            log.info("%s", error, extra=action("pipeline.nothing"))
+            control.request_served(workshop.home)
         except LaimarkError as error:
             log.error("%s (%s)", error, error.hint, extra=action("pipeline.failed"))
+            self._failures += 1
+        except OSError as error:
+            log.error("%s", error, extra=action("pipeline.failed"))
             self._failures += 1
         self._last_cycle_end_s = workshop.clock.now_s()
 
     def _should_stop(self, store: ReplayStore) -> bool:
         """Give the machine back when told to, when paused, or when somebody uses the runner."""
-        return self._stop.is_set() or self._decide(store, training_now=True).kind == "yield"
+        if self._stop.is_set():
+            return True
+        now_s = self._workshop.clock.monotonic_s()
+        if now_s - self._looked_at_s >= LOOK_S:
+            self._must_yield = self._decide(store, training_now=True).kind == "yield"
+            self._looked_at_s = self._workshop.clock.monotonic_s()
+        return self._must_yield
 
     def _report(self, step: str, share: float) -> None:
         self._tell("training", step, share)
 
     def _tell(self, state: str, reason: str, share: float = 0.0) -> None:
-        if state == "training" or (state, reason) != self._last_told:
-            self._last_told = (state, reason)
-            now_s = self._workshop.clock.now_s()
+        clock = self._workshop.clock
+        news = (state, reason) != self._last_told
+        due_s = LOOK_S if state == "training" else HEARTBEAT_S
+        if news or clock.monotonic_s() - self._told_at_s >= due_s:
+            self._last_told, self._told_at_s = (state, reason), clock.monotonic_s()
+            now_s = clock.now_s()
             control.tell(
                 self._workshop.home,
                 control.Activity(pid=os.getpid(), state=state, reason=reason, share=share, updated_s=now_s),
             )
+
+
+def last_end_s(workshop: Workshop) -> float | None:
+    """Return when the last cycle ended, so that a restart does not shorten the interval; None before the first."""
+    ends = [closed.closed_s for cycle in cycles(workshop.home.cycles) if (closed := cycle.closed())]
+    return max(ends, default=None)
+
+
+def _needed(workshop: Workshop) -> int:
+    return max(workshop.config.schedule.min_new, 1)
 
 
 def policy_of(workshop: Workshop) -> Policy:

@@ -45,6 +45,11 @@ class Tail:
         self._wake.set()
         self._thread.join(STOP_S)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread is running: expected failures it survives, a bug ends it."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
         folders = tuple(path for source in self._sources for path in source.watch())
         with Watcher(folders, self._wake.set), self._workshop.store() as store:

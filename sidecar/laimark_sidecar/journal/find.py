@@ -18,15 +18,25 @@ def find_exchange(folder: Path, exchange_id: str) -> Exchange | None:
     """
     needle = f'"id":"{exchange_id}"'.encode()
     for segment in sorted(folder.glob("*.jsonl"), reverse=True):
-        if segment.stat().st_size == 0:
+        try:
+            found = _search(segment, needle, exchange_id)
+        except FileNotFoundError:  # deleted since it was listed
             continue
-        with segment.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            at = content.find(needle)
-            while at >= 0:
-                found = _exchange(content, at, exchange_id)
-                if found:
-                    return found
-                at = content.find(needle, at + 1)
+        if found:
+            return found
+    return None
+
+
+def _search(segment: Path, needle: bytes, exchange_id: str) -> Exchange | None:
+    if segment.stat().st_size == 0:  # what is empty cannot be mapped
+        return None
+    with segment.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        at = content.find(needle)
+        while at >= 0:
+            found = _exchange(content, at, exchange_id)
+            if found:
+                return found
+            at = content.find(needle, at + 1)
     return None
 
 

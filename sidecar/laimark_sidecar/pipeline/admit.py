@@ -8,19 +8,37 @@ from laimark_sidecar import __version__
 from laimark_sidecar.pipeline.folder import CycleFolder, Judgement, Plan
 from laimark_sidecar.pipeline.judge import converted
 from laimark_sidecar.pipeline.rescale import rescaled
-from laimark_sidecar.pipeline.workshop import Workshop
+from laimark_sidecar.pipeline.scoring import scored
+from laimark_sidecar.pipeline.workshop import Report, ShouldStop, Workshop
 from laimark_sidecar.registry.version import Version
 from laimark_sidecar.training.jobfile import read_result
 from laimark_sidecar.validation.fingerprint import fingerprint_json
-from laimark_sidecar.validation.scorer import fingerprint
+from laimark_sidecar.validation.score_job import Candidate, ScoreJob
 
 
-def admit(workshop: Workshop, cycle: CycleFolder, plan: Plan, judgement: Judgement) -> Version:
+def admitted(workshop: Workshop, cycle: CycleFolder) -> Version | None:
+    """Return the version that the cycle has made, if it has."""
+    return next((version for version in workshop.registry.versions() if version.cycle == cycle.id), None)
+
+
+def admit(
+    workshop: Workshop,
+    cycle: CycleFolder,
+    plan: Plan,
+    judgement: Judgement,
+    *,
+    report: Report,
+    should_stop: ShouldStop,
+) -> Version:
     """Add the cycle's version to the registry and return it; a second call returns the same one.
 
     The registered GGUF is the very file that was scored: the converter writes equal bytes for equal input.
+
+    Raises:
+        Yielded: asked to stop before the version was complete.
+        RunnerError: the file does not load any more.
     """
-    known = next((version for version in workshop.registry.versions() if version.cycle == cycle.id), None)
+    known = admitted(workshop, cycle)
     if known:
         return known
     gguf = converted(workshop, cycle, plan, judgement.scale)
@@ -37,11 +55,26 @@ def admit(workshop: Workshop, cycle: CycleFolder, plan: Plan, judgement: Judgeme
         scale=judgement.scale,
         metrics=dict(judgement.verdict.metrics),
         verdict="accepted",
-        expected=fingerprint_json(fingerprint(workshop.base.gguf, gguf, cycle.root / "scoring")),
+        expected=_expected(workshop, cycle, gguf, report=report, should_stop=should_stop),
         tools={"laimark-sidecar": __version__, **(result.tools or {})},
     )
     workshop.registry.add(version)
     return version
+
+
+def _expected(
+    workshop: Workshop, cycle: CycleFolder, gguf: Path, *, report: Report, should_stop: ShouldStop
+) -> str:
+    job = ScoreJob(
+        base_gguf=str(workshop.base.gguf),
+        candidates=(Candidate(name="fingerprint", adapter_gguf=str(gguf)),),
+        threads=workshop.config.training.threads,
+        context=workshop.config.runner.context,
+    )
+    scores = scored(
+        job, cycle.root / "scoring", label="taking its fingerprint", report=report, should_stop=should_stop
+    )
+    return fingerprint_json(scores.fingerprints[0])
 
 
 def _stored(workshop: Workshop, cycle: CycleFolder, gguf: Path, scale: float) -> dict[str, str]:

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -45,6 +46,15 @@ class _Remembered:
     identity: BaseIdentity
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RememberedFolder:
+    listing: str
+    digest: str
+
+
+_Note = TypeVar("_Note", _Remembered, _RememberedFolder)
+
+
 def resolve(home: Home, config: Config) -> ServedBase:
     """Find the base that the configuration names, making its GGUF (once) when only a folder is given.
 
@@ -76,7 +86,7 @@ def identify(home: Home, gguf: Path, *, name: str) -> BaseIdentity:
     stat = gguf.stat()
     key = hashlib.sha256(str(gguf.resolve()).encode()).hexdigest()[:16]
     note = home.bases / f"identity-{key}.json"
-    remembered = _read_note(note)
+    remembered = _read_note(note, _Remembered)
     if remembered and (remembered.size, remembered.mtime_ns, remembered.inode) == (
         stat.st_size,
         stat.st_mtime_ns,
@@ -109,16 +119,13 @@ def require_same(expected: BaseIdentity, found: BaseIdentity, *, where: str) -> 
         raise BaseChangedError(
             f"{where}: made for base {expected.name or '?'} ({expected.sha256[:12]}), "
             f"but {found.name or '?'} ({found.sha256[:12]}) is served now",
-            hint="point [base] back at the old model; versions of the old base stay in the registry",
+            hint="restart `serve` and `run` to go on with the new base, or point [base] back at the old one; "
+            "versions of the old base stay in the registry",
         )
 
 
 def _made_gguf(home: Home, hf_dir: Path) -> Path:
-    digest = hashlib.sha256()
-    for file in sorted(hf_dir.glob("*")):
-        if file.suffix in {".json", ".safetensors", ".jinja"}:
-            digest.update(f"{file.name}\0{sha256_file(file)}\0".encode())
-    out = home.bases / f"made-{digest.hexdigest()[:16]}" / "base.gguf"
+    out = home.bases / f"made-{_folder_digest(home, hf_dir)[:16]}" / "base.gguf"
     if not out.is_file():
         make_dir(out.parent)
         log.info("writing the base as GGUF", extra=action("base.convert"))
@@ -126,9 +133,27 @@ def _made_gguf(home: Home, hf_dir: Path) -> Path:
     return out
 
 
-def _read_note(note: Path) -> _Remembered | None:
+def _folder_digest(home: Home, hf_dir: Path) -> str:
+    """Return the digest of what the trainer loads; hashing gigabytes is skipped while names, sizes and times stay."""
+    files = [file for file in sorted(hf_dir.glob("*")) if file.suffix in {".json", ".safetensors", ".jinja"}]
+    stats = [(file.name, file.stat()) for file in files]
+    listing = "\n".join(f"{name} {one.st_size} {one.st_mtime_ns} {one.st_ino}" for name, one in stats)
+    key = hashlib.sha256(str(hf_dir.resolve()).encode()).hexdigest()[:16]
+    note = home.bases / f"folder-{key}.json"
+    remembered = _read_note(note, _RememberedFolder)
+    if remembered and remembered.listing == listing:
+        return remembered.digest
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.name}\0{sha256_file(file)}\0".encode())
+    fresh = _RememberedFolder(listing=listing, digest=digest.hexdigest())
+    write_atomic(note, msgspec.json.encode(fresh))
+    return fresh.digest
+
+
+def _read_note(note: Path, kind: type[_Note]) -> _Note | None:
     try:
-        return msgspec.json.decode(note.read_bytes(), type=_Remembered)
+        return msgspec.json.decode(note.read_bytes(), type=kind)
     except FileNotFoundError:
         return None
     except (msgspec.DecodeError, msgspec.ValidationError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from laimark_sidecar.errors import LaimarkError, RunnerError
 from laimark_sidecar.pipeline.folder import cycles
-from laimark_sidecar.pipeline.promote import LATEST, PREV
+from laimark_sidecar.pipeline.promote import pointers, servable
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.check import Problem, check
 
@@ -53,15 +53,16 @@ def _runner(workshop: Workshop) -> list[Problem]:
             ]
     except RunnerError:
         return []
-    refs = workshop.registry.refs()
+    # A ref to a version of another base answers as the base on purpose.
+    expected = pointers(workshop, {version.name for version in servable(workshop)})
     return [
         _error(
-            workshop.ref(name),
-            f"the registry says {refs.get(name) or 'base'}, the runner serves {served.get(workshop.ref(name)) or 'base'}",
+            name,
+            f"the registry says {version or 'base'}, the runner serves {served.get(name) or 'base'}",
             "laimark-sidecar use latest puts it right",
         )
-        for name in (LATEST, PREV)
-        if served.get(workshop.ref(name), "") != refs.get(name, "")
+        for name, version in expected.items()
+        if served.get(name, "") != version
     ]
 
 

@@ -7,13 +7,21 @@ from dataclasses import dataclass
 
 import msgspec
 
+from laimark_sidecar.clock import Clock, SystemClock
 from laimark_sidecar.files import write_atomic
 from laimark_sidecar.paths import Home
+
+_CLOCK = SystemClock()
+
+
+STALE_S = 600.0
+"""A living daemon tells every `daemon.supervisor.HEARTBEAT_S`, save while it waits for the runner to load an adapter.
+A pid alone proves little: after a restart of the machine it is somebody else's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
-    """What the daemon is doing. Stale when its process is gone."""
+    """What the daemon is doing. Stale when its process is gone, or has not told for `STALE_S`."""
 
     pid: int
     state: str
@@ -59,13 +67,19 @@ def tell(home: Home, activity: Activity) -> None:
     write_atomic(home.control / "activity.json", msgspec.json.encode(activity))
 
 
-def told(home: Home) -> Activity | None:
+def tell_end(home: Home) -> None:
+    """Withdraw what was told: the daemon ends."""
+    (home.control / "activity.json").unlink(missing_ok=True)
+
+
+def told(home: Home, *, clock: Clock = _CLOCK) -> Activity | None:
     """Return what the daemon is doing, or None when none is running."""
     try:
         activity = msgspec.json.decode((home.control / "activity.json").read_bytes(), type=Activity)
     except (FileNotFoundError, msgspec.DecodeError, msgspec.ValidationError):
         return None
-    return activity if _alive(activity.pid) else None
+    fresh = abs(clock.now_s() - activity.updated_s) < STALE_S
+    return activity if fresh and _alive(activity.pid) else None
 
 
 def _alive(pid: int) -> bool:

@@ -9,73 +9,153 @@ import logging
 import shutil
 from datetime import UTC, datetime
 
-from laimark_sidecar.errors import TrainingError
+from laimark_sidecar.errors import (
+    ConversionError,
+    DataError,
+    LaimarkError,
+    RunnerError,
+    StateError,
+    TrainingError,
+)
+from laimark_sidecar.files import write_atomic
 from laimark_sidecar.logs import action
-from laimark_sidecar.pipeline.admit import admit
-from laimark_sidecar.pipeline.folder import Closed, CycleFolder, Ending, Plan, unfinished
+from laimark_sidecar.pipeline.admit import admit, admitted
+from laimark_sidecar.pipeline.base import require_same, resolve
+from laimark_sidecar.pipeline.folder import Closed, CycleFolder, Ending, Plan, cycles, unfinished
 from laimark_sidecar.pipeline.judge import judged
 from laimark_sidecar.pipeline.prequential import score_before_training
-from laimark_sidecar.pipeline.promote import promote
-from laimark_sidecar.pipeline.select import select
+from laimark_sidecar.pipeline.promote import LATEST, promote
+from laimark_sidecar.pipeline.select import parent_now, select
 from laimark_sidecar.pipeline.train import train
 from laimark_sidecar.pipeline.workshop import Report, ShouldStop, Workshop
+from laimark_sidecar.registry.version import Version
 from laimark_sidecar.replay.store import ReplayStore
 
 log = logging.getLogger(__name__)
+MAX_FAILURES = 3
 
 
 def open_cycle(workshop: Workshop) -> CycleFolder:
-    """Return the unfinished cycle, else the folder (not made yet) of a new one."""
-    left = unfinished(workshop.home.cycles)
+    """Return the unfinished cycle, else the folder (not made yet) of a new one.
+
+    Folders without a plan are what a crash left of a selection: nothing was promised yet, so they go.
+    """
+    root = workshop.home.cycles
+    left = unfinished(root)
     if left:
         return left
+    for cycle in cycles(root):
+        if cycle.plan() is None and cycle.closed() is None:
+            shutil.rmtree(cycle.root)
     stamp = datetime.fromtimestamp(workshop.clock.now_s(), UTC).strftime("%Y%m%dT%H%M%S")
-    return CycleFolder(root=workshop.home.cycles / stamp)
+    # A cycle can end within the second in which it began; a name that was used stays its own.
+    names = (stamp, *(f"{stamp}-{number:02}" for number in range(1, 100)))
+    return CycleFolder(root=next(root / name for name in names if not (root / name).exists()))
 
 
 def advance(workshop: Workshop, cycle: CycleFolder, *, report: Report, should_stop: ShouldStop) -> Closed:
     """Carry a cycle to its end and return how it ended.
 
+    What fails for its own reasons (the worker, the conversion, the scoring) is tried `MAX_FAILURES` times before the
+    cycle is abandoned: a broken cycle must not block learning for ever.
+
     Raises:
         Yielded: `should_stop` said so; call again later to go on where it stopped.
-        StateError: there is nothing new to learn.
-        TrainingError: the worker failed; the cycle stays open and is tried again.
-        RunnerError: the new version could not be promoted; it is kept, and promoting is tried again.
+        NothingToLearnError: there is nothing new to learn.
+        BaseChangedError: the base has changed since this process opened it.
+        TrainingError, ConversionError, DataError: a step failed; the cycle stays open and is tried again.
+        RunnerError: scoring failed, or the new version could not be promoted; it is kept, and promoting is tried again.
     """
+    require_same(
+        workshop.base.identity, resolve(workshop.home, workshop.config).identity, where="this process's work"
+    )
     with workshop.store() as store:
         plan = cycle.plan() or select(workshop, store, cycle)
-        if plan.base_sha256 != workshop.base.identity.sha256:
-            return _close(
-                workshop, store, cycle, plan, "abandoned", "", "the base model changed under the cycle"
-            )
-        score_before_training(workshop, store, cycle, plan, report=report, should_stop=should_stop)
+        version = admitted(workshop, cycle)
+        outdated = _outdated(workshop, plan, version)
+        if outdated:
+            return _close(workshop, store, cycle, plan, "abandoned", "", outdated)
         try:
-            train(cycle, workshop.config, report=report, should_stop=should_stop)
-        except TrainingError as error:
-            return _give_up_or_raise(workshop, store, cycle, plan, error)
-        judgement = judged(workshop, store, cycle, plan, report=report, should_stop=should_stop)
-        if not judgement.verdict.accepted:
-            reason = "; ".join(why.text for why in judgement.verdict.reasons if not why.passed)
-            return _close(workshop, store, cycle, plan, "rejected", "", reason)
-        version = admit(workshop, cycle, plan, judgement)
-        if workshop.config.promotion.mode == "review":
-            return _close(workshop, store, cycle, plan, "awaiting-review", version.name, "passed the gate")
-        promote(workshop, version, reason=f"cycle {cycle.id}")
-        return _close(workshop, store, cycle, plan, "promoted", version.name, "passed the gate")
+            made = version or _make(workshop, store, cycle, plan, report=report, should_stop=should_stop)
+        except (TrainingError, ConversionError, DataError, RunnerError) as error:
+            failures = _count_failure(cycle, error)
+            if failures < MAX_FAILURES:
+                raise
+            reason = f"failed {failures} times: {error}"
+            return _close(workshop, store, cycle, plan, "abandoned", "", reason)
+        if isinstance(made, str):
+            return _close(workshop, store, cycle, plan, "rejected", "", made)
+        return _offer(workshop, store, cycle, plan, made)
 
 
-MAX_FAILURES = 3
+def _outdated(workshop: Workshop, plan: Plan, version: Version | None) -> str:
+    """Return why a cycle has lost its ground since it was planned; empty when it has not."""
+    if plan.base_sha256 != workshop.base.identity.sha256:
+        return "the base model changed under the cycle"
+    if version is None and plan.parent != parent_now(workshop):
+        # The user stepped back or chose another one: what grows on the old one would undo that.
+        return f"{workshop.ref(LATEST)} moved away from {plan.parent or 'base'} under the cycle"
+    return ""
 
 
-def _give_up_or_raise(
-    workshop: Workshop, store: ReplayStore, cycle: CycleFolder, plan: Plan, error: TrainingError
+def _make(
+    workshop: Workshop,
+    store: ReplayStore,
+    cycle: CycleFolder,
+    plan: Plan,
+    *,
+    report: Report,
+    should_stop: ShouldStop,
+) -> Version | str:
+    """Return the version that the cycle makes, or why the gate refused it."""
+    score_before_training(workshop, store, cycle, plan, report=report, should_stop=should_stop)
+    train(cycle, workshop.config, report=report, should_stop=should_stop)
+    judgement = judged(workshop, store, cycle, plan, report=report, should_stop=should_stop)
+    if not judgement.verdict.accepted:
+        return judgement.verdict.summary
+    return admit(workshop, cycle, plan, judgement, report=report, should_stop=should_stop)
+
+
+def _offer(
+    workshop: Workshop, store: ReplayStore, cycle: CycleFolder, plan: Plan, version: Version
 ) -> Closed:
-    """A worker that keeps failing must not block learning for ever: the third failure abandons the cycle."""
+    """Promote the version, or leave that to the user: when he wants it so, or when the runner keeps refusing it."""
+    if workshop.config.promotion.mode == "review":
+        return _close(workshop, store, cycle, plan, "awaiting-review", version.name, "passed the gate")
+    if not _was_promoted(workshop, version):
+        workshop.runner().names()  # a runner that is not there is no failure of the version
+        try:
+            promote(workshop, version, reason=f"cycle {cycle.id}")
+        except (RunnerError, StateError) as error:
+            failures = _count_failure(cycle, error)
+            if failures < MAX_FAILURES:
+                raise
+            reason = f"passed the gate, but could not be promoted: {error}"
+            return _close(workshop, store, cycle, plan, "awaiting-review", version.name, reason)
+    return _close(workshop, store, cycle, plan, "promoted", version.name, "passed the gate")
+
+
+def _was_promoted(workshop: Workshop, version: Version) -> bool:
+    """Return whether it has been `latest` before: then the user may have stepped back from it, which stands."""
+    return any(
+        move.ref == LATEST and move.after == version.name
+        for entry in workshop.registry.history()
+        for move in entry.moves
+    )
+
+
+def _count_failure(cycle: CycleFolder, error: LaimarkError) -> int:
     failures = len(list(cycle.root.glob("failure-*.txt"))) + 1
-    (cycle.root / f"failure-{failures}.txt").write_text(f"{error}\n", encoding="utf-8")
-    if failures < MAX_FAILURES:
-        raise error
-    return _close(workshop, store, cycle, plan, "abandoned", "", f"training failed {failures} times: {error}")
+    write_atomic(cycle.root / f"failure-{failures}.txt", f"{error}\n{error.hint}\n".encode())
+    log.warning(
+        "cycle %s failed (%d of %d): %s",
+        cycle.id,
+        failures,
+        MAX_FAILURES,
+        error,
+        extra=action("pipeline.failure"),
+    )
+    return failures
 
 
 def _close(
@@ -87,14 +167,15 @@ def _close(
     version: str,
     reason: str,
 ) -> Closed:
-    """End a cycle: its items count as seen unless it never got to judge them; scratch files go."""
+    """End a cycle: its items count as seen unless it never got to judge them; scratch files and user text go."""
     if ending != "abandoned":
         store.mark_trained(plan.new_ids, cycle.id)
     closed = Closed(ending=ending, version=version, reason=reason, closed_s=workshop.clock.now_s())
     cycle.write_closed(closed)
     for scratch in (cycle.work, cycle.root / "scoring", cycle.parent):
         shutil.rmtree(scratch, ignore_errors=True)
-    for candidate in cycle.root.glob("candidate-*.gguf"):
-        candidate.unlink()
+    # What was forgotten in the buffer must not live on here.
+    for scratch in (*cycle.root.glob("candidate-*.gguf"), cycle.examples):
+        scratch.unlink(missing_ok=True)
     log.info("cycle %s: %s %s", cycle.id, ending, version, extra=action("pipeline.closed"))
     return closed

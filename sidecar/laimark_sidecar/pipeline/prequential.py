@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -86,6 +87,8 @@ def _losses(items: list[Item], paired: dict[str, ItemScore], *, new: set[str]) -
         ):  # without an explanation surprise is not known, and stays so
             loss = -score.candidate / score.tokens
             hint_loss = -hinted.candidate / hinted.tokens
+            if not (math.isfinite(loss) and math.isfinite(hint_loss)):
+                continue  # a broken version says nothing about the item; the verdict is where that counts
             # The first loss measured after an item was learned is what forgetting is measured against.
             accepted = None if item.id in new else loss
             losses.append(ItemLoss(id=item.id, loss=loss, loss_hint=hint_loss, loss_accepted=accepted))

@@ -7,9 +7,14 @@ Until the refs move, the old version answers; once they have, the names follow, 
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
-from laimark_sidecar.errors import RejectedError, RunnerError, StateError
+from laimark_sidecar.errors import LaimarkError, RejectedError, RunnerError, StateError
+from laimark_sidecar.files import exclusive
 from laimark_sidecar.logs import action
 from laimark_sidecar.pipeline.base import require_same
 from laimark_sidecar.pipeline.postcondition import verify
@@ -21,6 +26,8 @@ from laimark_sidecar.runners.runner import Runner
 log = logging.getLogger(__name__)
 LATEST, PREV = "latest", "prev"
 Move = Literal["promote", "rollback", "use"]
+LOCK_WAIT_S = 30.0
+"""A move takes a second or two; whoever is refused after this long is told who holds it."""
 
 
 def promote(workshop: Workshop, version: Version, *, reason: str = "promoted") -> None:
@@ -29,19 +36,21 @@ def promote(workshop: Workshop, version: Version, *, reason: str = "promoted") -
     Raises:
         RejectedError: its verdict was not "accepted".
         BaseChangedError: it was made for another base than the runner serves.
+        StateError: its files are missing or damaged.
         RunnerError: the runner refused it or does not answer as the validated artefact did.
+        LockedError: another process is moving the names.
     """
     if version.verdict != "accepted":
         raise RejectedError(
             f"{version.name} did not pass the gate: {version.verdict}", hint="see: laimark-sidecar show"
         )
-    refs = workshop.registry.refs()
-    if refs.get(LATEST, "") == version.name:
-        synchronise(workshop, workshop.runner())
-        return
-    _move(
-        workshop, "promote", version.name, {LATEST: version.name, PREV: refs.get(LATEST, "")}, reason=reason
-    )
+    with _moving(workshop) as runner:
+        latest = workshop.registry.refs().get(LATEST, "")
+        if latest == version.name:
+            _synchronise(workshop, runner)
+        else:
+            refs = {LATEST: version.name, PREV: latest}
+            _move(workshop, runner, "promote", version.name, refs, reason=reason)
 
 
 def rollback(workshop: Workshop) -> str:
@@ -50,31 +59,52 @@ def rollback(workshop: Workshop) -> str:
     `prev` then is the parent of what answers, so that stepping back again goes further back.
 
     Raises:
-        StateError: there is nothing to go back to.
+        StateError: there is nothing to go back to, or the files of what was there are damaged.
     """
-    refs = workshop.registry.refs()
-    if not refs.get(LATEST):
-        raise StateError("nothing has been promoted yet: the base answers", hint="see: laimark-sidecar log")
-    target = refs.get(PREV, "")
-    before = workshop.registry.get(target).parent if target else ""
-    _move(workshop, "rollback", target, {LATEST: target, PREV: before}, reason="rollback")
-    return target
+    with _moving(workshop) as runner:
+        refs = workshop.registry.refs()
+        if not refs.get(LATEST):
+            raise StateError(
+                "nothing has been promoted yet: the base answers", hint="see: laimark-sidecar log"
+            )
+        target = refs.get(PREV, "")
+        before = workshop.registry.get(target).parent if target else ""
+        _move(workshop, runner, "rollback", target, {LATEST: target, PREV: before}, reason="rollback")
+        return target
 
 
 def use(workshop: Workshop, name: str) -> str:
     """Make any version, or `base`, answer to `me:latest`; returns the immutable name (`""`: the base)."""
-    target = "" if name == "base" else workshop.registry.resolve(name).name
-    latest = workshop.registry.refs().get(LATEST, "")
-    if target == latest:
-        synchronise(workshop, workshop.runner())
-    else:
-        _move(workshop, "use", target, {LATEST: target, PREV: latest}, reason=f"use {name}")
-    return target
+    with _moving(workshop) as runner:
+        target = "" if name == "base" else workshop.registry.resolve_name(name)
+        latest = workshop.registry.refs().get(LATEST, "")
+        if target == latest:
+            _synchronise(workshop, runner)
+        else:
+            _move(workshop, runner, "use", target, {LATEST: target, PREV: latest}, reason=f"use {name}")
+        return target
 
 
-def _move(workshop: Workshop, kind: Move, target: str, refs: dict[str, str], *, reason: str) -> None:
-    repair(workshop)
-    runner = workshop.runner()
+@contextmanager
+def _moving(workshop: Workshop) -> Iterator[Runner]:
+    """Keep other movers out, the daemon and the command line alike, and settle first what a crash left half done."""
+    with _alone(workshop):
+        runner = workshop.runner()
+        _repair(workshop, runner)
+        yield runner
+
+
+@contextmanager
+def _alone(workshop: Workshop) -> Iterator[None]:
+    # Without it an intent that is just being carried out would look like one that a crash left behind.
+    holder = f"a move of {workshop.ref(LATEST)} (pid {os.getpid()})"
+    with exclusive(workshop.home.control / "move.lock", holder, wait_s=LOCK_WAIT_S):
+        yield
+
+
+def _move(
+    workshop: Workshop, runner: Runner, kind: Move, target: str, refs: dict[str, str], *, reason: str
+) -> None:
     require_same(workshop.base.identity, runner.base(), where="the runner")
     old = workshop.registry.refs()
     intent = Intent(
@@ -88,8 +118,9 @@ def _move(workshop: Workshop, kind: Move, target: str, refs: dict[str, str], *, 
     try:
         if target:
             _serve(workshop, runner, workshop.registry.get(target))
-        workshop.registry.set_refs(refs, reason=reason)
-    except (RunnerError, StateError):
+        expected = {LATEST: intent.previous_latest, PREV: intent.previous_prev}
+        workshop.registry.set_refs(refs, reason=reason, expected=expected)
+    except LaimarkError:
         workshop.registry.intent.done()
         raise
     _point(workshop, runner)
@@ -99,15 +130,30 @@ def _move(workshop: Workshop, kind: Move, target: str, refs: dict[str, str], *, 
 
 def _serve(workshop: Workshop, runner: Runner, version: Version) -> None:
     require_same(version.base, workshop.base.identity, where=version.name)
-    adapter = workshop.registry.objects.path(version.objects["adapter.gguf"])
-    runner.register(version.name, adapter)
+    # A flipped bit may change the answers by less than the post-condition can see: the digest decides.
+    if not workshop.registry.objects.verify(version.objects["adapter.gguf"]):
+        raise StateError(
+            f"{version.name}: its adapter.gguf is damaged, so it is not served",
+            hint="see: laimark-sidecar check",
+        )
+    runner.register(version.name, workshop.registry.objects.path(version.objects["adapter.gguf"]))
     verify(runner, version)
 
 
 def _point(workshop: Workshop, runner: Runner) -> None:
+    served = runner.names()
+    for name, version in pointers(workshop, served).items():
+        runner.point(name, version)
+
+
+def pointers(workshop: Workshop, served: Container[str]) -> dict[str, str]:
+    """Return what each moving name answers with: its ref's version, or the base where that is not `served`.
+
+    A ref to a damaged version, or to one of another base, must neither stop the runner nor block every later move.
+    """
     refs = workshop.registry.refs()
-    for ref in (LATEST, PREV):
-        runner.point(workshop.ref(ref), refs.get(ref, ""))
+    wanted = {workshop.ref(ref): refs.get(ref, "") for ref in (LATEST, PREV)}
+    return {name: version if version in served else "" for name, version in wanted.items()}
 
 
 def repair(workshop: Workshop) -> str:
@@ -116,11 +162,18 @@ def repair(workshop: Workshop) -> str:
     The refs decide: they moved in one atomic step, so either the move counts and the runner follows, or it never
     happened and the runner is put back.
     """
+    if workshop.registry.intent.current() is None:
+        return ""
+    with _alone(workshop):
+        return _repair(workshop, workshop.runner())
+
+
+def _repair(workshop: Workshop, runner: Runner) -> str:
     intent = workshop.registry.intent.current()
-    if intent is None:
+    if intent is None:  # also when whoever began it has just ended it
         return ""
     moved = workshop.registry.refs().get(LATEST, "") == intent.target
-    synchronise(workshop, workshop.runner())
+    _synchronise(workshop, runner)
     workshop.registry.intent.done()
     return f"{intent.kind} of {intent.target or 'base'}: {'completed' if moved else 'undone'}"
 
@@ -128,16 +181,45 @@ def repair(workshop: Workshop) -> str:
 def synchronise(workshop: Workshop, runner: Runner) -> None:
     """Make the runner serve what the registry says: every version of this base, and the refs. Safe to repeat.
 
+    A version that cannot be served is logged and left out.
+
     Raises:
         RunnerError: the runner is not reachable.
         BaseChangedError: it serves another base.
+        LockedError: another process is moving the names.
     """
+    with _alone(workshop):
+        _synchronise(workshop, runner)
+
+
+def _synchronise(workshop: Workshop, runner: Runner) -> None:
     require_same(workshop.base.identity, runner.base(), where="the runner")
     served = runner.names()
-    for version in servable(workshop):
-        if version.name not in served:
-            runner.register(version.name, workshop.registry.objects.path(version.objects["adapter.gguf"]))
+    for name, adapter in adapters(workshop, besides=served).items():
+        try:
+            runner.register(name, adapter)
+        except RunnerError as error:
+            log.warning("not serving %s: %s", name, error, extra=action("pipeline.unservable"))
     _point(workshop, runner)
+
+
+def adapters(workshop: Workshop, *, besides: Container[str] = ()) -> dict[str, Path]:
+    """Return the file of every servable version that is whole, by name, newest first; damaged ones are logged."""
+    whole: dict[str, Path] = {}
+    objects = workshop.registry.objects
+    for version in servable(workshop):
+        if version.name in besides:
+            continue
+        try:
+            sha256 = version.objects["adapter.gguf"]
+            if objects.verify(sha256):
+                whole[version.name] = objects.path(sha256)
+                continue
+            reason = "its adapter.gguf is damaged"
+        except StateError as error:
+            reason = str(error)
+        log.warning("not serving %s: %s", version.name, reason, extra=action("pipeline.damaged"))
+    return whole
 
 
 def servable(workshop: Workshop) -> tuple[Version, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from laimark_sidecar.pipeline.promote import LATEST, PREV, servable
+from laimark_sidecar.pipeline.promote import adapters, pointers
 from laimark_sidecar.pipeline.workshop import Workshop, token
 from laimark_sidecar.runners.embedded.settings import ServeSettings
 
@@ -13,10 +13,7 @@ BASE = "base"
 def serve_settings(workshop: Workshop) -> ServeSettings:
     """Return the settings of the embedded runner; the registry is the truth that it starts from."""
     config = workshop.config
-    refs = workshop.registry.refs()
-    versions = servable(workshop)
-    known = {version.name for version in versions}
-    moving = {workshop.ref(name): refs.get(name, "") for name in (LATEST, PREV)}
+    versions = adapters(workshop)
     return ServeSettings(
         base_path=workshop.base.gguf,
         base_name=config.base.name,
@@ -27,10 +24,6 @@ def serve_settings(workshop: Workshop) -> ServeSettings:
         record=config.journal.record,
         context=config.runner.context,
         threads=config.runner.threads,
-        adapters={
-            version.name: workshop.registry.objects.path(version.objects["adapter.gguf"])
-            for version in versions
-        },
-        # A ref to a version of another base must not stop the runner: that name answers as the base until `use`.
-        names={BASE: "", **{name: version if version in known else "" for name, version in moving.items()}},
+        adapters=versions,
+        names={BASE: "", **pointers(workshop, versions)},
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from laimark_sidecar.clock import Clock
 from laimark_sidecar.config.load import load
@@ -38,9 +37,9 @@ class Workshop:
         """Open a connection of one's own to the replay buffer; the caller closes it."""
         return ReplayStore.open(self.home.replay, clock=self.clock, capacity=self.config.replay.capacity)
 
-    def runner(self) -> Runner:
-        """Return the configured runner; nothing is contacted yet."""
-        return EmbeddedRunner(runner_url(self.config), token(self.home))
+    def runner(self, *, timeout_s: float = 30.0) -> Runner:
+        """Return the configured runner, patient for `timeout_s` in each call; nothing is contacted yet."""
+        return EmbeddedRunner(runner_url(self.config), token(self.home), timeout_s=timeout_s)
 
     def ref(self, name: str) -> str:
         """Return the name under which a ref is served: `latest` → `me:latest`."""
@@ -81,12 +80,3 @@ def token(home: Home) -> str:
     if not home.runner_token.is_file():
         write_atomic(home.runner_token, secrets.token_urlsafe(32).encode())
     return home.runner_token.read_text(encoding="ascii").strip()
-
-
-def adapter_objects(folder: Path) -> dict[str, Path]:
-    """Return role → file of what a version keeps from a worker's result folder."""
-    return {
-        "adapter_model.safetensors": folder / "adapter" / "adapter_model.safetensors",
-        "adapter_config.json": folder / "adapter" / "adapter_config.json",
-        "curvature.safetensors": folder / "curvature.safetensors",
-    }
