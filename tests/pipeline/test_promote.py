@@ -4,8 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.support.homes import add_twin, answer, only_version, opened, served
 
-from laimark_sidecar.errors import BaseChangedError, RejectedError, RunnerError, StateError
+from laimark_sidecar.errors import BaseChangedError, LockedError, RejectedError, RunnerError, StateError
 from laimark_sidecar.files import exclusive
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import promote as module
@@ -24,7 +25,6 @@ from laimark_sidecar.pipeline.promote import (
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.intent import Intent
 from laimark_sidecar.registry.version import Version
-from tests.support.homes import add_twin, answer, only_version, opened, served
 
 QUESTION = "Complete the code:\n```python\ndef amber_basalt(cedar):\n```"
 TWIN, THIRD = "me:2026-11-22-fffe", "me:2026-11-22-ffff"
@@ -131,9 +131,8 @@ def test_version_of_another_base_is_refused_with_both_digests(workshop: Workshop
     version = only_version(workshop)
     foreign = replace(version, name=TWIN, cycle="x", base=replace(version.base, sha256="f" * 64))
     workshop.registry.add(foreign)
-    with served(workshop):
-        with pytest.raises(BaseChangedError, match="f" * 12) as caught:
-            promote(workshop, foreign)
+    with served(workshop), pytest.raises(BaseChangedError, match="f" * 12) as caught:
+        promote(workshop, foreign)
     assert version.base.sha256[:12] in str(caught.value)
     assert workshop.registry.intent.current() is None
 
@@ -218,6 +217,8 @@ def test_two_movers_wait_for_each_other_and_say_who_is_moving(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LOCK_WAIT_S", 0.1)
-    with exclusive(workshop.home.control / "move.lock", "somebody (pid 1)"):
-        with pytest.raises(module.LaimarkError, match="in use by somebody"):
-            promote(workshop, only_version(workshop))
+    with (
+        exclusive(workshop.home.control / "move.lock", "somebody (pid 1)"),
+        pytest.raises(LockedError, match="in use by somebody"),
+    ):
+        promote(workshop, only_version(workshop))

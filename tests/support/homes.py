@@ -23,9 +23,11 @@ from laimark_sidecar.journal.exchange import Exchange, Message, exchange_id
 from laimark_sidecar.journal.writer import JournalWriter
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.cycle import advance, open_cycle
+from laimark_sidecar.pipeline.folder import CycleFolder, cycles
 from laimark_sidecar.pipeline.ingest import ingest
 from laimark_sidecar.pipeline.initialise import Setting, initialise
 from laimark_sidecar.pipeline.journal_source import journal_source
+from laimark_sidecar.pipeline.select import select
 from laimark_sidecar.pipeline.serving import serve_settings
 from laimark_sidecar.pipeline.workshop import Workshop, open_workshop
 from laimark_sidecar.registry.version import Version
@@ -196,6 +198,18 @@ def trained_template(ready: Path, root: Path) -> Path:
         closed = advance(workshop, open_cycle(workshop), report=silent, should_stop=never)
         assert closed.ending == "awaiting-review", closed.reason
     return root
+
+
+def plan_with_result(home: Home, trained_root: Path) -> tuple[Workshop, CycleFolder]:
+    """Begin a cycle whose training is done already: the trained template's result, on this home's plan."""
+    workshop = opened(home)
+    cycle = open_cycle(workshop)
+    with workshop.store() as store:
+        select(workshop, store, cycle)
+    (done,) = cycles(trained_root / "cycles")
+    shutil.copy(done.root / "prequential.json", cycle.root)
+    shutil.copytree(done.result, cycle.result)
+    return workshop, cycle
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from laimark_sidecar.errors import ConversionError
+from laimark_sidecar.files import sha256_file
+from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline.convert import convert, convert_base
+from laimark_sidecar.pipeline.folder import cycles
+
+
+def test_equal_input_gives_equal_bytes_and_another_scale_others(trained_home: Home, demo_gguf: Path) -> None:
+    (cycle,) = cycles(trained_home.cycles)
+    outs = [trained_home.root / f"{name}.gguf" for name in ("one", "two", "half")]
+    for out, scale in zip(outs, (1.0, 1.0, 0.5), strict=True):
+        convert(cycle.result / "adapter", demo_gguf, out, scale=scale)
+    one, two, half = map(sha256_file, outs)
+    assert one == two != half
+
+
+def test_refusals_are_the_sidecars_own_errors_and_leave_the_target(tmp_path: Path, demo_gguf: Path) -> None:
+    out = tmp_path / "out.gguf"
+    out.write_bytes(b"old")
+    with pytest.raises(ConversionError, match=str(tmp_path)):
+        convert(tmp_path, demo_gguf, out)
+    with pytest.raises(ConversionError, match=str(tmp_path)):
+        convert_base(tmp_path, out)
+    assert out.read_bytes() == b"old"

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from laimark_sidecar.errors import DataError
+from laimark_sidecar.paths import modelfiles
+from laimark_sidecar.pipeline.core import load_core
+
+LINE = {"id": "a", "split": "screen", "messages": [{"role": "user", "content": "hi"}], "reference": "hello"}
+
+
+def test_own_core_set_of_a_base_wins_over_the_shipped_one(tmp_path: Path) -> None:
+    (tmp_path / "core.jsonl").write_text(json.dumps(LINE) + "\n", encoding="utf-8")
+    (task,) = load_core(tmp_path)
+    assert (task.id, task.split, task.reference) == ("a", "screen", "hello")
+
+
+def test_base_without_one_is_measured_on_the_shipped_set(tmp_path: Path) -> None:
+    assert load_core(tmp_path) == load_core(modelfiles() / "demo_base")
+
+
+def test_shipped_set_has_both_splits_distinct_ids_and_enough_to_judge_by() -> None:
+    tasks = load_core(modelfiles() / "demo_base")
+    assert len({task.id for task in tasks}) == len(tasks)
+    assert sum(task.split == "screen" for task in tasks) >= 64
+    assert sum(task.split == "train" for task in tasks) >= 64
+
+
+def test_malformed_line_is_named_by_file_and_number(tmp_path: Path) -> None:
+    (tmp_path / "core.jsonl").write_text(json.dumps(LINE) + '\n{"id": 3}\n', encoding="utf-8")
+    with pytest.raises(DataError, match=r"core\.jsonl:2"):
+        load_core(tmp_path)

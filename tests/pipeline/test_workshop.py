@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from tests.support.homes import opened, reconfigure
+
+from laimark_sidecar.clock import SystemClock
+from laimark_sidecar.config.schema import Config
+from laimark_sidecar.errors import ConfigError, RunnerError, StateError
+from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline.workshop import open_workshop, runner_url, token
+
+
+def test_home_that_is_not_set_up_names_the_command_that_does_it(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="not set up") as caught:
+        open_workshop(Home(root=tmp_path), clock=SystemClock())
+    assert "init" in caught.value.hint
+
+
+def test_bad_setting_is_named(ready_home: Home) -> None:
+    reconfigure(ready_home, "training", steps=0)
+    with pytest.raises(ConfigError, match=r"training\.steps"):
+        opened(ready_home)
+
+
+def test_token_is_made_once_and_owner_only(tmp_path: Path) -> None:
+    home = Home(root=tmp_path)
+    first = token(home)
+    assert len(first) >= 32
+    assert token(home) == first
+    assert stat.S_IMODE(home.runner_token.stat().st_mode) == 0o600
+
+
+def test_runner_is_the_configured_one_and_nothing_is_contacted_before_it_is_asked(ready_home: Home) -> None:
+    workshop = opened(ready_home)
+    assert runner_url(Config()) == "http://127.0.0.1:11440"
+    runner = workshop.runner(timeout_s=1.0)
+    with pytest.raises(RunnerError, match=str(workshop.config.runner.port)):
+        runner.names()
+
+
+def test_refs_are_served_under_the_configured_name(ready_home: Home) -> None:
+    reconfigure(ready_home, "promotion", name="ours")
+    assert opened(ready_home).ref("latest") == "ours:latest"
+
+
+def test_each_caller_gets_a_store_of_its_own(ready_home: Home) -> None:
+    workshop = opened(ready_home)
+    with workshop.store() as one, workshop.store() as other:
+        assert one is not other
+        assert one.stats() == other.stats()
