@@ -231,10 +231,10 @@ def trained_root(ready_root: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture
 def ready_home(ready_root: Path, tmp_path: Path) -> Home:
     """A home with something to learn; its own copy."""
-    return copy_home(ready_root, tmp_path / "home")
+    return copy_home(ready_root, tmp_path / "ready")
 
 
 @pytest.fixture
 def trained_home(trained_root: Path, tmp_path: Path) -> Home:
     """A home with one accepted version that nobody has promoted yet; its own copy."""
-    return copy_home(trained_root, tmp_path / "home")
+    return copy_home(trained_root, tmp_path / "trained")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def scored(job: ScoreJob, work: Path, *, label: str, report: Report, should_stop
     try:
         return score(
             job,
-            work,
+            # A scorer that outlives its killed parent must not write into its successor's folder.
+            work / str(os.getpid()),
             on_progress=lambda progress: report(label, progress.done / max(progress.total, 1)),
             should_stop=should_stop,
         )

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from tests.support.homes import CONVERSATIONS, correction, never, opened, record, take_in
+
+from laimark_sidecar.clock import SystemClock
+from laimark_sidecar.errors import StateError
+from laimark_sidecar.journal.exchange import Feedback, encode
+from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline import ingest as module
+from laimark_sidecar.pipeline.ingest import ingest
+from laimark_sidecar.pipeline.journal_source import journal_source
+from laimark_sidecar.pipeline.workshop import Workshop
+from laimark_sidecar.replay.store import ReplayStore
+
+
+@pytest.fixture
+def workshop(ready_home: Home) -> Workshop:
+    """A home whose journal has been read; its copies have other inodes than the template's."""
+    made = opened(ready_home)
+    assert take_in(made) == 0
+    return made
+
+
+def test_every_line_counts_once_however_often_it_is_read(ready_home: Home) -> None:
+    workshop = opened(ready_home)
+    source = journal_source(workshop)
+    with workshop.store() as store:
+        before = store.stats()
+        # The files were copied: read from their start once more, which adds nothing.
+        assert ingest(workshop, store, source, should_stop=never).records == 2 * CONVERSATIONS
+        assert ingest(workshop, store, source, should_stop=never).records == 0
+        assert store.stats() == before
+    record(ready_home, range(3))  # what is known already, in a new segment
+    assert take_in(workshop) == 0
+    with workshop.store() as store:
+        assert store.stats().items == before.items
+
+
+def test_batches_add_up_and_a_stop_between_them_loses_nothing(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BATCH_LINES", 3)
+    record(workshop.home, range(200, 210))
+    calls = iter([False, False, True])
+    with workshop.store() as store:
+        first = ingest(workshop, store, journal_source(workshop), should_stop=lambda: next(calls))
+        second = ingest(workshop, store, journal_source(workshop), should_stop=never)
+    assert first.records == 6
+    assert (first.records + second.records, first.added + second.added) == (20, 10)
+
+
+def test_broken_lines_are_counted_and_stepped_over(workshop: Workshop) -> None:
+    asked, told = correction(300)
+    segment = workshop.home.journal / f"20991231T000000.000-{os.getpid()}.jsonl"
+    segment.write_bytes(encode(asked) + b'{"type":"exchange","version":1}\n' + b"\xff\n" + encode(told))
+    with workshop.store() as store:
+        found = ingest(workshop, store, journal_source(workshop), should_stop=never)
+    assert (found.records, found.faults, found.added) == (2, 2, 1)
+
+
+def test_full_disk_leaves_the_cursor_where_it_was_and_the_next_reading_catches_up(
+    ready_home: Home,
+) -> None:
+    record(ready_home, range(400, 440))
+    workshop = opened(ready_home)
+    source = journal_source(workshop)
+    size = ready_home.replay.stat().st_size
+    with ReplayStore.open(ready_home.replay, clock=SystemClock(), max_bytes=size) as store:
+        before, stats = store.cursor(source.name), store.stats()
+        with pytest.raises(StateError, match="full"):
+            ingest(workshop, store, source, should_stop=never)
+        assert store.cursor(source.name) == before
+        assert store.stats() == stats
+    assert take_in(workshop) == 40
+
+
+def test_thumbs_find_the_exchange_that_was_read_long_ago(ready_home: Home, tmp_path: Path) -> None:
+    asked, _ = correction(0)
+    edited = Feedback(
+        id="f",
+        time_s=asked.time_s + 5,
+        source="embedded",
+        exchange_id=asked.id,
+        kind="edit",
+        text="return 42",
+    )
+    (ready_home.journal / f"20991231T000000.000-{os.getpid()}.jsonl").write_bytes(encode(edited))
+    workshop = opened(ready_home)
+    assert take_in(workshop) == 1
+    with workshop.store() as store:
+        (item,) = store.items(signal="edit")
+    assert (item.target, item.messages) == ("return 42", asked.messages)
