@@ -40,7 +40,7 @@ COMMANDS = (
     _command("use", "Serve a version by its name."),
     _command("promote", "Serve a candidate that the gate accepted."),
     _command("rollback", "Go back to the version that was served before."),
-    _command("convert", "Convert a PEFT adapter to GGUF, or a GGUF adapter to PEFT."),
+    _command("convert", "Convert a PEFT adapter to GGUF, as llama.cpp and Ollama load it."),
     _command("check", "Verify every file of the home against its digest."),
     _command("prune", "Delete what no version needs; a dry run without --yes."),
     _command("doctor", "Say whether this machine is ready, and what is missing."),

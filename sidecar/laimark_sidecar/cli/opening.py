@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from laimark_sidecar.clock import SystemClock
+from laimark_sidecar.errors import StateError
 from laimark_sidecar.files import exclusive
 from laimark_sidecar.paths import home
 
 if TYPE_CHECKING:
     from laimark_sidecar.pipeline.workshop import Workshop
+    from laimark_sidecar.registry.version import Version
 
 
 def workshop() -> Workshop:
@@ -31,3 +33,17 @@ def alone(command: str) -> Iterator[None]:
     """
     with exclusive(home().daemon_lock, f"laimark-sidecar {command} (pid {os.getpid()})"):
         yield
+
+
+def version_named(opened: Workshop, name: str) -> Version:
+    """Return the version that `name` means; `latest` where nothing was ever promoted gets an answer of its own.
+
+    Raises:
+        StateError: nothing or several versions are meant, or the base is.
+    """
+    if name == "latest" and not opened.registry.refs().get(name):
+        raise StateError(
+            f"{opened.ref(name)} is the base, which has no adapter",
+            hint="see the versions: laimark-sidecar list",
+        )
+    return opened.registry.resolve(name)

@@ -10,7 +10,7 @@ from typing import TextIO
 from laimark_sidecar.clock import Clock, SystemClock
 
 Update = Callable[[str, float], None]
-"""Called with what is being done and the share of the whole that is done, 0 to 1."""
+"""Called with what is being done and the share of exactly this that is done, 0 to 1."""
 
 
 @contextmanager
@@ -37,21 +37,25 @@ class PlainProgress:
 
     def __init__(self, title: str, *, stream: TextIO, clock: Clock, every_s: float) -> None:
         self._title, self._stream, self._clock, self._every_s = title, stream, clock, every_s
-        self._began_s = clock.monotonic_s()
+        self._began_s = self._activity_began_s = clock.monotonic_s()
         self._written_s = -every_s
         self._activity = ""
         self._finished = False
 
     def __call__(self, activity: str, share: float) -> None:
         """Note where things stand; `share` is clipped to 0..1."""
-        elapsed_s = self._clock.monotonic_s() - self._began_s
+        now_s = self._clock.monotonic_s()
+        elapsed_s = now_s - self._began_s
+        if activity != self._activity:
+            # Each activity has its own pace: what the one before took says nothing about this one.
+            self._activity_began_s, self._finished = now_s, False
         finished = share >= 1 and not self._finished
         if activity == self._activity and elapsed_s - self._written_s < self._every_s and not finished:
             return
         self._activity, self._written_s, self._finished = activity, elapsed_s, share >= 1
         share = min(max(share, 0.0), 1.0)
         self._stream.write(
-            f"{self._title}: {share:4.0%} {activity} ({duration(elapsed_s)}{_left(elapsed_s, share)})\n"
+            f"{self._title}: {share:4.0%} {activity} ({duration(elapsed_s)}{_left(now_s - self._activity_began_s, share)})\n"
         )
         self._stream.flush()
 
@@ -92,8 +96,14 @@ def _bar(title: str, stream: TextIO) -> Iterator[Update]:
     )
     with Progress(*columns, console=Console(file=stream), transient=True) as bar:
         task = bar.add_task("", total=1.0, whole=title)
+        shown = ""
 
         def update(activity: str, share: float) -> None:
+            nonlocal shown
+            if activity != shown:
+                # Each activity has its own pace and time left.
+                shown = activity
+                bar.reset(task, total=1.0)
             bar.update(task, description=activity, completed=min(max(share, 0.0), 1.0))
 
         yield update

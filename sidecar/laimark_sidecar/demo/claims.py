@@ -54,12 +54,12 @@ def claims(
         Claim(
             text=f"core skills are kept: KL to the frozen base below {kl_alarm:g} nats",
             holds=kl < kl_alarm,
-            seen=f"KL {kl:.3f}, core margin {core:+.3f} nats/token",
+            seen=f"KL {kl:.3f}, core margin {core:+.3f} nats/token" if version else "nothing was promoted",
         ),
         Claim(
             text="after `rollback` every answer is the previous one, byte for byte",
             holds=rolled_back,
-            seen="identical" if rolled_back else "different answers",
+            seen="identical" if rolled_back else "different answers" if version else "nothing was promoted",
         ),
         Claim(text="`check` finds nothing wrong", holds=problems == 0, seen=f"{problems} problems"),
     )

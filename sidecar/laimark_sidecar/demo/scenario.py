@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from laimark_sidecar.demo.code_base import CodeBase
+from laimark_sidecar.demo.code_tasks import Task
 from laimark_sidecar.demo.exam import Marks, mark
 from laimark_sidecar.demo.stage import Stage
 from laimark_sidecar.demo.user import Client, Session, examine, work
@@ -57,10 +58,9 @@ def run_course(
     base_answers = examine(
         examiner, base_name, code.exam, done=_telling(say, f"exam of `{base_name}`", len(code.exam))
     )
-    size = -(-len(code.work) // rounds)
     finished: list[Round] = []
     for number in range(1, rounds + 1):
-        tasks = code.work[(number - 1) * size : number * size]
+        tasks = share_of(code.work, number, rounds)
         label = f"session {number}: asking and correcting"
         session = work(user, tuned_name, tasks, done=_telling(say, label, len(tasks)))
         started_s = time.monotonic()
@@ -82,11 +82,17 @@ def run_course(
     return Course(base_answers=base_answers, base_marks=mark(code.exam, base_answers), rounds=tuple(finished))
 
 
+def share_of(tasks: Sequence[Task], number: int, rounds: int) -> Sequence[Task]:
+    """Return the tasks of session `number`, from 1: all sessions together take each once, none more than one extra."""
+    return tasks[(number - 1) * len(tasks) // rounds : number * len(tasks) // rounds]
+
+
 def learn(stage: Stage, *, say: Say) -> tuple[CycleFolder, Closed]:
     """Wait until the daemon has noticed the new items and has carried a cycle to its end.
 
     Raises:
-        TrainingError: nothing ended within `CYCLE_TIMEOUT_S`.
+        TrainingError: the daemon found nothing to learn, or nothing ended within `CYCLE_TIMEOUT_S`.
+        RunnerError: the runner or the daemon died.
     """
     home = Home(root=stage.home)
     seen = {cycle.id for cycle in cycles(home.cycles) if cycle.closed()}
@@ -94,11 +100,18 @@ def learn(stage: Stage, *, say: Say) -> tuple[CycleFolder, Closed]:
     deadline = time.monotonic() + CYCLE_TIMEOUT_S
     while time.monotonic() < deadline:
         stage.require_running()
+        # Before the cycles: the daemon drops the request only after it has closed the cycle.
+        pending = control.training_requested(home)
         for cycle in cycles(home.cycles):
             closed = cycle.closed()
             if closed and cycle.id not in seen:
                 say("learned", 1.0)
                 return cycle, closed
+        if not pending:
+            raise TrainingError(
+                "the session taught too little to learn from, or to judge by",
+                hint=f"ask more: demo --asks; the daemon's reason is in {home.root / 'logs' / 'run.log'}",
+            )
         activity = control.told(home)
         if activity:
             say(

@@ -35,9 +35,7 @@ class Stage:
         """Raise RunnerError, quoting its log, if the runner or the daemon has died."""
         for name, process in (("serve", self.runner), ("run", self.daemon)):
             if process.poll() is not None:
-                raise RunnerError(
-                    f"`laimark-sidecar {name}` ended with {process.returncode}: {_tail(self.home, name)}"
-                )
+                raise _ended(self.home, name, process.returncode)
 
 
 def command(home: Path, *arguments: str) -> list[str]:
@@ -93,19 +91,32 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], home: Path) -> None:
+    # The runner is on this machine: a proxy from the environment has no business in between.
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RunnerError(
-                f"`laimark-sidecar serve` ended with {process.returncode}: {_tail(home, 'serve')}"
-            )
+            raise _ended(home, "serve", process.returncode)
         try:
-            urllib.request.urlopen(f"{url}/health", timeout=2).close()  # noqa: S310 - our own loopback server
+            direct.open(f"{url}/health", timeout=2).close()
         except OSError:
             time.sleep(POLL_S)
         else:
             return
-    raise RunnerError(f"the runner did not answer within {START_S:.0f} s: {_tail(home, 'serve')}")
+    raise RunnerError(
+        f"the runner did not answer within {START_S:.0f} s: {_tail(home, 'serve')}",
+        hint=_whole_log(home, "serve"),
+    )
+
+
+def _ended(home: Path, name: str, status: int | None) -> RunnerError:
+    return RunnerError(
+        f"`laimark-sidecar {name}` ended with {status}: {_tail(home, name)}", hint=_whole_log(home, name)
+    )
+
+
+def _whole_log(home: Path, name: str) -> str:
+    return f"the whole log: {home / 'logs' / f'{name}.log'}"
 
 
 def _tail(home: Path, name: str) -> str:

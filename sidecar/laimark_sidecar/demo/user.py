@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -13,6 +14,8 @@ from laimark_sidecar.errors import RunnerError
 
 MAX_TOKENS = 48
 TIMEOUT_S = 60.0
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""The runner is on this machine: a proxy from the environment has no business in between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +47,14 @@ class Client:
             f"{self._url}/v1/chat/completions", data=json.dumps(body).encode(), headers=self._headers
         )
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as reply:  # noqa: S310
+            with _DIRECT.open(request, timeout=TIMEOUT_S) as reply:
                 text: str = json.load(reply)["choices"][0]["message"]["content"]
                 return text
         except urllib.error.HTTPError as error:
-            raise RunnerError(f"the runner answered {error.code}: {error.read(500)!r}") from error
-        except OSError as error:
+            with error:
+                said = error.read(500).decode(errors="replace")
+            raise RunnerError(f"the runner answered {error.code}: {said}") from error
+        except (OSError, http.client.HTTPException) as error:
             raise RunnerError(f"the runner at {self._url} does not answer: {error}") from error
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from laimark_sidecar.errors import MissingExtraError
+from laimark_sidecar.files import write_atomic
 
 SIZE_INCHES = (7.0, 3.6)
 DPI = 130
@@ -53,8 +53,7 @@ def draw_learning_curve(points: Sequence[Point], path: Path, *, title: str) -> P
     for axes in (accuracy, drift):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.3)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".png")
-    os.close(handle)
-    figure.savefig(name)
-    Path(name).replace(path)
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    write_atomic(path, content.getvalue())
     return path

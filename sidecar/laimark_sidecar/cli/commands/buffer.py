@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import click
 
 from laimark_sidecar.cli.opening import workshop
 from laimark_sidecar.cli.output import emit, json_option, table
+
+if TYPE_CHECKING:
+    from laimark_sidecar.replay.item import Split
 
 SHOWN = 60
 """Characters of a text in a list."""
@@ -38,16 +43,21 @@ def stats(as_json: bool) -> None:
 
 
 @command.command(name="list")
-@click.option("--limit", default=20, show_default=True, help="How many, newest arrivals last.")
+@click.option(
+    "--limit", default=20, show_default=True, type=click.IntRange(1), help="How many, newest arrivals last."
+)
 @click.option("--split", type=click.Choice(["train", "heldout"]), help="Only this split.")
 @click.option("--after", help="Go on behind the item with this id.")
 @json_option
 def list_(limit: int, split: str | None, after: str | None, as_json: bool) -> None:
     """List items in order of arrival."""
     from laimark_sidecar.clock import iso
+    from laimark_sidecar.pipeline.buffer import find
 
     with workshop().store() as store:
-        items = list(store.items(split=split, limit=limit, after=after))  # type: ignore[arg-type]
+        # The list shows the first digits of an id: those must do here too.
+        behind = find(store, after).id if after else None
+        items = list(store.items(split=cast("Split | None", split), limit=limit, after=behind))
     rows = [
         (
             item.id[:12],
@@ -94,13 +104,19 @@ def rm(item_ids: tuple[str, ...], yes: bool) -> None:
     opened = workshop()
     with opened.store() as store:
         items = [find(store, item_id) for item_id in item_ids]
-        if not yes:
-            click.confirm(f"Forget {len(items)} items?", abort=True)
-        removed = store.remove(item.id for item in items)
-    click.echo(f"{removed} items forgotten")
-    tainted = versions_that_saw(opened, {item.id for item in items})
+        ids = {item.id for item in items}
+        if not yes and not click.confirm(f"Forget {_count(len(ids))}?", err=True):
+            click.echo("nothing was forgotten", err=True)
+            raise click.exceptions.Exit(1)
+        removed = store.remove(ids)
+    click.echo(f"{_count(removed)} forgotten")
+    tainted = versions_that_saw(opened, ids)
     if tainted:
         click.echo(f"these versions were trained on them: {', '.join(tainted)}")
+
+
+def _count(items: int) -> str:
+    return "1 item" if items == 1 else f"{items} items"
 
 
 def _short(text: str) -> str:

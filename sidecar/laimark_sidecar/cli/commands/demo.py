@@ -19,7 +19,7 @@ from laimark_sidecar.cli.progress import progress
     "--rounds", default=3, show_default=True, type=click.IntRange(2, 20), help="Sessions, each with a cycle."
 )
 @click.option(
-    "--asks", default=120, show_default=True, type=click.IntRange(20, 2000), help="Completions a session."
+    "--asks", default=120, show_default=True, type=click.IntRange(60, 2000), help="Completions a session."
 )
 @click.option(
     "--exam", default=200, show_default=True, type=click.IntRange(20, 5000), help="Held-out prompts."

@@ -16,15 +16,15 @@ def command(as_json: bool) -> None:
 
     opened = workshop()
     versions = opened.registry.versions()
-    names = {version: f"{opened.ref(ref)}" for ref, version in sorted(opened.registry.refs().items())}
+    refs = sorted(opened.registry.refs().items())
     rows = [
         (
             version.name,
-            names.get(version.name, ""),
+            ", ".join(opened.ref(ref) for ref, target in refs if target == version.name),
             iso(version.created_s),
             version.parent or "base",
-            f"{version.metrics.get('gain', 0):+.3f}",
-            f"{version.metrics.get('kl', 0):.3f}",
+            _figure(version.metrics.get("gain"), "+.3f"),
+            _figure(version.metrics.get("kl"), ".3f"),
             version.base.name,
         )
         for version in versions
@@ -35,3 +35,8 @@ def command(as_json: bool) -> None:
         lambda: table(columns, rows) if rows else "no versions yet: the base answers",
         as_json=as_json,
     )
+
+
+def _figure(value: float | None, form: str) -> str:
+    # Not measured is not zero.
+    return "-" if value is None else format(value, form)

@@ -20,4 +20,8 @@ def command(yes: bool, as_json: bool) -> None:
     lines = [str(path) for path in done.paths]
     verb = "deleted" if yes else "would be deleted (add --yes)"
     payload = {"paths": lines, "size_bytes": done.size_bytes, "dry_run": done.dry_run}
-    emit(payload, lambda: "\n".join([*lines, f"{len(lines)} files, {done.size_bytes} bytes {verb}"]), as_json=as_json)
+    emit(
+        payload,
+        lambda: "\n".join([*lines, f"{len(lines)} files, {done.size_bytes} bytes {verb}"]),
+        as_json=as_json,
+    )

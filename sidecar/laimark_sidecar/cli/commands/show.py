@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from laimark_sidecar.cli.opening import workshop
+from laimark_sidecar.cli.opening import version_named, workshop
 from laimark_sidecar.cli.output import emit, json_option
 
 
@@ -16,7 +16,7 @@ def command(name: str, as_json: bool) -> None:
     from laimark_sidecar.clock import iso
 
     opened = workshop()
-    version = opened.registry.resolve(name)
+    version = version_named(opened, name)
     lineage = " <- ".join([*(one.name for one in opened.registry.lineage(version.name)), "base"])
     lines = [
         version.name,
@@ -25,7 +25,7 @@ def command(name: str, as_json: bool) -> None:
         f"  lineage  {lineage}",
         f"  learned  from {len(version.sample_ids)} examples, seed {version.seed}, adapter scale {version.scale:g}",
         f"  verdict  {version.verdict}",
-        *(f"    {name:18} {value:+.4f}" for name, value in sorted(version.metrics.items())),
+        *(f"    {metric:18} {value:+.4f}" for metric, value in sorted(version.metrics.items())),
         *(f"  object   {role:26} {sha256[:16]}" for role, sha256 in sorted(version.objects.items())),
         f"  made by  {', '.join(f'{tool} {number}' for tool, number in sorted(version.tools.items()))}",
     ]

@@ -25,15 +25,27 @@ def command(now: bool) -> None:
     if not now:
         raise click.UsageError("the daemon trains by itself when it is time; to train at once: train --now")
     opened = workshop()
+    _require_learning(opened)
     with progress("learning cycle") as update:
         try:
             with alone("train"):
                 closed = _here(opened, update)
         except LockedError:
             closed = _by_the_daemon(opened, update)
-    click.echo(f"{closed.ending}: {closed.version or closed.reason}")
     if closed.ending in ("rejected", "abandoned"):
-        raise RejectedError(closed.reason, hint="nothing was changed; see: laimark-sidecar status")
+        raise RejectedError(
+            f"{closed.ending}: {closed.reason}", hint="nothing was changed; see: laimark-sidecar status"
+        )
+    click.echo(f"{closed.ending}: {closed.version}")
+    if closed.ending == "awaiting-review":
+        click.echo(f"serve it with: laimark-sidecar promote {closed.version}")
+
+
+def _require_learning(opened: Workshop) -> None:
+    from laimark_sidecar.pipeline import control
+
+    if control.paused(opened.home):
+        raise StateError("learning is paused", hint="laimark-sidecar resume")
 
 
 def _here(opened: Workshop, update: Update) -> Closed:
@@ -53,7 +65,7 @@ def _by_the_daemon(opened: Workshop, update: Update) -> Closed:
 
     Raises:
         LockedError: the home is held, but not by a daemon that could be asked.
-        StateError: the daemon ended, or had nothing to learn.
+        StateError: the daemon ended, was told to pause, or had nothing to learn.
     """
     from laimark_sidecar.pipeline import control
     from laimark_sidecar.pipeline.folder import cycles
@@ -64,14 +76,19 @@ def _by_the_daemon(opened: Workshop, update: Update) -> Closed:
     before = {cycle.id for cycle in cycles(home.cycles) if cycle.closed()}
     control.request_training(home)
     while True:
+        # Before the cycles: the daemon drops the request only after it has closed the cycle.
+        pending = control.training_requested(home)
         for cycle in cycles(home.cycles):
             closed = cycle.closed()
             if closed and cycle.id not in before:
                 return closed
         activity = control.told(home)
         if activity is None:
-            raise StateError("the daemon has ended", hint="its request is kept: laimark-sidecar run")
-        if not control.training_requested(home):
+            raise StateError(
+                "the daemon has ended before the cycle did", hint="its request is kept: laimark-sidecar run"
+            )
+        if not pending:
             raise StateError("the daemon found nothing to learn", hint="see: laimark-sidecar buffer stats")
+        _require_learning(opened)
         update(activity.reason, activity.share)
         time.sleep(POLL_S)

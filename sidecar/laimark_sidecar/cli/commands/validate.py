@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from laimark_sidecar.cli.opening import workshop
+from laimark_sidecar.cli.opening import version_named, workshop
 from laimark_sidecar.cli.output import emit, json_option
 from laimark_sidecar.cli.progress import progress
 
@@ -18,7 +18,7 @@ def command(name: str, as_json: bool) -> None:
     from laimark_sidecar.pipeline.revalidate import revalidate
 
     opened = workshop()
-    version = opened.registry.resolve(name)
+    version = version_named(opened, name)
     with progress(f"validating {version.name}") as update:
         verdict = revalidate(opened, version, report=update)
     lines = [f"{version.name}: {'accepted' if verdict.accepted else 'rejected'}"]
