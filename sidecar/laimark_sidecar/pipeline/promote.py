@@ -19,6 +19,8 @@ from laimark_sidecar.logs import action
 from laimark_sidecar.pipeline.base import require_same
 from laimark_sidecar.pipeline.postcondition import verify
 from laimark_sidecar.pipeline.workshop import Workshop
+from laimark_sidecar.registry import reflog
+from laimark_sidecar.registry import refs as refs_file
 from laimark_sidecar.registry.intent import Intent
 from laimark_sidecar.registry.version import Version
 from laimark_sidecar.runners.runner import Runner
@@ -174,8 +176,15 @@ def _repair(workshop: Workshop, runner: Runner) -> str:
         return ""
     moved = workshop.registry.refs().get(LATEST, "") == intent.target
     _synchronise(workshop, runner)
+    _complete_reflog(workshop)
     workshop.registry.intent.done()
     return f"{intent.kind} of {intent.target or 'base'}: {'completed' if moved else 'undone'}"
+
+
+def _complete_reflog(workshop: Workshop) -> None:
+    registry = workshop.registry
+    with registry.locked():
+        reflog.catch_up(registry.reflog_path, refs_file.read(registry.refs_path, registry.reflog_path).last)
 
 
 def synchronise(workshop: Workshop, runner: Runner) -> None:

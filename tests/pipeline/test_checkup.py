@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from tests.support.homes import only_version, opened, reconfigure, served
+
+from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline.checkup import checkup
+from laimark_sidecar.pipeline.folder import cycles
+from laimark_sidecar.pipeline.promote import LATEST
+
+
+def places(home: Home) -> list[str]:
+    return [problem.where for problem in checkup(opened(home)) if problem.severity == "error"]
+
+
+def test_sound_home_has_no_problem_and_a_runner_that_is_off_is_none(trained_home: Home) -> None:
+    assert checkup(opened(trained_home)) == ()
+
+
+def test_flipped_bit_in_an_object_is_found(trained_home: Home) -> None:
+    workshop = opened(trained_home)
+    digest = only_version(workshop).objects["adapter.gguf"]
+    path = workshop.registry.objects.path(digest)
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
+    assert digest in places(trained_home)
+
+
+def test_damaged_buffer_is_found_and_the_rest_is_looked_at_still(trained_home: Home) -> None:
+    (cycle,) = cycles(trained_home.cycles)
+    (cycle.root / "verdict.json").write_bytes(b"{")
+    for file in trained_home.root.glob("replay.db*"):
+        file.unlink()
+    trained_home.replay.write_bytes(b"not a database at all" * 100)
+    assert places(trained_home) == ["replay buffer", f"cycle {cycle.id}"]
+
+
+def test_runner_that_serves_something_else_under_our_name_is_found(trained_home: Home) -> None:
+    workshop = opened(trained_home)
+    version = only_version(workshop)
+    with served(workshop):
+        assert places(trained_home) == []
+        workshop.runner().point("me:latest", version.name)
+        assert places(trained_home) == ["me:latest"]
+        workshop.registry.set_refs({LATEST: version.name}, reason="test")
+        assert places(trained_home) == []
+
+
+def test_runner_on_another_base_is_found(trained_home: Home) -> None:
+    workshop = opened(trained_home)
+    with served(workshop):
+        other = trained_home.root / "other.gguf"
+        other.write_bytes(workshop.base.gguf.read_bytes() + b"\0" * 32)
+        reconfigure(trained_home, "base", gguf=str(other))
+        assert places(trained_home) == ["runner"]

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import os
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+from tests.support.homes import opened, reconfigure, served
+
+from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline import diagnosis as module
+from laimark_sidecar.pipeline.diagnosis import Finding, diagnose
+
+
+def errors(home: Home) -> list[Finding]:
+    return [finding for finding in diagnose(home) if finding.state == "error"]
+
+
+def test_ready_machine_has_no_error_and_every_warning_says_what_to_do(trained_home: Home) -> None:
+    with served(opened(trained_home)):
+        found = diagnose(trained_home)
+    assert [finding for finding in found if finding.state == "error"] == []
+    assert all(finding.fix for finding in found if finding.state == "warning")
+    assert any("me:latest" in finding.what for finding in found)
+
+
+def test_home_that_is_not_set_up_and_one_with_a_bad_setting_are_found(
+    ready_home: Home, tmp_path: Path
+) -> None:
+    (missing,) = errors(Home(root=tmp_path / "not" / "yet"))
+    assert missing.fix == "laimark-sidecar init"
+    reconfigure(ready_home, "base", gguf="/nonexistent.gguf")
+    (bad,) = errors(ready_home)
+    assert "base.gguf" in bad.what
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_home_that_others_may_read_is_found(ready_home: Home) -> None:
+    ready_home.root.chmod(0o755)
+    (open_home,) = errors(ready_home)
+    assert open_home.fix.startswith("chmod 700")
+
+
+def test_missing_package_names_the_extra_and_a_full_disk_is_told(
+    ready_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10, 9, 1))
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    found = diagnose(ready_home)
+    assert any("laimark-sidecar[train]" in finding.fix for finding in found)
+    assert any("free some space" in finding.fix for finding in found)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import os
+
+from tests.support.homes import CONVERSATIONS, only_version, opened, served
+
+from laimark_sidecar.clock import SystemClock
+from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline import control
+from laimark_sidecar.pipeline.overview import overview
+from laimark_sidecar.pipeline.promote import promote
+
+
+def test_home_before_its_first_cycle(ready_home: Home) -> None:
+    found = overview(opened(ready_home))
+    assert (found.latest, found.previous, found.last_cycle, found.awaiting, found.cycles) == (
+        "",
+        "",
+        "",
+        "",
+        0,
+    )
+    assert found.items == CONVERSATIONS
+    assert found.new_items + found.heldout == CONVERSATIONS
+    assert not found.runner_reachable
+    assert "laimark-sidecar serve" in found.runner
+    assert found.daemon.startswith("not running")
+    assert (found.recording, found.paused) == (True, False)
+
+
+def test_version_waits_until_it_is_promoted(trained_home: Home) -> None:
+    workshop = opened(trained_home)
+    version = only_version(workshop)
+    assert overview(workshop).awaiting == version.name
+    with served(workshop):
+        promote(workshop, version)
+        found = overview(workshop)
+    assert (found.latest_name, found.latest, found.awaiting) == ("me:latest", version.name, "")
+    assert found.runner_reachable
+    assert "awaiting-review" in found.last_cycle
+
+
+def test_what_the_daemon_does_is_shown(ready_home: Home) -> None:
+    activity = control.Activity(
+        pid=os.getpid(), state="training", reason="training", share=0.5, updated_s=SystemClock().now_s()
+    )
+    control.tell(ready_home, activity)
+    control.pause(ready_home)
+    found = overview(opened(ready_home))
+    assert found.daemon == f"pid {os.getpid()}, training: training 50%"
+    assert found.paused
