@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -20,11 +21,8 @@ QUESTION = "Complete the code:\n```python\ndef amber_basalt(cedar):\n    basalt 
 STOP_S = 5.0
 
 
-def stop(process: object) -> float:
+def stop(process: subprocess.Popen[bytes]) -> float:
     """Send SIGTERM and return how long the process took to end well."""
-    import subprocess
-
-    assert isinstance(process, subprocess.Popen)
     begun = time.monotonic()
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0
@@ -37,13 +35,14 @@ def test_daemon_learns_promotes_obeys_and_goes_on_where_it_was_stopped(
     ready_home: Home, tmp_path: Path
 ) -> None:
     reconfigure(ready_home, "promotion", mode="auto")
+    reconfigure(ready_home, "training", steps=12)
     control.pause(ready_home)
     workshop = opened(ready_home)
     log = tmp_path / "run.log"
 
     def says(text: str) -> bool:
         activity = control.told(ready_home)
-        return activity is not None and text in activity.reason
+        return activity is not None and activity.reason == text
 
     with runner(ready_home, workshop.config.runner.port):
         with started(command(ready_home, "run"), log) as daemon:
@@ -110,8 +109,7 @@ def test_base_that_changed_under_the_sidecar_is_refused_by_name_and_its_cycle_ab
         assert version.base.sha256[:12] in found.stderr
         assert changed.base.identity.sha256[:12] in found.stderr
         trained = run_command(trained_home, "train", "--now")
-        assert "abandoned" in trained.stdout
-        assert "base model changed" in trained.stdout
+        assert "abandoned: the base model changed" in trained.stdout + trained.stderr
     closed = cycle.closed()
     assert closed is not None
     assert closed.ending == "abandoned"
