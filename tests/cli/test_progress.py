@@ -80,3 +80,23 @@ def test_stderr_is_where_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_durations_are_short(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_the_time_left_is_that_of_the_activity_at_hand() -> None:
+    stream, clock = io.StringIO(), HandClock()
+    with progress("demo", stream=stream, clock=clock, every_s=5) as update:
+        update("slow", 0.0)
+        clock.time_s += 1000
+        update("slow", 1.0)
+        update("quick", 0.0)
+        clock.time_s += 10
+        update("quick", 0.5)
+        clock.time_s += 10
+        update("quick", 1.0)
+    assert stream.getvalue().splitlines() == [
+        "demo:   0% slow (0s)",
+        "demo: 100% slow (16m40s)",
+        "demo:   0% quick (16m40s)",
+        "demo:  50% quick (16m50s, about 10s left)",
+        "demo: 100% quick (17m00s)",
+    ]

@@ -12,8 +12,8 @@ from laimark_sidecar.cli.output import emit, json_option, table
 if TYPE_CHECKING:
     from laimark_sidecar.replay.item import Split
 
-SHOWN = 60
-"""Characters of a text in a list."""
+SHOWN = 48
+"""Characters of a text in a list: a whole row fits the width of a pipe."""
 
 
 @click.group()

@@ -1,0 +1,58 @@
+"""`laimark-sidecar convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.support.homes import only_version, opened
+
+from laimark_sidecar.cli import run
+from laimark_sidecar.paths import Home
+
+
+@pytest.fixture
+def adapter(trained_home: Home, tmp_path: Path) -> Path:
+    """A really trained adapter as a PEFT folder."""
+    registry = opened(trained_home).registry
+    return registry.checkout(only_version(opened(trained_home)), tmp_path / "adapter")
+
+
+def test_equal_input_gives_equal_bytes(
+    adapter: Path, demo_gguf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "adapter.gguf"
+    assert run(["convert", str(adapter), str(out), "--base", str(demo_gguf)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{out}: ")
+    assert f"rank 4, alpha 8, {out.stat().st_size} bytes" in said
+    assert out.read_bytes()[:4] == b"GGUF"
+    again = tmp_path / "again.gguf"
+    assert run(["convert", str(adapter), str(again), "--base", str(demo_gguf)]) == 0
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_scale_and_dtype_reach_the_file(adapter: Path, demo_gguf: Path, tmp_path: Path) -> None:
+    sizes = {}
+    for dtype in ("f32", "f16"):
+        out = tmp_path / f"{dtype}.gguf"
+        options = ["--base", str(demo_gguf), "--dtype", dtype, "--scale", "0.5"]
+        assert run(["convert", str(adapter), str(out), *options]) == 0
+        sizes[dtype] = out.stat().st_size
+    assert sizes["f16"] < 0.6 * sizes["f32"]
+
+
+def test_a_folder_that_is_no_adapter_is_refused_with_10(
+    demo_gguf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    out = tmp_path / "out.gguf"
+    assert run(["convert", str(tmp_path / "empty"), str(out), "--base", str(demo_gguf)]) == 10
+    assert f"error: {tmp_path / 'empty'}: " in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_missing_inputs_are_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["convert", str(tmp_path / "none"), "out.gguf", "--base", str(tmp_path)]) == 2
+    assert run(["convert", str(tmp_path), "out.gguf"]) == 2
+    assert "--base" in capsys.readouterr().err

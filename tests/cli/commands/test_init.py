@@ -1,0 +1,102 @@
+"""`laimark-sidecar init`: nothing is recorded that nobody agreed to."""
+
+from __future__ import annotations
+
+import io
+import stat
+from pathlib import Path
+
+import pytest
+
+from laimark_sidecar.cli import run
+from laimark_sidecar.config.load import load
+from laimark_sidecar.paths import Home
+
+
+def say(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+
+
+def test_yes_makes_an_owner_only_home_that_records(
+    fresh_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["init", "--yes"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"set up: {fresh_home.root}\nconversations: recorded in {fresh_home.journal}\n")
+    assert err == ""
+    assert stat.S_IMODE(fresh_home.root.stat().st_mode) == 0o700
+    assert stat.S_IMODE(fresh_home.runner_token.stat().st_mode) == 0o600
+    assert load(fresh_home.config).journal.record
+
+
+def test_a_folder_that_others_could_read_is_closed(fresh_home: Home) -> None:
+    fresh_home.root.mkdir(mode=0o755)
+    assert run(["init", "--yes"]) == 0
+    assert stat.S_IMODE(fresh_home.root.stat().st_mode) == 0o700
+
+
+def test_no_record_records_nothing(fresh_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "--no-record"]) == 0
+    assert "conversations: not recorded" in capsys.readouterr().out
+    assert not load(fresh_home.config).journal.record
+
+
+@pytest.mark.parametrize(("answer", "recorded"), [("y\n", True), ("\n", True), ("n\n", False)])
+def test_the_user_is_told_and_asked_before_anything_is_recorded(
+    fresh_home: Home,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    answer: str,
+    recorded: bool,
+) -> None:
+    say(monkeypatch, answer)
+    assert run(["init"]) == 0
+    out, err = capsys.readouterr()
+    assert "Record conversations?" in err
+    assert str(fresh_home.journal) in err
+    assert "Record" not in out
+    assert load(fresh_home.config).journal.record is recorded
+
+
+def test_silence_is_no_consent(
+    fresh_home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say(monkeypatch, "")
+    assert run(["init"]) == 2
+    assert "add --yes or --no-record" in capsys.readouterr().err
+    assert not fresh_home.config.exists()
+
+
+def test_a_second_time_changes_nothing_and_asks_nothing(
+    fresh_home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["init", "--no-record"]) == 0
+    before = fresh_home.config.read_bytes()
+    capsys.readouterr()
+    say(monkeypatch, "")
+    assert run(["init"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"already set up: {fresh_home.root}\nconversations: not recorded")
+    assert err == ""
+    assert fresh_home.config.read_bytes() == before
+
+
+def test_no_record_on_a_recording_home_is_not_passed_over(
+    fresh_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["init", "--yes"]) == 0
+    assert run(["init", "--no-record"]) == 3
+    err = capsys.readouterr().err
+    assert "journal.record is true" in err
+    assert "hint: set journal.record = false" in err
+
+
+def test_a_home_that_cannot_be_made_is_no_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LAIMARK_HOME", str(tmp_path / "file"))
+    assert run(["init", "--yes"]) == 5
+    err = capsys.readouterr().err
+    assert f"error: {tmp_path / 'file'} cannot be set up" in err
+    assert "Traceback" not in err

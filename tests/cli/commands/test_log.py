@@ -1,0 +1,41 @@
+"""`laimark-sidecar log`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from tests.support.homes import opened
+
+from laimark_sidecar.cli import run
+from laimark_sidecar.paths import Home
+from laimark_sidecar.registry.version import Version
+
+
+def test_needs_a_home(without_home: Callable[..., None]) -> None:
+    without_home("log")
+
+
+def test_nothing_moved_yet(filled_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["log"]) == 0
+    assert capsys.readouterr().out == "nothing has been promoted yet\n"
+
+
+def test_every_move_is_shown_newest_first_with_its_reason(
+    filled_home: Home, versions: tuple[Version, Version], capsys: pytest.CaptureFixture[str]
+) -> None:
+    newer, older = versions
+    registry = opened(filled_home).registry
+    registry.set_refs({"latest": older.name}, reason="cycle one")
+    registry.set_refs({"latest": newer.name, "prev": older.name}, reason="cycle two")
+    assert run(["log"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[1:4] for row in rows] == [
+        ["me:latest", older.name, newer.name],
+        ["me:prev", "base", older.name],
+        ["me:latest", "base", older.name],
+    ]
+    assert [" ".join(row[4:6]) for row in rows] == ["cycle two", "cycle two", "cycle one"]
+    assert run(["log", "--json"]) == 0
+    assert [entry["reason"] for entry in json.loads(capsys.readouterr().out)] == ["cycle two", "cycle one"]

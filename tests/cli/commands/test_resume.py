@@ -1,0 +1,25 @@
+"""`laimark-sidecar resume`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from laimark_sidecar.cli import run
+from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline import control
+
+
+def test_needs_a_home(without_home: Callable[..., None]) -> None:
+    without_home("resume")
+
+
+def test_resume_ends_a_pause_and_is_harmless_without_one(
+    filled_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["pause"]) == 0
+    assert run(["resume"]) == 0
+    assert not control.paused(filled_home)
+    assert run(["resume"]) == 0
+    assert capsys.readouterr().out.endswith("learning again\n")

@@ -1,0 +1,61 @@
+"""`laimark-sidecar status`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from tests.support.homes import IDIOM, only_version, opened, served
+
+from laimark_sidecar.cli import run
+from laimark_sidecar.paths import Home
+
+
+def test_needs_a_home(without_home: Callable[..., None]) -> None:
+    without_home("status")
+
+
+def test_a_home_at_rest(filled_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["status"]) == 0
+    out, err = capsys.readouterr()
+    assert f"home      {filled_home.root}\n" in out
+    assert "serving   me:latest -> base   (before: base)\n" in out
+    assert "runner    not reachable" in out
+    assert "daemon    not running" in out
+    assert "buffer    6 items" in out
+    assert "cycles    0 ended; last: none" in out
+    assert IDIOM not in out + err
+
+
+def test_json_has_the_same_for_scripts(filled_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["status", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["items"], found["runner_reachable"], found["latest"]) == (6, False, "")
+    assert found["new_items"] + found["heldout"] == 6
+
+
+def test_what_waits_for_the_user_is_named_with_its_command(
+    trained_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = only_version(opened(trained_home)).name
+    assert run(["status"]) == 0
+    assert f"laimark-sidecar promote {name}" in capsys.readouterr().out
+
+
+def test_a_running_runner_is_seen(filled_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    with served(opened(filled_home)) as url:
+        assert run(["status"]) == 0
+    out = capsys.readouterr().out
+    assert f"runner    embedded at {url}, idle" in out
+
+
+def test_debug_logs_and_results_never_mix_and_never_hold_a_prompt(
+    filled_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["--verbose", "--log-format", "json", "status", "--json"]) == 0
+    out, err = capsys.readouterr()
+    json.loads(out)
+    assert all(json.loads(line)["action"] for line in err.splitlines())
+    assert IDIOM not in err
+    assert "Complete the code" not in err
