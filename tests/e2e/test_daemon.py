@@ -29,6 +29,12 @@ def stop(process: subprocess.Popen[bytes]) -> float:
     return time.monotonic() - begun
 
 
+def said(home: Home, text: str) -> bool:
+    """Whether the daemon says that it is at this now; `text` ends or is its reason."""
+    activity = control.told(home)
+    return activity is not None and (activity.reason == text or f"{text}," in activity.reason)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_daemon_learns_promotes_obeys_and_goes_on_where_it_was_stopped(
@@ -40,19 +46,15 @@ def test_daemon_learns_promotes_obeys_and_goes_on_where_it_was_stopped(
     workshop = opened(ready_home)
     log = tmp_path / "run.log"
 
-    def says(text: str) -> bool:
-        activity = control.told(ready_home)
-        return activity is not None and activity.reason == text
-
     with runner(ready_home, workshop.config.runner.port):
         with started(command(ready_home, "run"), log) as daemon:
-            wait_until(lambda: says("paused"), "the daemon says that it is paused", log=log)
+            wait_until(lambda: said(ready_home, "paused"), "the daemon says that it is paused", log=log)
             second = run_command(ready_home, "run")
             assert second.returncode == 6
             assert f"laimark-sidecar run (pid {daemon.pid})" in second.stderr
             assert cycles(ready_home.cycles) == ()
             run_command(ready_home, "resume")
-            wait_until(lambda: says("training"), "a cycle trains", log=log)
+            wait_until(lambda: said(ready_home, "training"), "a cycle trains", log=log)
             assert stop(daemon) < STOP_S
         assert control.told(ready_home) is None
         (cycle,) = cycles(ready_home.cycles)
@@ -71,6 +73,20 @@ def test_daemon_learns_promotes_obeys_and_goes_on_where_it_was_stopped(
         assert checkup(workshop) == ()
         assert run_command(ready_home, "rollback").returncode == 0
         assert answer(workshop, "me:latest", QUESTION) == before
+    assert "Traceback" not in log.read_text(encoding="utf-8")
+
+
+def test_hanging_runner_counts_as_busy_and_keeps_nobody_from_stopping(
+    ready_home: Home, tmp_path: Path
+) -> None:
+    port = opened(ready_home).config.runner.port
+    log = tmp_path / "run.log"
+    with runner(ready_home, port) as serving, started(command(ready_home, "run"), log) as daemon:
+        serving.send_signal(signal.SIGSTOP)
+        wait_until(lambda: said(ready_home, "cannot be reached"), "nobody answers", log=log)
+        assert stop(daemon) < STOP_S
+        serving.send_signal(signal.SIGCONT)
+        assert stop(serving) < STOP_S
     assert "Traceback" not in log.read_text(encoding="utf-8")
 
 

@@ -16,6 +16,7 @@ from laimark_sidecar.pipeline.folder import CycleFolder, cycles
 from laimark_sidecar.pipeline.promote import LATEST, PREV, rollback
 from laimark_sidecar.pipeline.select import NothingToLearnError, select
 from laimark_sidecar.pipeline.stopping import Yielded
+from laimark_sidecar.training.jobfile import read_examples
 
 
 def test_trained_cycle_leaves_a_version_a_verdict_and_no_text_of_the_user(trained_home: Home) -> None:
@@ -161,15 +162,9 @@ def test_cycle_whose_parent_the_user_left_is_abandoned(trained_home: Home) -> No
     version = only_version(workshop)
     workshop.registry.set_refs({LATEST: version.name}, reason="test")
     cycle = CycleFolder(root=trained_home.cycles / "29991231T000000")
-    with workshop.store() as store:
-        first = store.items(split="train", limit=1)
-        plan = replace(
-            cycles(trained_home.cycles)[0].plan(),  # type: ignore[type-var]  # the template has one
-            id=cycle.id,
-            parent=version.name,
-            new_ids=tuple(item.id for item in first),
-        )
-    cycle.write_plan(plan)
+    plan = cycles(trained_home.cycles)[0].plan()
+    assert plan is not None
+    cycle.write_plan(replace(plan, id=cycle.id, parent=version.name))
     workshop.registry.set_refs({LATEST: ""}, reason="rollback")
     closed = advance(workshop, cycle, report=silent, should_stop=never)
     assert closed.ending == "abandoned"
@@ -209,3 +204,21 @@ def test_folder_without_a_plan_is_cleared_away(ready_home: Home) -> None:
     (left / "examples.jsonl").write_text("the user's words")
     open_cycle(opened(ready_home))
     assert not left.exists()
+
+
+def test_item_that_is_forgotten_before_training_is_not_learned_after_all(ready_home: Home) -> None:
+    reconfigure(ready_home, "training", python="/nonexistent/python")
+    workshop = opened(ready_home)
+    cycle = open_cycle(workshop)
+    with workshop.store() as store:
+        plan = select(workshop, store, cycle)
+        forgotten = store.get(plan.new_ids[0])
+        assert forgotten is not None
+        (cycle.root / "prequential.json").write_bytes(b"{}")
+        store.remove([forgotten.id])
+    with pytest.raises(TrainingError):
+        advance(workshop, cycle, report=silent, should_stop=never)
+    left = {example.id for example in read_examples(cycle.examples)}
+    assert forgotten.id not in left
+    assert set(plan.new_ids[1:]) < left
+    assert forgotten.messages[0].content.encode()[:40] not in cycle.examples.read_bytes()

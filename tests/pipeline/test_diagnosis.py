@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from collections import namedtuple
@@ -9,7 +10,6 @@ import pytest
 from tests.support.homes import opened, reconfigure, served
 
 from laimark_sidecar.paths import Home
-from laimark_sidecar.pipeline import diagnosis as module
 from laimark_sidecar.pipeline.diagnosis import Finding, diagnose
 
 
@@ -47,7 +47,7 @@ def test_missing_package_names_the_extra_and_a_full_disk_is_told(
 ) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10, 9, 1))
-    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     found = diagnose(ready_home)
     assert any("laimark-sidecar[train]" in finding.fix for finding in found)
     assert any("free some space" in finding.fix for finding in found)

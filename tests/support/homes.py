@@ -201,13 +201,14 @@ def trained_template(ready: Path, root: Path) -> Path:
 
 
 def plan_with_result(home: Home, trained_root: Path) -> tuple[Workshop, CycleFolder]:
-    """Begin a cycle whose training is done already: the trained template's result, on this home's plan."""
+    """Begin a cycle whose training and scoring are done: the trained template's result, on this home's equal plan."""
     workshop = opened(home)
     cycle = open_cycle(workshop)
     with workshop.store() as store:
         select(workshop, store, cycle)
     (done,) = cycles(trained_root / "cycles")
-    shutil.copy(done.root / "prequential.json", cycle.root)
+    for name in ("prequential.json", "evidence-1.00.json"):
+        shutil.copy(done.root / name, cycle.root)
     shutil.copytree(done.result, cycle.result)
     return workshop, cycle
 

@@ -92,13 +92,11 @@ class Supervisor:
 
     def _repair(self) -> None:
         """Settle a move that a crash interrupted as soon as the runner is there, not only before the next cycle."""
-        try:
-            done = repair(self._workshop)
-        except RunnerError as error:
-            log.debug("%s", error, extra=action("pipeline.repair"))
-        else:
-            if done:
-                log.info("%s", done, extra=action("pipeline.repair"))
+        if self._workshop.registry.intent.current() is None or self._runner_activity() is None:
+            return
+        done = repair(self._workshop)
+        if done:
+            log.info("%s", done, extra=action("pipeline.repair"))
 
     def _decide(self, store: ReplayStore, *, training_now: bool = False) -> Decision:
         workshop = self._workshop

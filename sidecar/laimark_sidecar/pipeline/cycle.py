@@ -25,7 +25,7 @@ from laimark_sidecar.pipeline.folder import Closed, CycleFolder, Ending, Plan, c
 from laimark_sidecar.pipeline.judge import judged
 from laimark_sidecar.pipeline.prequential import score_before_training
 from laimark_sidecar.pipeline.promote import LATEST, promote
-from laimark_sidecar.pipeline.select import parent_now, select
+from laimark_sidecar.pipeline.select import drop_forgotten, parent_now, select
 from laimark_sidecar.pipeline.train import train
 from laimark_sidecar.pipeline.workshop import Report, ShouldStop, Workshop
 from laimark_sidecar.registry.version import Version
@@ -109,6 +109,7 @@ def _make(
 ) -> Version | str:
     """Return the version that the cycle makes, or why the gate refused it."""
     score_before_training(workshop, store, cycle, plan, report=report, should_stop=should_stop)
+    drop_forgotten(store, cycle, plan)
     train(cycle, workshop.config, report=report, should_stop=should_stop)
     judgement = judged(workshop, store, cycle, plan, report=report, should_stop=should_stop)
     if not judgement.verdict.accepted:

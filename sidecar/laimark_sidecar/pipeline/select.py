@@ -15,7 +15,7 @@ from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.store import ReplayStore
 from laimark_sidecar.training.job import Example, TrainJob
-from laimark_sidecar.training.jobfile import write_examples, write_job
+from laimark_sidecar.training.jobfile import read_examples, write_examples, write_job
 
 MAX_NEW = 512
 """New items a cycle takes at most; the rest waits for the next one."""
@@ -103,6 +103,14 @@ def _example(lesson: Lesson) -> Example:
         spans=lesson.spans,
         weight=lesson.weight,
     )
+
+
+def drop_forgotten(store: ReplayStore, cycle: CycleFolder, plan: Plan) -> None:
+    """Take out of the worker's examples what the buffer no longer holds: forgotten means not learned any more."""
+    gone = {item_id for item_id in plan.sample_ids if store.get(item_id) is None}
+    if gone and not cycle.result.exists():
+        examples = read_examples(cycle.examples)
+        write_examples(cycle.examples, [example for example in examples if example.id not in gone])
 
 
 def parent_now(workshop: Workshop) -> str:
