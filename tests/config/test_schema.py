@@ -47,7 +47,7 @@ def test_the_alarm_must_not_lie_above_the_stop() -> None:
         Config(gate=Gate(kl_alarm=0.9))
 
 
-@pytest.mark.parametrize("name", ["", "me:latest", "a b", "-x", "ä"])
+@pytest.mark.parametrize("name", ["", "me:latest", "a b", "-x", "ä", "Me", "a..b", "a" * 41])
 def test_the_prefix_of_served_names_is_plain(name: str) -> None:
     with pytest.raises(ConfigError, match=r"promotion\.name"):
         Config(promotion=Promotion(name=name))

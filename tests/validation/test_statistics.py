@@ -126,3 +126,7 @@ def test_the_floor_holds_from_the_second_promotion_on() -> None:
 def test_promotions_count_from_one() -> None:
     with pytest.raises(ValueError, match="not 0"):
         level(0)
+
+
+def test_a_level_that_the_user_chose_below_the_floor_is_kept() -> None:
+    assert level(1, alpha=0.005) == level(9, alpha=0.005) == 0.005

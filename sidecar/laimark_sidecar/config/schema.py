@@ -9,6 +9,9 @@ from typing import Any, Literal
 from laimark_sidecar.config.keys import Key, key, keys_of
 from laimark_sidecar.errors import ConfigError
 
+# The registry's alphabet (registry/names.py): a name that it refuses would be found out only after hours of training.
+_SERVED_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
+
 
 class Section:
     """Checks every value where a section is made, so that a section in hand is a valid one."""
@@ -104,7 +107,7 @@ class Training(Section):
     )
     core_weight: float = key(1.0, "Weight of staying with the base's own answers (core replay).", least=0)
     user_weight: float = key(1.0, "Weight of earlier lessons (user replay).", least=0)
-    lambda_core: float = key(1.0, "Strength of the penalty for leaving the base, in nats.", least=0)
+    lambda_core: float = key(1.0, "Strength of the penalty for leaving the base, in nats, at first; from there it follows the measured distance.", least=0)
     lambda_user: float = key(
         0.1,
         "Strength of the penalty for leaving the last version, as a share of the task's gradient.",
@@ -141,7 +144,7 @@ class Schedule(Section):
 
     idle_s: float = key(60.0, "Seconds without a request before training may start.", least=0)
     min_new: int = key(16, "New examples before a cycle is worth it.", least=1)
-    min_interval_s: float = key(600.0, "Seconds between the starts of two cycles.", least=0)
+    min_interval_s: float = key(600.0, "Seconds from the end of a cycle to the start of the next.", least=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,10 +180,10 @@ class Config:
             raise ConfigError(
                 f"gate.kl_alarm is {self.gate.kl_alarm:g}, above gate.kl_stop ({self.gate.kl_stop:g})"
             )
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.promotion.name):
+        if not _SERVED_NAME.fullmatch(self.promotion.name) or ".." in self.promotion.name:
             raise ConfigError(
-                f"promotion.name is {self.promotion.name!r}, expected letters, digits, '.', '_' and '-': "
-                "it becomes the first half of served names"
+                f"promotion.name is {self.promotion.name!r}, expected at most 40 of a-z 0-9 '.' '_' '-', no capitals "
+                "and no '..': it becomes the first half of served names"
             )
 
 

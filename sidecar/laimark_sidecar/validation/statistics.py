@@ -93,11 +93,11 @@ def level(k: int, *, alpha: float = 0.05, floor: float = 0.01) -> float:
     Args:
         k: counts accepted promotions from 1.
         alpha: what all levels add up to at `floor=0`.
-        floor: the lowest level; 0 for the strict sequence.
+        floor: the lowest level, where `alpha` is not lower still; 0 for the strict sequence.
     """
     if k < 1:
         raise ValueError(f"promotions count from 1, not {k}")
-    return max(floor, alpha * 6 / (math.pi**2 * k**2))
+    return max(min(floor, alpha), alpha * 6 / (math.pi**2 * k**2))
 
 
 def _bootstrap(differences: Sequence[float], *, alpha: float, seed: int, draws: int) -> Estimate:
