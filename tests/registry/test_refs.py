@@ -110,3 +110,27 @@ def test_refs_of_a_newer_format_are_refused(path: Path, log_path: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))
     with pytest.raises(StateError, match="format 99"):
         refs.read(path, log_path)
+
+
+def test_a_rebuild_keeps_the_move_that_only_the_refs_know(path: Path, log_path: Path) -> None:
+    move(path, log_path, {"latest": "me:a"})
+    behind = log_path.read_bytes()
+    move(path, log_path, {"latest": "me:b"})
+    log_path.write_bytes(behind)  # the state that a kill between the two writes leaves
+    assert refs.rebuild(path, log_path).refs["latest"] == "me:b"
+    assert [entry.seq for entry in reflog.read(log_path).entries] == [1, 2]
+
+
+def test_a_rebuild_takes_hand_edited_refs_back(path: Path, log_path: Path) -> None:
+    move(path, log_path, {"latest": "me:a"})
+    path.write_bytes(path.read_bytes().replace(b'"latest": "me:a"', b'"latest": ""'))
+    assert refs.rebuild(path, log_path).refs["latest"] == "me:a"
+
+
+def test_refs_of_a_newer_program_are_not_rebuilt(path: Path, log_path: Path) -> None:
+    move(path, log_path, {"latest": "me:a"})
+    newer = json.dumps({**json.loads(path.read_text()), "format": 99})
+    path.write_text(newer)
+    with pytest.raises(StateError, match="format 99"):
+        refs.rebuild(path, log_path)
+    assert path.read_text() == newer

@@ -91,9 +91,12 @@ def write(
 def rebuild(path: Path, reflog_path: Path) -> RefsFile:
     """Write `refs.json` anew from the reflog, for the day it is lost or damaged; the caller holds the lock.
 
+    A newest move that only `refs.json` knows goes into the reflog first: it was committed.
+
     Raises:
-        StateError: the reflog is damaged too, so it proves nothing.
+        StateError: the reflog is damaged too, so it proves nothing, or a newer program wrote the refs.
     """
+    _write_late_entry(path, reflog_path)
     found = reflog.read(reflog_path)
     if found.breaks:
         raise StateError(
@@ -105,3 +108,16 @@ def rebuild(path: Path, reflog_path: Path) -> RefsFile:
     )
     files.write_atomic(path, documents.encode(rebuilt))
     return rebuilt
+
+
+def _write_late_entry(path: Path, reflog_path: Path) -> None:
+    try:
+        current = read(path, reflog_path)
+    except StateError as error:
+        if "upgrade" in error.hint:
+            raise
+        return
+    entries = reflog.read(reflog_path).entries
+    follows = current.last is not None and current.last.previous == (entries[-1].hash if entries else "")
+    if follows and current.last is not None and current.last.hash == reflog.digest(current.last):
+        reflog.catch_up(reflog_path, current.last)
