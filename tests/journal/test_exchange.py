@@ -70,3 +70,18 @@ def test_an_unknown_role_is_refused(make: Callable[..., Exchange]) -> None:
 def test_a_time_that_is_no_date_is_refused(make: Callable[..., Exchange], time_s: bytes) -> None:
     with pytest.raises(DataError, match="time_s"):
         decode(encode(make(1)).replace(b'"time_s":1001.0', b'"time_s":' + time_s))
+
+
+def test_unknown_fields_are_refused_at_every_depth(make: Callable[..., Exchange]) -> None:
+    line = encode(make(1))
+    with pytest.raises(DataError, match="1 unknown fields, for example 'tools'"):
+        decode(line.replace(b'{"type"', b'{"tools":[],"type"', 1))
+    with pytest.raises(DataError, match="unknown fields, for example 'images'"):
+        decode(line.replace(b'{"role"', b'{"images":[],"role"', 1))
+
+
+def test_a_refused_value_is_not_repeated(make: Callable[..., Exchange]) -> None:
+    line = encode(make(1)).replace(b'"role":"user"', b'"role":"my - at `$ secret"', 1)
+    with pytest.raises(DataError, match=r"Invalid enum value - at `\$.messages\[0\].role`$") as caught:
+        decode(line)
+    assert "secret" not in str(caught.value)

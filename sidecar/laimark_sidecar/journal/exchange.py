@@ -7,8 +7,8 @@ that is half understood would be half learned.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 import msgspec
 
@@ -113,15 +113,32 @@ def decode(line: bytes) -> Exchange | Feedback:
             raise DataError(
                 f"journal line has unknown type {header.type[:40]!r}, expected 'exchange' or 'feedback'"
             )
-        record: Exchange | Feedback = msgspec.convert(_fields(line), type=kind, strict=True)
+        content = _content(line)
+        record: Exchange | Feedback = msgspec.convert(content, type=kind, strict=True)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(f"journal line is malformed: {error}") from error
+        raise DataError(f"journal line is malformed: {_reason(error)}") from error
+    _refuse_unknown(content, kind, record)
     if not 0 <= record.time_s < _END_OF_TIME_S:
         raise DataError(f"journal line has time_s {record.time_s}, expected seconds since 1970")
     return record
 
 
-def _fields(line: bytes) -> dict[str, object]:
-    fields: dict[str, object] = msgspec.json.decode(line)
-    del fields["type"]
-    return fields
+def _content(line: bytes) -> dict[str, Any]:
+    content: dict[str, Any] = msgspec.json.decode(line)
+    del content["type"]
+    return content
+
+
+def _reason(error: Exception) -> str:
+    """Return what msgspec says, without a refused role or the like: it quotes the value, which may be prompt text."""
+    said, at, place = str(error).rpartition(" - at `$")
+    return f"Invalid enum value{at}{place}" if said.startswith("Invalid enum value") else str(error)
+
+
+def _refuse_unknown(content: dict[str, Any], kind: type, record: Exchange | Feedback) -> None:
+    unknown = content.keys() - {known.name for known in fields(kind)}
+    if isinstance(record, Exchange):
+        known = {one.name for one in fields(Message)}
+        unknown = unknown.union(*(message.keys() - known for message in content["messages"]))
+    if unknown:
+        raise DataError(f"journal line has {len(unknown)} unknown fields, for example {min(unknown)[:40]!r}")
