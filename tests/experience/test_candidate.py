@@ -75,3 +75,13 @@ def test_the_share_of_conversations_is_held_out() -> None:
     assert 500 <= sides.count("heldout") <= 700
     assert split_of(talk("u: q"), 0.0) == "train"
     assert split_of(talk("u: q"), 1.0) == "heldout"
+
+
+def test_a_new_date_in_the_system_prompt_moves_no_conversation_to_the_other_side() -> None:
+    asked = [Message(role="user", content=f"question {number}") for number in range(40)]
+    sides = {
+        day: [split_of((Message(role="system", content=f"It is {day}."), one), 0.5) for one in asked]
+        for day in ("Monday", "Tuesday")
+    }
+    assert sides["Monday"] == sides["Tuesday"] == [split_of((one,), 0.5) for one in asked]
+    assert {"train", "heldout"} == set(sides["Monday"])

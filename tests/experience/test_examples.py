@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.experience.conftest import Memory, exchange, feedback, learn, talk
 
@@ -227,3 +229,10 @@ def test_an_edited_answer_that_is_accepted_counts_as_edited() -> None:
     accepted = exchange(ASK, "a: The capital is Bern, of course.", "u: That is right.", time_s=1001.0)
     item = only(asked, accepted)
     assert (item.signal, item.target) == ("edit", "The capital is Bern, of course.")
+
+
+def test_feedback_on_a_bare_completion_teaches_nothing() -> None:
+    asked = replace(exchange("u: def add(", answer="a, b)"), options={"endpoint": "completions"})
+    assert learn(asked).answered == ()
+    told = lessons_from_feedback(feedback(asked, "accept"), Memory(exchanges=[asked]), heldout_share=0.0)
+    assert (told.items, [dropped.reason for dropped in told.dropped]) == ((), ["background"])

@@ -43,5 +43,5 @@ def test_what_clients_change_on_the_way_does_not_count() -> None:
 
 
 def test_the_root_is_the_first_request_with_its_system_prompt() -> None:
-    assert root_prompt(talk("s: be brief", "u: a", "a: x", "u: b")) == talk("s: be brief", "u: a")
+    assert root_prompt(talk("s: be brief", "u: a", "a: x", "u: b")) == talk("u: a")
     assert root_prompt(talk("s: only")) == talk("s: only")

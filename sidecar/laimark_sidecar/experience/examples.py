@@ -38,7 +38,7 @@ def lessons(exchange: Exchange, answers: Answers, *, heldout_share: float) -> Le
         answers: everything before it, at least of the same conversation (see `batch.experience_of`).
         heldout_share: fraction of conversations, by hash of their root prompt, that are never trained on.
     """
-    if is_background(exchange.messages):
+    if _is_nobodys(exchange):
         return Lessons(dropped=(Dropped(reason="background", exchange_id=exchange.id),))
     found = list(_candidates(exchange, steps(exchange, answers)))
     items, dropped = admitted(found, exchange, heldout_share)
@@ -53,12 +53,17 @@ def lessons_from_feedback(feedback: Feedback, answers: Answers, *, heldout_share
         return Lessons(dropped=(Dropped(reason="unknown exchange", exchange_id=feedback.exchange_id),))
     if feedback.kind == "reject":
         found.append(Dropped(reason="rejected", exchange_id=exchange.id))
-    elif is_background(exchange.messages):
+    elif _is_nobodys(exchange):
         found.append(Dropped(reason="background", exchange_id=exchange.id))
     else:
         found.append(_from_feedback(feedback, exchange))
     items, dropped = admitted(found, exchange, heldout_share)
     return Lessons(items=items, dropped=dropped)
+
+
+def _is_nobodys(exchange: Exchange) -> bool:
+    """Whether it is no turn of a conversation: a client's own request, or a bare text to be continued."""
+    return exchange.options.get("endpoint") == "completions" or is_background(exchange.messages)
 
 
 def _from_feedback(feedback: Feedback, exchange: Exchange) -> Candidate | Dropped:

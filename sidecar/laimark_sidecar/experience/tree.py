@@ -54,8 +54,10 @@ def prefix(messages: Sequence[Message]) -> str:
 
 
 def root_prompt(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """Return the messages up to the first of the user: the same for every branch of a conversation."""
-    for index, message in enumerate(messages):
-        if message.role == "user":
-            return tuple(messages[: index + 1])
-    return tuple(messages)
+    """Return the user's first message, all messages where there is none: the same for every branch of a conversation.
+
+    System prompts do not count: clients write the date into them, which between two turns of one conversation would
+    move the same lesson from the side that judges to the side that is learned.
+    """
+    asked = next((message for message in messages if message.role == "user"), None)
+    return tuple(messages) if asked is None else (asked,)
