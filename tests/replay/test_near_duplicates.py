@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from tests.replay.examples import make_item, words
+from tests.replay.examples import HandClock, make_item, words
 
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.replay.item import Signal, Split
@@ -66,3 +67,9 @@ def test_the_history_before_the_request_does_not_count() -> None:
 
 def test_an_item_without_messages_has_a_signature() -> None:
     assert lesson_text(replace(make_item(1), messages=())).strip() == words(1)
+
+
+def test_the_user_decides_how_many_copies_are_kept(path: Path, clock: HandClock) -> None:
+    text = words(0, 120)
+    with ReplayStore.open(path, clock=clock, max_copies=1) as store:
+        assert ingest(store, *(f"{text} ending{number}" for number in range(3))) == (1, 2)

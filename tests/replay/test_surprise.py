@@ -22,3 +22,7 @@ def test_a_loss_that_is_not_finite_is_refused(field: str, value: float) -> None:
     losses = {"loss": 1.0, "loss_hint": 1.0, "loss_accepted": 1.0} | {field: value}
     with pytest.raises(DataError, match="item a has a loss of"):
         ItemLoss(id="a", **losses)
+
+
+def test_without_a_hint_nothing_is_known_about_surprise() -> None:
+    assert priority(1.0, ItemLoss(id="a", loss=3.0, loss_hint=None)) is None

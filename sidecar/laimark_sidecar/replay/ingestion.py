@@ -11,7 +11,7 @@ from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.body import encode_body
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.minhash import Signature
-from laimark_sidecar.replay.near_duplicates import MAX_COPIES, copies, lesson_signature
+from laimark_sidecar.replay.near_duplicates import copies, lesson_signature
 from laimark_sidecar.replay.retention import delete_items, random_key
 
 ANSWERS_PER_PLACE = 8
@@ -26,7 +26,7 @@ class IngestCounts:
     duplicate: int
     """Known or forgotten ids."""
     near_duplicate: int
-    """Left out, because three near-equal copies of no weaker signal are held already."""
+    """Left out, because enough near-equal copies of no weaker signal are held already."""
     evicted: int
     """Items, new or old, that made room."""
     stronger: int = 0
@@ -47,7 +47,7 @@ def add_answers(connection: sqlite3.Connection, answered: Iterable[Answered], *,
 
 
 def add_items(
-    connection: sqlite3.Connection, items: Sequence[Item], *, now_s: float, salt: str
+    connection: sqlite3.Connection, items: Sequence[Item], *, now_s: float, max_copies: int, salt: str
 ) -> IngestCounts:
     """Insert items; `evicted` counts the weaker near-copies that gave way.
 
@@ -63,7 +63,7 @@ def add_items(
             continue
         lesson = lesson_signature(item)
         held = copies(connection, lesson, item.split)
-        if len(held) >= MAX_COPIES:
+        if len(held) >= max_copies:
             if held[0].weight >= item.weight:
                 near_duplicate += 1
                 continue

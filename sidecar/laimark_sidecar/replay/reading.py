@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from laimark_sidecar.errors import DataError
@@ -103,6 +104,14 @@ def new_items(
         (newest_s, per_source, json.dumps(trusted), limit),
     )
     return tuple(decode_body(body) for (body,) in rows)
+
+
+def forgotten(connection: sqlite3.Connection, ids: Collection[str]) -> frozenset[str]:
+    """Return those of `ids` that have a tombstone."""
+    rows = connection.execute(
+        "SELECT id FROM tombstones WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)
+    )
+    return frozenset(item_id for (item_id,) in rows)
 
 
 def _answered(row: tuple[str, str, str, str, float]) -> Answered:

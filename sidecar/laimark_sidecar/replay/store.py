@@ -27,6 +27,7 @@ from laimark_sidecar.replay.failures import explained
 from laimark_sidecar.replay.ingestion import IngestCounts
 from laimark_sidecar.replay.item import Item, Signal, Split
 from laimark_sidecar.replay.migrations import migrate
+from laimark_sidecar.replay.near_duplicates import MAX_COPIES
 from laimark_sidecar.replay.sampling import Drawn
 from laimark_sidecar.replay.stats import BufferStats
 from laimark_sidecar.replay.surprise import ItemLoss, priority
@@ -39,12 +40,20 @@ class ReplayStore:
     """Use `ReplayStore.open`; close it, or use it as a context manager."""
 
     def __init__(
-        self, connection: sqlite3.Connection, path: Path, *, clock: Clock, capacity: int, salt: str
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        *,
+        clock: Clock,
+        capacity: int,
+        max_copies: int,
+        salt: str,
     ) -> None:
         self._connection = connection
         self._path = path
         self._clock = clock
         self._capacity = capacity
+        self._max_copies = max_copies
         self._salt = salt
         self._lock = threading.RLock()
 
@@ -56,6 +65,7 @@ class ReplayStore:
         clock: Clock,
         capacity: int = 4096,
         max_bytes: int | None = None,
+        max_copies: int = MAX_COPIES,
         salt: str = _SALT,
     ) -> Self:
         """Open the buffer, creating it (owner-only) or upgrading its schema as needed.
@@ -65,6 +75,7 @@ class ReplayStore:
             clock: tells when items arrive, for the quarantine.
             capacity: items held at most, 15% of them held out; a smaller one takes effect with the next `ingest`.
             max_bytes: limit of the file's size; beyond it a write fails as on a full disk.
+            max_copies: near-equal copies of a lesson held at most.
             salt: seeds the random keys that decide what stays; change it and new items get other fates.
 
         Raises:
@@ -81,7 +92,9 @@ class ReplayStore:
             except BaseException:
                 connection.close()
                 raise
-        return cls(connection, path, clock=clock, capacity=capacity, salt=salt)
+        return cls(
+            connection, path, clock=clock, capacity=capacity, max_copies=max_copies, salt=salt
+        )
 
     def close(self) -> None:
         """Close the connection; what was committed is safe whether or not this is called."""
@@ -106,8 +119,8 @@ class ReplayStore:
     ) -> IngestCounts:
         """Store a batch together with the source's new cursor: all or nothing, so every line counts exactly once.
 
-        A known id is ignored, unless its signal is stronger now; a forgotten one stays forgotten. A fourth
-        near-copy is left out, unless its signal is stronger than the weakest copy's, which then gives way. What
+        A known id is ignored, unless its signal is stronger now; a forgotten one stays forgotten. A near-copy
+        beyond `max_copies` is left out, unless its signal is stronger than the weakest copy's, which then gives way. What
         exceeds the capacity is evicted in the same transaction.
 
         Raises:
@@ -116,7 +129,9 @@ class ReplayStore:
         """
         with self._writing() as connection:
             ingestion.add_answers(connection, answered, capacity=self._capacity)
-            counts = ingestion.add_items(connection, items, now_s=self._clock.now_s(), salt=self._salt)
+            counts = ingestion.add_items(
+                connection, items, now_s=self._clock.now_s(), max_copies=self._max_copies, salt=self._salt
+            )
             evicted = retention.evict(connection, capacity=self._capacity)
             connection.execute(
                 "INSERT OR REPLACE INTO cursors (source, position) VALUES (?, ?)", (source, cursor)
@@ -187,6 +202,11 @@ class ReplayStore:
         with self._reading(snapshot=False) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return removed
+
+    def forgotten(self, ids: Collection[str]) -> frozenset[str]:
+        """Return those of `ids` that were removed for good; what was merely evicted is not among them."""
+        with self._reading() as connection:
+            return reading.forgotten(connection, ids)
 
     def stats(self) -> BufferStats:
         """Return counts of what is held, all as of one moment."""
@@ -271,7 +291,8 @@ def _record(connection: sqlite3.Connection, losses: ItemLoss) -> int:
     if row is None:
         return 0
     connection.execute(
-        "UPDATE items SET loss = ?, loss_accepted = coalesce(loss_accepted, ?), priority = ? WHERE id = ?",
+        """UPDATE items SET loss = ?, loss_accepted = coalesce(loss_accepted, ?), priority = coalesce(?, priority)
+        WHERE id = ?""",
         (losses.loss, losses.loss_accepted, priority(row[0], losses), losses.id),
     )
     return 1

@@ -19,8 +19,8 @@ class ItemLoss:
     id: str
     loss: float
     """l(y|x)."""
-    loss_hint: float
-    """l(y|x, hint): with the user's explanation in the prompt."""
+    loss_hint: float | None
+    """l(y|x, hint): with the user's explanation in the prompt; None where there is none, which leaves the priority."""
     loss_accepted: float | None = None
     """l(y|x) when an accepted adapter had just learned it; only the first one is kept, None for not yet."""
 
@@ -30,9 +30,9 @@ class ItemLoss:
                 raise DataError(f"item {self.id} has a loss of {loss}, expected a finite number of nats")
 
 
-def priority(weight: float, losses: ItemLoss) -> float:
-    """Return `w * max(0, l(y|x) - l(y|x, hint))` in nats per token.
+def priority(weight: float, losses: ItemLoss) -> float | None:
+    """Return `w * max(0, l(y|x) - l(y|x, hint))` in nats per token; None where there is no hint.
 
     Raw loss would keep typos and poison: they stay surprising however well they are explained.
     """
-    return weight * max(0.0, losses.loss - losses.loss_hint)
+    return None if losses.loss_hint is None else weight * max(0.0, losses.loss - losses.loss_hint)
