@@ -54,13 +54,26 @@ def rows(course: Course, version: Version | None, adapter_bytes: int) -> tuple[R
             gain=_interval(metrics, "core"),
         ),
         Row(what="core skills, KL to the base", base="0", tuned=_nats(metrics, "kl"), gain=""),
-        Row(what="size of the adapter", base="", tuned=f"{adapter_bytes / 1e6:.2f} MB", gain=""),
+        Row(
+            what="size of the adapter",
+            base="",
+            tuned=f"{adapter_bytes / 1e6:.2f} MB" if adapter_bytes else "-",
+            gain="",
+        ),
     )
 
 
 def picture(course: Course, path: Path) -> Path | None:
     """Draw the learning curve; None where matplotlib is not installed."""
-    curve = [
+    try:
+        return draw_learning_curve(curve(course), path, title="held-out files of the user's code")
+    except MissingExtraError:
+        return None
+
+
+def curve(course: Course) -> tuple[Point, ...]:
+    """Return the base and the state after each cycle; a cycle that promoted nothing leaves the drift where it was."""
+    found = [
         Point(
             cycle=0, exact=course.base_marks.exact_mean, similarity=course.base_marks.similarity_mean, kl=0.0
         )
@@ -70,13 +83,10 @@ def picture(course: Course, path: Path) -> Path | None:
         judgement = one.cycle.judgement()
         if one.closed.ending == "promoted" and judgement:
             kl = judgement.verdict.metrics.get("kl", kl)
-        curve.append(
+        found.append(
             Point(cycle=number, exact=one.marks.exact_mean, similarity=one.marks.similarity_mean, kl=kl)
         )
-    try:
-        return draw_learning_curve(curve, path, title="held-out files of the user's code")
-    except MissingExtraError:
-        return None
+    return tuple(found)
 
 
 def summary(

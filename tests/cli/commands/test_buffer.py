@@ -113,7 +113,7 @@ def test_what_was_forgotten_does_not_come_back_with_the_log(
 def test_forgetting_names_the_versions_that_learned_it(
     filled_home: Home, versions: tuple[Version, Version], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    newer, older = versions
+    _, older = versions
     item = listed(capsys)[0]
     opened(filled_home).registry.add(
         replace(older, name="me:2026-11-22-cccc", sample_ids=(item["id"],), cycle="c", created_s=1.9e9)
