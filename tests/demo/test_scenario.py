@@ -119,6 +119,9 @@ def test_every_session_is_followed_by_a_cycle_and_an_exam(
     assert len(exams) == 3
     assert all(headers["x-laimark-record"] == "off" for headers in exams)
     assert ("session 2: asking and correcting", 1.0) in said
+    assert (
+        said[-1][0] == "exam of `me:latest`: 100.0% exact, 100.0% similar; `base`: 0.0% exact, 40.0% similar"
+    )
     assert all(0 <= share <= 1 for _, share in said)
 
 
@@ -133,14 +136,15 @@ def test_what_the_daemon_is_doing_is_passed_on(home: Home, process: subprocess.P
                 pid=os.getpid(), state="training", reason="training", share=0.5, updated_s=now_s
             ),
         )
-        while ("training", 0.5) not in said:
+        while ("cycle 1: training", 0.5) not in said:
             time.sleep(0.01)
         promotes(home)(number)
 
     with daemon(home, works):
         stage = Stage(home=home.root, url="", runner=process, daemon=process)
-        cycle, closed = learn(stage, say=lambda what, share: said.append((what, share)))
+        cycle, closed = learn(stage, label="cycle 1", say=lambda what, share: said.append((what, share)))
     assert (cycle.id, closed.ending) == ("cycle-1", "promoted")
+    assert said[-1] == ("cycle 1: promoted me:2026-11-22-0001", 1.0)
 
 
 def test_nothing_to_learn_ends_the_waiting_with_what_to_do(
@@ -151,7 +155,7 @@ def test_nothing_to_learn_ends_the_waiting_with_what_to_do(
         daemon(home, lambda number: None),
         pytest.raises(TrainingError, match="too little to learn from") as caught,
     ):
-        learn(stage, say=lambda what, share: None)
+        learn(stage, label="cycle 1", say=lambda what, share: None)
     assert "demo --asks" in caught.value.hint
 
 
@@ -161,4 +165,4 @@ def test_a_daemon_that_dies_ends_the_waiting(home: Home, process: subprocess.Pop
     stage = Stage(home=home.root, url="", runner=process, daemon=process)
     (home.root / "logs" / "serve.log").write_text("")
     with pytest.raises(RunnerError, match="ended with -9"):
-        learn(stage, say=lambda what, share: None)
+        learn(stage, label="cycle 1", say=lambda what, share: None)

@@ -58,28 +58,31 @@ def run_course(
     base_answers = examine(
         examiner, base_name, code.exam, done=_telling(say, f"exam of `{base_name}`", len(code.exam))
     )
+    base_marks = mark(code.exam, base_answers)
     finished: list[Round] = []
     for number in range(1, rounds + 1):
         tasks = share_of(code.work, number, rounds)
         label = f"session {number}: asking and correcting"
         session = work(user, tuned_name, tasks, done=_telling(say, label, len(tasks)))
         started_s = time.monotonic()
-        cycle, closed = learn(stage, say=say)
+        cycle, closed = learn(stage, label=f"cycle {number}", say=say)
         seconds = time.monotonic() - started_s
         answers = examine(
             examiner, tuned_name, code.exam, done=_telling(say, f"exam of `{tuned_name}`", len(code.exam))
         )
+        marks = mark(code.exam, answers)
+        say(f"exam of `{tuned_name}`: {_shown(marks)}; `{base_name}`: {_shown(base_marks)}", 1.0)
         finished.append(
             Round(
                 session=session,
                 closed=closed,
                 cycle=cycle,
                 answers=answers,
-                marks=mark(code.exam, answers),
+                marks=marks,
                 seconds=seconds,
             )
         )
-    return Course(base_answers=base_answers, base_marks=mark(code.exam, base_answers), rounds=tuple(finished))
+    return Course(base_answers=base_answers, base_marks=base_marks, rounds=tuple(finished))
 
 
 def share_of(tasks: Sequence[Task], number: int, rounds: int) -> Sequence[Task]:
@@ -87,7 +90,7 @@ def share_of(tasks: Sequence[Task], number: int, rounds: int) -> Sequence[Task]:
     return tasks[(number - 1) * len(tasks) // rounds : number * len(tasks) // rounds]
 
 
-def learn(stage: Stage, *, say: Say) -> tuple[CycleFolder, Closed]:
+def learn(stage: Stage, *, label: str, say: Say) -> tuple[CycleFolder, Closed]:
     """Wait until the daemon has noticed the new items and has carried a cycle to its end.
 
     Raises:
@@ -105,7 +108,7 @@ def learn(stage: Stage, *, say: Say) -> tuple[CycleFolder, Closed]:
         for cycle in cycles(home.cycles):
             closed = cycle.closed()
             if closed and cycle.id not in seen:
-                say("learned", 1.0)
+                say(f"{label}: {closed.ending} {closed.version or closed.reason}", 1.0)
                 return cycle, closed
         if not pending:
             raise TrainingError(
@@ -114,14 +117,15 @@ def learn(stage: Stage, *, say: Say) -> tuple[CycleFolder, Closed]:
             )
         activity = control.told(home)
         if activity:
-            say(
-                activity.reason if activity.state == "training" else f"daemon: {activity.reason}",
-                activity.share,
-            )
+            say(f"{label}: {activity.reason}", activity.share)
         time.sleep(POLL_S)
     raise TrainingError(
         f"no cycle ended within {CYCLE_TIMEOUT_S:.0f} s", hint=f"look at {home.root / 'logs' / 'run.log'}"
     )
+
+
+def _shown(marks: Marks) -> str:
+    return f"{marks.exact_mean:.1%} exact, {marks.similarity_mean:.1%} similar"
 
 
 def _telling(say: Say, label: str, total: int) -> Callable[[int], None]:
