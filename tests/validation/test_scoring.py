@@ -141,3 +141,14 @@ def test_bad_adapter_fails_before_anything_is_scored(demo_gguf: Path, tmp_path: 
     with pytest.raises(RunnerError, match="incorrect shape"):
         run(job, seen.append)
     assert seen == []
+
+
+def test_an_item_that_the_template_refuses_is_left_out_and_the_others_are_scored(
+    base: Base, scoring: Scoring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strict = ChatTemplate("{% if messages[0].role != 'user' %}{{ raise_exception('no') }}{% endif %}x")
+    monkeypatch.setattr(scoring, "_template", strict)
+    refused = ScoreItem(id="r", messages=(Message(role="system", content="s"), *MESSAGES), target="a")
+    assert scoring.item(refused) == []
+    assert scoring.kl_item(refused) == []
+    assert scoring.item(ScoreItem(id="x", messages=MESSAGES, target="a")) != []
