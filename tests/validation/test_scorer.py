@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 import pytest
@@ -125,3 +127,28 @@ def test_served_version_answers_as_its_fingerprint_says_and_others_do_not(
         }
     assert distance(expected, replies["me:1"].tokens) < 1e-3
     assert distance(expected, replies["demo"].tokens) > 0.1
+
+
+def test_a_module_in_the_user_s_folder_is_not_taken_for_one_of_ours(
+    demo_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "msgspec.py").write_text("raise SystemExit('the wrong msgspec')")
+    monkeypatch.chdir(tmp_path)
+    job = ScoreJob(base_gguf=str(demo_gguf), candidates=(Candidate(name="base"),), items=(_item(1),))
+    assert len(score(job, tmp_path / "work").items) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for children in Linux's /proc")
+def test_the_child_does_not_hear_the_terminal_s_interrupt(demo_gguf: Path, tmp_path: Path) -> None:
+    groups: list[int] = []
+
+    def look() -> bool:
+        for child in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                groups.append(os.getpgid(int(child)))
+        return False
+
+    job = ScoreJob(base_gguf=str(demo_gguf), candidates=(Candidate(name="base"),), items=(_item(1),))
+    score(job, tmp_path / "work", should_stop=look)
+    assert groups
+    assert os.getpgid(0) not in groups

@@ -74,7 +74,7 @@ class Scores:
     kl: tuple[KlScore, ...]
     fingerprints: tuple[Fingerprint, ...]
     left_out: tuple[str, ...] = ()
-    """Ids of items that do not fit the context."""
+    """Ids of items that do not fit the context, or that the chat template refuses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,10 +74,27 @@ def score(
     job_path, result_path, log_path = work / "job.json", work / "scores.json", work / "scorer.log"
     write_atomic(job_path, msgspec.json.encode(job))
     result_path.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "laimark_sidecar.validation.scorer", str(job_path), str(result_path)]
+    # -P: the folder that the user happens to be in may hold a module named like one of ours.
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "laimark_sidecar.validation.scorer",
+        str(job_path),
+        str(result_path),
+    ]
     progress_path = work / "progress.jsonl"
     with progress_path.open("wb") as output, log_path.open("wb") as errors:
-        child = subprocess.Popen(command, stdout=output, stderr=errors, env=child_environment())
+        # A group of its own: Ctrl-C in the terminal reaches the sidecar alone, whose `should_stop` ends the child. Else
+        # the child would die first, and a stop would be taken for a failure.
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            env=child_environment(),
+            start_new_session=True,
+        )
         try:
             _follow(child, progress_path, on_progress, should_stop)
         finally:

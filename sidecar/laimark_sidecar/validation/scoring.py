@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from laimark_sidecar.errors import DataError
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.llamacpp.base import Adapter, Base
 from laimark_sidecar.llamacpp.logits import entropy, kl, log_softmax, top
@@ -61,21 +62,21 @@ class Scoring:
             self._adapters[path] = base.load_adapter(Path(path))
 
     def item(self, item: ScoreItem) -> list[ItemScore]:
-        """Return every candidate's score on an item, none where it does not fit the context.
+        """Return every candidate's score on an item, none where it does not fit the context or the template.
 
         The target is tokenised apart from the prompt and without control tokens, as generation would give it, and the
         end of turn belongs to it: an answer that does not stop is another answer.
         """
-        prompt = self._prompt(item.messages)
+        prompt = self._prompt_or_none(item.messages)
         target = [*self._vocabulary.tokenize(item.target, special=False), self._vocabulary.end_of_turn()]
-        if len(prompt) + len(target) > self._base.context:
+        if prompt is None or len(prompt) + len(target) > self._base.context:
             return []
         return [self._item_score(item, candidate, prompt, target) for candidate in self._candidates]
 
     def kl_item(self, item: ScoreItem) -> list[KlScore]:
-        """Return every candidate's distance from the base on an item, none where it does not fit the context."""
-        prompt = self._prompt(item.messages)
-        if len(prompt) + _KL_ANSWER_TOKENS > self._base.context:
+        """Return every candidate's distance from the base on an item, none where it does not fit (see `item`)."""
+        prompt = self._prompt_or_none(item.messages)
+        if prompt is None or len(prompt) + _KL_ANSWER_TOKENS > self._base.context:
             return []
         if item.target:
             target = [*self._vocabulary.tokenize(item.target, special=False), self._vocabulary.end_of_turn()]
@@ -109,6 +110,14 @@ class Scoring:
 
     def _prompt(self, messages: Sequence[Message]) -> list[int]:
         return self._vocabulary.tokenize(self._template.render(messages))
+
+    def _prompt_or_none(self, messages: Sequence[Message]) -> list[int] | None:
+        try:
+            return self._prompt(messages)
+        except DataError:
+            # One conversation that this base's template refuses (two user turns in a row, recorded under another
+            # base) must not stop the judgement of all others for ever.
+            return None
 
     def _apply(self, candidate: Candidate | None) -> None:
         self._base.clear()
@@ -188,7 +197,7 @@ def run(job: ScoreJob, on_progress: Callable[[ScoreProgress], None]) -> Scores:
 
     Raises:
         RunnerError: the base or an adapter does not load, or a decode fails.
-        DataError: the base has no usable chat template, or it refuses an item.
+        DataError: the base has no usable chat template.
     """
     items: list[ItemScore] = []
     kl_scores: list[KlScore] = []

@@ -64,3 +64,11 @@ def test_other_file_than_promised_is_refused_without_loading(tmp_path: Path) -> 
 def test_missing_adapter_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunnerError, match=r"none\.gguf cannot be read: No such file"):
         verified_sha256(tmp_path / "none.gguf")
+
+
+def test_a_module_in_the_user_s_folder_is_not_taken_for_one_of_ours(
+    demo_gguf: Path, adapters: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit('the wrong numpy')")
+    monkeypatch.chdir(tmp_path)
+    assert all_survive(demo_gguf, adapters)

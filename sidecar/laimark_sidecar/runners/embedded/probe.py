@@ -74,7 +74,9 @@ def verified_sha256(adapter: Path, expected: str = "") -> str:
 
 
 def _run(base: Path, adapters: Sequence[Path], timeout_s: float) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "laimark_sidecar.runners.embedded.probe", str(base), *map(str, adapters)]
+    # -P: the folder that the user happens to be in may hold a module named like one of ours.
+    module = "laimark_sidecar.runners.embedded.probe"
+    command = [sys.executable, "-P", "-m", module, str(base), *map(str, adapters)]
     return subprocess.run(
         command, capture_output=True, timeout=timeout_s, check=False, env=child_environment()
     )
