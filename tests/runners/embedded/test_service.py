@@ -77,3 +77,11 @@ def test_identity_is_what_adapters_are_made_for(settings: Callable[..., ServeSet
         assert service.identity.name == "demo"
         assert service.identity.architecture == "llama"
         assert len(service.identity.sha256) == 64
+
+
+def test_the_log_is_kept_as_configured(settings: Callable[..., ServeSettings], tmp_path: Path) -> None:
+    made = settings(journal_folder=tmp_path / "log", record=True, segment_bytes=1, fsync="always")
+    with contextlib.closing(Service(made, clock=SystemClock())) as service:
+        for text in ("one", "two"):
+            assert service.recorder.feedback(about="0" * 32, kind="edit", text=text)
+    assert len(list((tmp_path / "log").glob("*.jsonl"))) == 2

@@ -163,4 +163,6 @@ def _template(base: Base, clock: Clock) -> ChatTemplate | None:
 def _journal(settings: ServeSettings, clock: Clock) -> JournalWriter | None:
     if settings.journal_folder is None or not settings.record:
         return None
-    return JournalWriter(settings.journal_folder, clock=clock)
+    return JournalWriter(
+        settings.journal_folder, clock=clock, fsync=settings.fsync, segment_bytes=settings.segment_bytes
+    )

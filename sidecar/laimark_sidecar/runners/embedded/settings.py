@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from laimark_sidecar.errors import ConfigError
+from laimark_sidecar.journal.writer import SEGMENT_BYTES, Fsync
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,9 @@ class ServeSettings:
     journal_folder: Path | None = None
     """Where conversations are recorded; None records nothing."""
     record: bool = True
+    fsync: Fsync = "interval"
+    """When a line of the log is forced to the disk; see `JournalWriter`."""
+    segment_bytes: int = SEGMENT_BYTES
     context: int = 4096
     threads: int = 0
     """0 chooses half of the cores."""
