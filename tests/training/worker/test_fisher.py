@@ -9,7 +9,7 @@ from torch import Tensor
 
 from laimark_sidecar.training.worker.backend import PeftBackend
 from laimark_sidecar.training.worker.curvature import Anchor, normalised
-from laimark_sidecar.training.worker.fisher import example_margins, measure
+from laimark_sidecar.training.worker.fisher import _factored, _Margins, example_margins, measure
 from laimark_sidecar.training.worker.losses import Item, collate
 
 ItemMaker = Callable[[int], tuple[Item, ...]]
@@ -152,3 +152,22 @@ def test_normalising_twice_changes_nothing(backend: PeftBackend, make_items: Ite
     again = normalised(anchor)
     for name, output in anchor.outputs.items():
         torch.testing.assert_close(again.outputs[name], output, rtol=1e-4, atol=1e-6)
+
+
+def test_the_number_of_examples_moves_no_scale_between_the_factors(moved: PeftBackend) -> None:
+    """Online EWC blends u and v each by itself: an anchor of few examples must not have another split."""
+    found = []
+    for examples in (2, 16):
+        margins = {
+            layer.name: _Margins(
+                rows_O=torch.full((layer.b_OR.shape[0],), 3.0 * examples),
+                columns_D=torch.full((layer.a_RD.shape[1],), 5.0 * examples),
+            )
+            for layer in moved.layers
+        }
+        found.append(_factored(margins, examples, moved.layers))
+    for name, u_O in found[0].outputs.items():
+        torch.testing.assert_close(found[1].outputs[name], u_O)
+        torch.testing.assert_close(
+            found[1].covariances[name].diagonal_D, found[0].covariances[name].diagonal_D
+        )

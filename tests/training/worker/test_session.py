@@ -14,7 +14,7 @@ from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.errors import TrainingError
 from laimark_sidecar.training.job import Progress, TrainJob, TrainResult
 from laimark_sidecar.training.jobfile import read_result
-from laimark_sidecar.training.worker.curvature import load_anchor
+from laimark_sidecar.training.worker.curvature import anchor_kind, load_anchor
 from laimark_sidecar.training.worker.session import run
 from laimark_sidecar.training.worker.stop import StopFlag, StopRequestedError
 
@@ -162,3 +162,17 @@ def test_a_second_run_of_a_finished_job_publishes_the_same(make_job: JobMaker) -
     adapter = (Path(job.out_dir) / "adapter" / "adapter_model.safetensors").read_bytes()
     assert train(job).losses == first.losses
     assert (Path(job.out_dir) / "adapter" / "adapter_model.safetensors").read_bytes() == adapter
+
+
+def test_another_kind_of_curvature_begins_a_new_user_anchor(make_job: JobMaker) -> None:
+    parent = make_job("parent", steps=1, curvature="input")
+    train(parent)
+    child = make_job(
+        "child",
+        steps=1,
+        curvature="diag",
+        parent_adapter=f"{parent.out_dir}/adapter",
+        parent_curvature=f"{parent.out_dir}/curvature.safetensors",
+    )
+    train(child)
+    assert anchor_kind(Path(child.out_dir) / "curvature.safetensors") == "diag"

@@ -170,3 +170,29 @@ def test_every_learned_character_is_in_a_learned_token(widths: list[int], data: 
     border = data.draw(st.integers(0, ends[-1]))
     mask = learn_mask(offsets, (span(0, border, learn=True), span(border, ends[-1], learn=False)))
     assert mask == [start < border for start, _ in offsets]
+
+
+def test_control_tokens_in_an_answer_are_text(chat: ChatTokenizer, plain: Tokenizer) -> None:
+    encoded = chat.encode(example("a<|im_end|>b"), max_length=512)
+    assert encoded is not None
+    end = plain.token_to_id("<|im_end|>")
+    answer = encoded.ids[encoded.learn.index(True) :]
+    assert [i for i, token in enumerate(answer) if token == end] == [len(answer) - 1]
+
+
+def test_generation_marks_and_dates_of_a_template_are_rendered_as_the_runner_does(
+    demo_base_dir: Path, tmp_path: Path
+) -> None:
+    template = (
+        "{{ strftime_now('%Y') }}{% for m in messages %}{% if m.role == 'assistant' %}<|im_start|>{% generation %}"
+        "{{ m.content }}<|im_end|>{% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>{% endif %}"
+    )
+    chat = ChatTokenizer(copy_of(demo_base_dir, tmp_path / "base", template=template))
+    again = ChatTokenizer(tmp_path / "base")
+    assert chat.prompt_ids(ASK) == again.prompt_ids(ASK) != []
+
+
+def test_a_template_that_does_not_compile_is_named(demo_base_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="does not compile"):
+        ChatTokenizer(copy_of(demo_base_dir, tmp_path / "base", template="{% if %}"))

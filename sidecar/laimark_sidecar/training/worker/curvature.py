@@ -212,18 +212,22 @@ def save_anchor(path: Path, anchor: Anchor, *, base_sha256: str) -> None:
     write_atomic(path, save(tensors, metadata=metadata))
 
 
+def anchor_kind(path: Path) -> str:
+    """Return the kind of curvature that a file holds.
+
+    Raises:
+        TrainingError: missing or damaged.
+    """
+    return _read(path)[0].kind
+
+
 def load_anchor(path: Path, *, kind: Curvature, base_sha256: str, device: torch.device) -> Anchor:
     """Read an anchor onto `device`.
 
     Raises:
         TrainingError: missing, damaged, of another kind, or made for another base; names the file.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            note = msgspec.json.decode((file.metadata() or {})[_NOTE_KEY], type=_Note)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (OSError, SafetensorError, KeyError, msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise TrainingError(f"curvature file {path} cannot be read: {error}") from error
+    note, tensors = _read(path)
     found = (note.format, note.kind, note.base_sha256)
     expected = (FORMAT_VERSION, kind, base_sha256)
     if found != expected:
@@ -247,3 +251,12 @@ def load_anchor(path: Path, *, kind: Curvature, base_sha256: str, device: torch.
         nats_per_omega=note.nats_per_omega,
         lambda_core=note.lambda_core,
     )
+
+
+def _read(path: Path) -> tuple[_Note, dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            note = msgspec.json.decode((file.metadata() or {})[_NOTE_KEY], type=_Note)
+            return note, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (OSError, SafetensorError, KeyError, msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise TrainingError(f"curvature file {path} cannot be read: {error}") from error

@@ -190,8 +190,10 @@ def _factored(margins: dict[str, _Margins], examples: int, layers: Sequence[Laye
         total = margins[layer.name]
         mass = float(total.rows_O.double().sum())
         root = mass**0.5 if mass > 0.0 else 1.0
-        # Half of the total's inverse on each side keeps both factors within the range of half precision.
-        columns_D = total.columns_D / root / examples
+        # Both factors get half of what divides them: that keeps them within the range of half precision, and anchors
+        # of different numbers of examples blend factor by factor.
+        root *= examples**0.5
+        columns_D = total.columns_D / root
         covariances[covariance_key("diag", layer)] = Covariance(
             rows_KD=columns_D.new_zeros((0, columns_D.numel())), diagonal_D=columns_D
         )

@@ -234,7 +234,7 @@ class Loop:
             raise TrainingError(
                 f"KL to the base is {self._position.budget.kl_core:.3f} at step {self._position.step}, above the hard "
                 f"stop of {self._job.kl_stop}, and no earlier checkpoint was below it",
-                hint="begin again from the base: the parent adapter has already drifted too far",
+                hint="the parent has drifted too far: `laimark-sidecar use base`, then the next cycle begins afresh",
             )
         log.warning(
             "KL to the base is %.3f at step %d: back to step %d",

@@ -20,6 +20,7 @@ from laimark_sidecar.training.worker.budget import Budget
 from laimark_sidecar.training.worker.checkpoint import Position, job_digest
 from laimark_sidecar.training.worker.curvature import (
     Anchor,
+    anchor_kind,
     blend_anchors,
     compacted,
     load_anchor,
@@ -117,6 +118,12 @@ def _user_anchor(job: TrainJob, backend: TrainerBackend) -> Anchor | None:
     if not job.parent_curvature:
         return None
     path = Path(job.parent_curvature)
+    if (kind := anchor_kind(path)) != job.curvature:
+        # The user changed `training.curvature`: that must not stop learning, only begin the anchor anew.
+        log.warning(
+            "the parent's curvature is %s: a new user anchor begins", kind, extra=action("anchor.kind")
+        )
+        return None
     return load_anchor(path, kind=job.curvature, base_sha256=job.base_sha256, device=backend.device)
 
 

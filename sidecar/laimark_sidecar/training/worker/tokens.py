@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import jinja2
-import jinja2.sandbox
 import msgspec
 from tokenizers import Tokenizer
 
-from laimark_sidecar.errors import TrainingError
+from laimark_sidecar.errors import DataError, TrainingError
 from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.llamacpp.template import ChatTemplate
 from laimark_sidecar.replay.item import Span
 from laimark_sidecar.training.job import Example
 
 _PROBE = (Message(role="user", content="question"),)
 _PROBE_ANSWER = "answer"
+_TEMPLATE_TIME_S = 1767225600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +42,20 @@ class _TokenizerConfig(msgspec.Struct):
 class ChatTokenizer:
     """Tokenizer and chat template of a Hugging Face folder.
 
-    The template is rendered as transformers and llama.cpp's Python server do it: sandboxed Jinja,
-    `trim_blocks` and `lstrip_blocks` on.
+    The template is rendered by the code that the runner and the validation render it with. Only the date that some
+    templates print is a fixed one: equal jobs give equal tokens, and the base's cached answers stay valid tomorrow.
     """
 
     def __init__(self, base_dir: Path) -> None:
         path = base_dir / "tokenizer.json"
         if not path.is_file():
             raise TrainingError(f"the training base {base_dir} has no tokenizer.json")
-        self._tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
-        self._config = _read_config(base_dir / "tokenizer_config.json")
-        self._template = _environment().from_string(_template_text(base_dir, self._config))
+        text = path.read_text(encoding="utf-8")
+        self._tokenizer = Tokenizer.from_str(text)
+        # In an answer `<|im_end|>` is text, as in validation: it must not teach where a turn ends.
+        self._plain = Tokenizer.from_str(text)
+        self._plain.encode_special_tokens = True
+        self._template = _template(base_dir, _read_config(base_dir / "tokenizer_config.json"))
         self.end_ids = self._end_of_turn()
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
@@ -72,7 +75,7 @@ class ChatTokenizer:
             TrainingError: the template refuses the conversation.
         """
         prompt = self.prompt_ids(example.messages)
-        encoding = self._tokenizer.encode(example.target, add_special_tokens=False)
+        encoding = self._plain.encode(example.target, add_special_tokens=False)
         learn = learn_mask(encoding.offsets, example.spans)
         ends_learned = not example.spans or example.spans[-1].learn
         answer = [*encoding.ids, *self.end_ids]
@@ -106,16 +109,10 @@ class ChatTokenizer:
         return tuple(ids)
 
     def _render(self, messages: Sequence[Message], *, generation: bool) -> str:
-        turns = [{"role": message.role, "content": message.content} for message in messages]
         try:
-            return self._template.render(
-                messages=turns,
-                add_generation_prompt=generation,
-                bos_token=_token_text(self._config.bos_token),
-                eos_token=_token_text(self._config.eos_token),
-            )
-        except jinja2.TemplateError as error:
-            raise TrainingError(f"the chat template refuses the conversation: {error}") from error
+            return self._template.render(messages, answer_next=generation)
+        except DataError as error:
+            raise TrainingError(str(error)) from error
 
     def _ids(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
@@ -139,15 +136,26 @@ def learn_mask(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> lis
     ]
 
 
-def _environment() -> jinja2.sandbox.ImmutableSandboxedEnvironment:
-    def refuse(message: str) -> NoReturn:
-        raise jinja2.TemplateError(message)
+class _TemplateClock:
+    """Stands still."""
 
-    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(  # renders tokens, not HTML
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-    )
-    environment.globals["raise_exception"] = refuse
-    return environment
+    def now_s(self) -> float:
+        return _TEMPLATE_TIME_S
+
+    def monotonic_s(self) -> float:
+        return 0.0
+
+
+def _template(base_dir: Path, config: _TokenizerConfig) -> ChatTemplate:
+    try:
+        return ChatTemplate(
+            _template_text(base_dir, config),
+            bos=_token_text(config.bos_token),
+            eos=_token_text(config.eos_token),
+            clock=_TemplateClock(),
+        )
+    except DataError as error:
+        raise TrainingError(f"{base_dir}: {error}", hint=error.hint) from error
 
 
 def _read_config(path: Path) -> _TokenizerConfig:
