@@ -166,3 +166,25 @@ def test_a_daemon_that_dies_ends_the_waiting(home: Home, process: subprocess.Pop
     (home.root / "logs" / "serve.log").write_text("")
     with pytest.raises(RunnerError, match="ended with -9"):
         learn(stage, label="cycle 1", say=lambda what, share: None)
+
+
+def test_a_slow_cycle_is_waited_for_and_a_stuck_one_is_not(
+    home: Home, process: subprocess.Popen[bytes]
+) -> None:
+    stage = Stage(home=home.root, url="", runner=process, daemon=process)
+
+    def creeps(number: int) -> None:
+        for step in range(1, 8):  # longer in all than a standstill may last
+            now_s = SystemClock().now_s()
+            activity = control.Activity(
+                pid=os.getpid(), state="training", reason="training", share=step / 10, updated_s=now_s
+            )
+            control.tell(home, activity)
+            time.sleep(0.3)
+        promotes(home)(number)
+
+    with daemon(home, creeps):
+        _, closed = learn(stage, label="cycle 1", say=lambda what, share: None, standstill_s=1.5)
+    assert closed.ending == "promoted"
+    with pytest.raises(TrainingError, match="cycle 2 has stood still for 0 s, at training"):
+        learn(stage, label="cycle 2", say=lambda what, share: None, standstill_s=0.3)

@@ -18,7 +18,8 @@ from laimark_sidecar.pipeline.folder import Closed, CycleFolder, cycles
 
 Say = Callable[[str, float], None]
 """What is going on, and the share of it that is done."""
-CYCLE_TIMEOUT_S = 420.0
+STANDSTILL_S = 420.0
+"""A cycle takes as long as the machine needs; one that does nothing new for this long is stuck."""
 POLL_S = 0.2
 
 
@@ -90,18 +91,20 @@ def share_of(tasks: Sequence[Task], number: int, rounds: int) -> Sequence[Task]:
     return tasks[(number - 1) * len(tasks) // rounds : number * len(tasks) // rounds]
 
 
-def learn(stage: Stage, *, label: str, say: Say) -> tuple[CycleFolder, Closed]:
+def learn(
+    stage: Stage, *, label: str, say: Say, standstill_s: float = STANDSTILL_S
+) -> tuple[CycleFolder, Closed]:
     """Wait until the daemon has noticed the new items and has carried a cycle to its end.
 
     Raises:
-        TrainingError: the daemon found nothing to learn, or nothing ended within `CYCLE_TIMEOUT_S`.
+        TrainingError: the daemon found nothing to learn, or stood still for `standstill_s`.
         RunnerError: the runner or the daemon died.
     """
     home = Home(root=stage.home)
     seen = {cycle.id for cycle in cycles(home.cycles) if cycle.closed()}
     control.request_training(home)
-    deadline = time.monotonic() + CYCLE_TIMEOUT_S
-    while time.monotonic() < deadline:
+    last, moved_s = ("", 0.0), time.monotonic()
+    while time.monotonic() - moved_s < standstill_s:
         stage.require_running()
         # Before the cycles: the daemon drops the request only after it has closed the cycle.
         pending = control.training_requested(home)
@@ -118,9 +121,12 @@ def learn(stage: Stage, *, label: str, say: Say) -> tuple[CycleFolder, Closed]:
         activity = control.told(home)
         if activity:
             say(f"{label}: {activity.reason}", activity.share)
+            if (activity.reason, activity.share) != last:
+                last, moved_s = (activity.reason, activity.share), time.monotonic()
         time.sleep(POLL_S)
     raise TrainingError(
-        f"no cycle ended within {CYCLE_TIMEOUT_S:.0f} s", hint=f"look at {home.root / 'logs' / 'run.log'}"
+        f"{label} has stood still for {standstill_s:.0f} s, at {last[0] or 'nothing'}",
+        hint=f"look at {home.root / 'logs' / 'run.log'}",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.cli.commands.conftest import Start
 from tests.support.homes import IDIOM, only_version, opened, plan_with_result, reconfigure
 
 from laimark_sidecar.cli import run
@@ -18,7 +20,7 @@ from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.files import exclusive
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import control
-from laimark_sidecar.pipeline.folder import Closed, CycleFolder, Ending, cycles
+from laimark_sidecar.pipeline.folder import Closed, CycleFolder, Ending, cycles, unfinished
 
 
 @pytest.fixture
@@ -92,6 +94,19 @@ def test_what_the_gate_refuses_ends_with_11(
     assert "error: rejected: " in err
     assert "hint: nothing was changed" in err
     assert opened(ready_home).registry.versions() == ()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_75_and_the_cycle_can_go_on(
+    ready_home: Home, start: Start, number: signal.Signals, tmp_path: Path
+) -> None:
+    process = start("train", "--now", until="scoring before training")
+    process.send_signal(number)
+    assert process.wait(20) == 75
+    said = (tmp_path / "train.log").read_text(encoding="utf-8")
+    assert "hint: go on with: laimark-sidecar train --now" in said
+    assert "Traceback" not in said
+    assert unfinished(ready_home.cycles) is not None
 
 
 def test_with_nothing_to_learn_it_says_so(trained_home: Home, capsys: pytest.CaptureFixture[str]) -> None:

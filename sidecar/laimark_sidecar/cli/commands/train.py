@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -53,11 +58,36 @@ def _here(opened: Workshop, update: Update) -> Closed:
     from laimark_sidecar.pipeline.ingest import ingest
     from laimark_sidecar.pipeline.journal_source import journal_source
     from laimark_sidecar.pipeline.promote import repair
+    from laimark_sidecar.pipeline.stopping import Yielded
 
-    repair(opened)
-    with opened.store() as store:
-        ingest(opened, store, journal_source(opened), should_stop=lambda: False)
-    return advance(opened, open_cycle(opened), report=update, should_stop=lambda: False)
+    with _stop_on_signals() as should_stop:
+        repair(opened)
+        with opened.store() as store:
+            ingest(opened, store, journal_source(opened), should_stop=should_stop)
+        try:
+            return advance(opened, open_cycle(opened), report=update, should_stop=should_stop)
+        except Yielded as error:
+            raise Yielded(str(error), hint="go on with: laimark-sidecar train --now") from error
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[Callable[[], bool]]:
+    """Turn Ctrl-C and SIGTERM into a question that the cycle asks: it ends with a checkpoint. A second one is obeyed at once."""
+    stop = threading.Event()
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    for number in previous:
+        signal.signal(number, on_signal)
+    try:
+        yield stop.is_set
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _by_the_daemon(opened: Workshop, update: Update) -> Closed:
