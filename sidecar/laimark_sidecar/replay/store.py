@@ -92,9 +92,7 @@ class ReplayStore:
             except BaseException:
                 connection.close()
                 raise
-        return cls(
-            connection, path, clock=clock, capacity=capacity, max_copies=max_copies, salt=salt
-        )
+        return cls(connection, path, clock=clock, capacity=capacity, max_copies=max_copies, salt=salt)
 
     def close(self) -> None:
         """Close the connection; what was committed is safe whether or not this is called."""
