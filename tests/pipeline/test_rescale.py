@@ -5,7 +5,7 @@ import json
 import pytest
 
 from laimark_sidecar.errors import DataError
-from laimark_sidecar.pipeline.rescale import rescaled
+from laimark_sidecar.pipeline.rescale import AdapterShape, adapter_shape, rescaled
 
 
 def test_alpha_and_its_patterns_carry_the_scale_and_nothing_else_changes() -> None:
@@ -29,3 +29,14 @@ def test_missing_pattern_is_no_pattern() -> None:
 def test_what_is_no_lora_configuration_is_refused(content: bytes) -> None:
     with pytest.raises(DataError, match="adapter_config"):
         rescaled(content, 0.5)
+
+
+def test_shape_is_read_as_peft_wrote_it_also_after_a_rescale() -> None:
+    config = rescaled(b'{"r": 16, "lora_alpha": 32, "bias": "none"}', 0.75)
+    assert adapter_shape(config) == AdapterShape(rank=16, alpha=24.0)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"r": "16", "lora_alpha": 32}'])
+def test_shape_of_something_else_is_refused(content: bytes) -> None:
+    with pytest.raises(DataError, match="adapter_config"):
+        adapter_shape(content)

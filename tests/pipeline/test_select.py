@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from tests.support.homes import only_version, opened, reconfigure, record, take_in
+from tests.support.homes import halved, only_version, opened, reconfigure, record, take_in
 
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.cycle import open_cycle
@@ -69,6 +69,22 @@ def test_next_cycle_goes_on_from_what_answers_and_sees_old_lessons_again(trained
     assert job.parent_curvature == str(cycle.parent / "curvature.safetensors")
     assert (cycle.parent / "adapter_config.json").is_file()
     assert (cycle.parent / "adapter.gguf").is_file()
+
+
+def test_adapter_that_was_accepted_at_a_smaller_scale_is_gone_on_from_in_its_own_shape(
+    trained_home: Home,
+) -> None:
+    reconfigure(trained_home, "training", rank=32, alpha=99.0)  # for the next adapter that begins at the base
+    workshop = opened(trained_home)
+    smaller = halved(workshop, only_version(workshop))
+    workshop.registry.set_refs({LATEST: smaller.name}, reason="test")
+    record(trained_home, range(100, 110))
+    take_in(workshop)
+    cycle = open_cycle(workshop)
+    with workshop.store() as store:
+        select(workshop, store, cycle)
+    job = read_job(cycle.job)
+    assert (job.rank, job.alpha) == (4, 4.0)
 
 
 def test_parent_is_the_base_in_fresh_mode_and_after_a_change_of_base(trained_home: Home) -> None:

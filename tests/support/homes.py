@@ -27,6 +27,7 @@ from laimark_sidecar.pipeline.folder import CycleFolder, cycles
 from laimark_sidecar.pipeline.ingest import ingest
 from laimark_sidecar.pipeline.initialise import Setting, initialise
 from laimark_sidecar.pipeline.journal_source import journal_source
+from laimark_sidecar.pipeline.rescale import rescaled
 from laimark_sidecar.pipeline.select import select
 from laimark_sidecar.pipeline.serving import serve_settings
 from laimark_sidecar.pipeline.workshop import Workshop, open_workshop
@@ -179,6 +180,21 @@ def add_twin(workshop: Workshop, version: Version, *, name: str, parent: str = "
     )
     workshop.registry.add(twin)
     return twin
+
+
+def halved(workshop: Workshop, version: Version) -> Version:
+    """Register a version as it is when the line search accepts it at half its scale."""
+    objects = workshop.registry.objects
+    config = objects.path(version.objects["adapter_config.json"]).read_bytes()
+    half = replace(
+        version,
+        name="me:2026-11-22-fff0",
+        cycle="halved",
+        scale=0.5,
+        objects={**version.objects, "adapter_config.json": objects.put_bytes(rescaled(config, 0.5))},
+    )
+    workshop.registry.add(half)
+    return half
 
 
 def ready_template(base: Path, gguf: Path, root: Path) -> Path:
