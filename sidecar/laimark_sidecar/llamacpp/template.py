@@ -30,6 +30,19 @@ class Turn(Protocol):
     def content(self) -> str: ...
 
 
+class _ReferenceClock:
+    def now_s(self) -> float:
+        return 1767268800.0  # 2026-01-01, noon UTC: the same date nearly everywhere
+
+    def monotonic_s(self) -> float:
+        return 0.0
+
+
+REFERENCE_CLOCK: Clock = _ReferenceClock()
+"""Stands still. What the sidecar itself asks (training, scores, fingerprints) must read the same on every day, though
+some templates print the date: else no version would pass its post-condition the day after."""
+
+
 class _Generation(Extension):
     """Accepts `{% generation %}`, which marks the assistant's tokens for training and prints its body unchanged."""
 

@@ -13,7 +13,7 @@ from laimark_sidecar.errors import DataError
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.llamacpp.base import Adapter, Base
 from laimark_sidecar.llamacpp.logits import entropy, kl, log_softmax, top
-from laimark_sidecar.llamacpp.template import ChatTemplate
+from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate
 from laimark_sidecar.validation.fingerprint import (
     FINGERPRINT_PROMPT,
     FINGERPRINT_TOKENS,
@@ -55,7 +55,9 @@ class Scoring:
     def __init__(self, base: Base, candidates: Sequence[Candidate]) -> None:
         self._base = base
         self._vocabulary = base.vocabulary
-        self._template = ChatTemplate(base.template, bos=base.vocabulary.bos, eos=base.vocabulary.eos)
+        self._template = ChatTemplate(
+            base.template, bos=base.vocabulary.bos, eos=base.vocabulary.eos, clock=REFERENCE_CLOCK
+        )
         self._candidates = candidates
         self._adapters: dict[str, Adapter] = {}
         for path in {candidate.adapter_gguf for candidate in candidates if candidate.adapter_gguf}:

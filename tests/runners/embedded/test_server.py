@@ -42,7 +42,7 @@ def test_bug_is_a_500_without_a_traceback_and_the_log_has_it(
     settings: Callable[..., ServeSettings], caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(Service):
-        def chat_tokens(self, messages: object) -> list[int]:
+        def chat_tokens(self, messages: object, *, reference: bool = False) -> list[int]:
             raise ZeroDivisionError("a secret prompt")
 
     service = Broken(settings(), clock=SystemClock())

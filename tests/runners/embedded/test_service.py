@@ -11,6 +11,7 @@ import pytest
 from laimark_converters.base_gguf import write_base_gguf
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate
 from laimark_sidecar.runners.embedded.api_error import ApiError
 from laimark_sidecar.runners.embedded.service import Service
 from laimark_sidecar.runners.embedded.settings import ServeSettings
@@ -85,3 +86,16 @@ def test_the_log_is_kept_as_configured(settings: Callable[..., ServeSettings], t
         for text in ("one", "two"):
             assert service.recorder.feedback(about="0" * 32, kind="edit", text=text)
     assert len(list((tmp_path / "log").glob("*.jsonl"))) == 2
+
+
+def test_the_sidecar_s_own_questions_bear_the_same_date_every_day(
+    settings: Callable[..., ServeSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fingerprint taken today must be met tomorrow, whatever date the template prints into a user's chat."""
+    dated = "{{ strftime_now('%Y-%m-%d') }}"
+    with contextlib.closing(Service(settings(), clock=SystemClock())) as service:
+        monkeypatch.setattr(service, "_template", ChatTemplate(dated))
+        monkeypatch.setattr(service, "_reference_template", ChatTemplate(dated, clock=REFERENCE_CLOCK))
+        hello = (Message(role="user", content="hi"),)
+        assert service.chat_tokens(hello, reference=True) == service.text_tokens("2026-01-01")
+        assert service.chat_tokens(hello) != service.chat_tokens(hello, reference=True)

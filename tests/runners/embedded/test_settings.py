@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -20,3 +21,8 @@ def test_bad_value_is_refused_where_it_is_made(
 ) -> None:
     with pytest.raises(ConfigError):
         settings(**bad)
+
+
+def test_the_token_is_not_shown() -> None:
+    made = ServeSettings(base_path=Path("base.gguf"), base_name="demo", token="s3cret")
+    assert "s3cret" not in repr(made)

@@ -25,7 +25,8 @@ async def chat(request: Request) -> Response:
     parsed = requests.parse(await read_body(request), ChatRequest)
     messages = requests.messages(parsed)
     service.engine.resolve(parsed.model)
-    prompt = await run_in_threadpool(service.chat_tokens, messages)
+    own = is_administrator(request.headers, service.settings.token)
+    prompt = await run_in_threadpool(service.chat_tokens, messages, reference=own)
     return await respond(request, service, _order(request, parsed, messages, prompt, "chat"))
 
 

@@ -12,7 +12,7 @@ from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.journal.writer import JournalWriter
 from laimark_sidecar.llamacpp.base import Base
 from laimark_sidecar.llamacpp.identity import identify
-from laimark_sidecar.llamacpp.template import ChatTemplate
+from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate
 from laimark_sidecar.logs import action
 from laimark_sidecar.registry.version import BaseIdentity
 from laimark_sidecar.runners.embedded.api_error import ApiError
@@ -51,19 +51,26 @@ class Service:
         )
         self._vocabulary = base.vocabulary
         self._template = _template(base, clock)
+        self._reference_template = _template(base, REFERENCE_CLOCK)
         self.engine = Engine(base, settings.base_name, clock=clock)
         self.recorder = Recorder(_journal(settings, clock), clock=clock, base_sha256=found.sha256)
         self._registering = threading.Lock()
         self._digests: dict[str, str] = {}
 
-    def chat_tokens(self, messages: tuple[Message, ...]) -> list[int]:
-        """Return the prompt of a conversation; raises ApiError 400 where the template refuses it or it is too long."""
-        if self._template is None:
+    def chat_tokens(self, messages: tuple[Message, ...], *, reference: bool = False) -> list[int]:
+        """Return the prompt of a conversation; raises ApiError 400 where the template refuses it or it is too long.
+
+        Args:
+            messages: the conversation.
+            reference: date it as training and validation do, for the sidecar's own questions (`REFERENCE_CLOCK`).
+        """
+        template = self._reference_template if reference else self._template
+        if template is None:
             raise ApiError(
                 400, "the base model has no usable chat template; use /v1/completions", code="no_template"
             )
         try:
-            text = self._template.render(messages)
+            text = template.render(messages)
         except DataError as error:
             raise ApiError(400, str(error), param="messages") from error
         return self._fitting(self._vocabulary.tokenize(text))

@@ -21,7 +21,7 @@ class ServeSettings:
     host: str = "127.0.0.1"
     port: int = 11440
     """0 takes any free port; `on_ready` tells which."""
-    token: str = ""
+    token: str = field(default="", repr=False)
     """Bearer token of the administrative calls; empty refuses them all."""
     journal_folder: Path | None = None
     """Where conversations are recorded; None records nothing."""

@@ -16,13 +16,12 @@ from tokenizers import Tokenizer
 
 from laimark_sidecar.errors import DataError, TrainingError
 from laimark_sidecar.journal.exchange import Message
-from laimark_sidecar.llamacpp.template import ChatTemplate
+from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate
 from laimark_sidecar.replay.item import Span
 from laimark_sidecar.training.job import Example
 
 _PROBE = (Message(role="user", content="question"),)
 _PROBE_ANSWER = "answer"
-_TEMPLATE_TIME_S = 1767225600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,23 +135,13 @@ def learn_mask(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> lis
     ]
 
 
-class _TemplateClock:
-    """Stands still."""
-
-    def now_s(self) -> float:
-        return _TEMPLATE_TIME_S
-
-    def monotonic_s(self) -> float:
-        return 0.0
-
-
 def _template(base_dir: Path, config: _TokenizerConfig) -> ChatTemplate:
     try:
         return ChatTemplate(
             _template_text(base_dir, config),
             bos=_token_text(config.bos_token),
             eos=_token_text(config.eos_token),
-            clock=_TemplateClock(),
+            clock=REFERENCE_CLOCK,
         )
     except DataError as error:
         raise TrainingError(f"{base_dir}: {error}", hint=error.hint) from error
