@@ -39,9 +39,7 @@ class Base(Section):
 class Runner(Section):
     """The process that answers."""
 
-    kind: str = key(
-        "embedded", 'Which runner: "embedded" (llama.cpp, managed by the sidecar) or a plug-in\'s name.'
-    )
+    kind: Literal["embedded"] = key("embedded", "Which runner: llama.cpp, managed by the sidecar.")
     host: str = key(
         "127.0.0.1", "Address it listens on. Anything but a loopback address is open to the network."
     )
@@ -76,7 +74,9 @@ class Replay(Section):
         0.2, "Share of conversations that is never trained on and judges instead.", least=0.05, most=0.5
     )
     quarantine_hours: float = key(24.0, "Hours that an example waits before it may be trained on.", least=0)
-    per_source: int = key(64, "How many examples one source may hold: a limit for poison.", least=1)
+    per_source: int = key(
+        64, "How many new examples one source may bring into a cycle: a limit for poison.", least=1
+    )
     near_duplicates: int = key(3, "How many near copies of an example are kept.", least=1)
 
 
@@ -107,7 +107,11 @@ class Training(Section):
     )
     core_weight: float = key(1.0, "Weight of staying with the base's own answers (core replay).", least=0)
     user_weight: float = key(1.0, "Weight of earlier lessons (user replay).", least=0)
-    lambda_core: float = key(1.0, "Strength of the penalty for leaving the base, in nats, at first; from there it follows the measured distance.", least=0)
+    lambda_core: float = key(
+        1.0,
+        "Strength of the penalty for leaving the base, in nats, at first; from there it follows the measured distance.",
+        least=0,
+    )
     lambda_user: float = key(
         0.1,
         "Strength of the penalty for leaving the last version, as a share of the task's gradient.",
