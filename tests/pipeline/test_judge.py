@@ -7,6 +7,7 @@ import pytest
 from tests.support.homes import SCREEN_PROMPTS, never, only_version, opened, reconfigure, silent
 
 from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline import judge as module
 from laimark_sidecar.pipeline.folder import CycleFolder, Plan, cycles
 from laimark_sidecar.pipeline.judge import converted, gate_of, gather, hopeless, judged, measure
 from laimark_sidecar.pipeline.stopping import Yielded
@@ -54,6 +55,10 @@ def test_no_smaller_scale_is_tried_where_it_cannot_help() -> None:
     soft = Reason(check="gain", passed=False, value=0.0, threshold=0.0, text="")
     few = Reason(check="enough", passed=False, value=0.0, threshold=0.0, text="")
     assert not hopeless(Verdict(accepted=False, reasons=(soft,), metrics={}))
+    worse = Reason(check="previous", passed=False, value=-0.1, threshold=0.0, text="")
+    better = Reason(check="previous", passed=True, value=0.1, threshold=0.0, text="")
+    assert hopeless(Verdict(accepted=False, reasons=(soft, worse), metrics={}))
+    assert not hopeless(Verdict(accepted=False, reasons=(soft, better), metrics={}))
     assert hopeless(Verdict(accepted=False, reasons=(few,), metrics={}))
     assert hopeless(Verdict(accepted=False, reasons=(soft,), metrics={}, hard=True))
 
@@ -83,6 +88,16 @@ def test_version_before_is_measured_beside_the_candidate(trained_home: Home, tmp
     assert [item.id for item in found.heldout] == [item.id for item in held]
     assert all(item.previous == item.candidate != item.base for item in found.heldout)
     assert (len(found.core), len(found.drift)) == (SCREEN_PROMPTS, SCREEN_PROMPTS)
+
+
+def test_newest_held_out_items_judge(trained_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_HELDOUT", 2)
+    workshop = opened(trained_home)
+    cycle, plan = only_cycle(trained_home)
+    with workshop.store() as store:
+        newest = [item.id for item in store.items(split="heldout")][-2:]
+        found = gather(workshop, store, cycle, plan, 0.5, report=silent, should_stop=never)
+    assert [item.id for item in found.heldout] == newest
 
 
 def test_stop_keeps_no_half_evidence(trained_home: Home) -> None:

@@ -63,6 +63,17 @@ def test_items_go_on_behind_a_page(store: ReplayStore) -> None:
     assert tuple(store.items(limit=0)) == ()
 
 
+def test_newest_that_match_come_oldest_first(store: ReplayStore) -> None:
+    for number in range(5):
+        store.ingest("a", b"1", [], make_items(number, split="train" if number in (2, 4) else "heldout"))
+    held = [0, 1, 3]
+    for newest in (0, 1, 2, 3, 4):
+        found = numbers(tuple(store.items(split="heldout", newest=newest)))
+        assert found == held[len(held) - min(newest, 3) :]
+    assert numbers(tuple(store.items(newest=3, limit=2))) == [2, 3]
+    assert numbers(tuple(store.items(newest=3, after="item-000003"))) == [4]
+
+
 def test_more_items_than_a_page_come_once_each(path: Path, clock: HandClock) -> None:
     with ReplayStore.open(path, clock=clock) as store:
         store.ingest("a", b"1", [], make_items(*range(600)))

@@ -20,6 +20,7 @@ from laimark_sidecar.validation.statistics import level
 from laimark_sidecar.validation.verdict import Verdict, judge
 
 MAX_HELDOUT = 300
+"""The newest: judging by the oldest for ever would miss every habit that the user has had since."""
 MAX_CORE = 150
 DRIFT_PROMPTS = 64
 CANDIDATE = "candidate"
@@ -67,8 +68,13 @@ def _judge_at(
 
 
 def hopeless(verdict: Verdict) -> bool:
-    """Return whether a smaller scale cannot help: unmeasurable, far beyond the KL budget, or too little evidence."""
-    return verdict.hard or any(reason.check == "enough" and not reason.passed for reason in verdict.reasons)
+    """Return whether a smaller scale cannot help: unmeasurable, far beyond the KL budget, or too little evidence.
+
+    Nor does it help a candidate that is worse than the version that serves now: the scale shrinks that one's share too.
+    """
+    return verdict.hard or any(
+        reason.check in ("enough", "previous") and not reason.passed for reason in verdict.reasons
+    )
 
 
 def gate_of(workshop: Workshop) -> Gate:
@@ -103,7 +109,7 @@ def gather(
     previous = cycle.parent / "adapter.gguf"
     evidence = measure(
         workshop,
-        list(store.items(split="heldout", limit=MAX_HELDOUT)),
+        list(store.items(split="heldout", newest=MAX_HELDOUT)),
         adapter,
         previous if previous.is_file() else None,
         work=cycle.root / "scoring",

@@ -23,7 +23,7 @@ def revalidate(workshop: Workshop, version: Version, *, report: Report) -> Verdi
     with workshop.store() as store, tempfile.TemporaryDirectory(prefix="laimark-validate-") as folder:
         evidence = measure(
             workshop,
-            list(store.items(split="heldout", limit=MAX_HELDOUT)),
+            list(store.items(split="heldout", newest=MAX_HELDOUT)),
             workshop.registry.objects.path(version.objects["adapter.gguf"]),
             None,
             work=Path(folder) / "scoring",

@@ -12,6 +12,8 @@ from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.body import decode_body
 from laimark_sidecar.replay.item import Item, Signal, Split
 
+_MATCHES = """(:split IS NULL OR split = :split) AND (:signal IS NULL OR signal = :signal)
+    AND (:trained IS NULL OR (cycle IS NOT NULL) = :trained)"""
 _ANSWER = "SELECT prefix, exchange_id, answer, version, time_s FROM answered"
 
 
@@ -63,6 +65,22 @@ def position(connection: sqlite3.Connection, after: str | None) -> int:
     return int(row[0])
 
 
+def before_newest(
+    connection: sqlite3.Connection,
+    count: int,
+    *,
+    split: Split | None,
+    signal: Signal | None,
+    trained: bool | None,
+) -> int:
+    """Return the row behind which exactly the newest `count` matching items are; 0 if there are no more than that."""
+    row = connection.execute(
+        f"SELECT seq FROM items WHERE {_MATCHES} ORDER BY seq DESC LIMIT 1 OFFSET :count",  # noqa: S608 - a constant
+        {"split": split, "signal": signal, "trained": trained, "count": count},
+    ).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def page(
     connection: sqlite3.Connection,
     *,
@@ -74,11 +92,9 @@ def page(
 ) -> Page:
     """Return the next `size` items behind a row that match every given filter."""
     rows = connection.execute(
-        """SELECT seq, body FROM items JOIN contents USING (seq)
-        WHERE seq > ?1 AND (?2 IS NULL OR split = ?2) AND (?3 IS NULL OR signal = ?3)
-            AND (?4 IS NULL OR (cycle IS NOT NULL) = ?4)
-        ORDER BY seq LIMIT ?5""",
-        (after_seq, split, signal, trained, size),
+        f"""SELECT seq, body FROM items JOIN contents USING (seq)
+        WHERE seq > :after AND {_MATCHES} ORDER BY seq LIMIT :size""",  # noqa: S608 - a constant
+        {"after": after_seq, "split": split, "signal": signal, "trained": trained, "size": size},
     ).fetchall()
     return Page(
         items=tuple(decode_body(body) for _, body in rows), last_seq=rows[-1][0] if rows else after_seq

@@ -158,6 +158,7 @@ class ReplayStore:
         signal: Signal | None = None,
         trained: bool | None = None,
         limit: int | None = None,
+        newest: int | None = None,
         after: str | None = None,
     ) -> Iterator[Item]:
         """Yield items in order of arrival, a page at a time: memory stays small and a writer is never blocked.
@@ -166,7 +167,8 @@ class ReplayStore:
             split: only items of this split.
             signal: only items with this signal.
             trained: only items that a cycle has used (True) or has not (False).
-            limit: at most this many.
+            limit: at most this many, from the oldest on.
+            newest: of those that match, only the last this many to arrive; still oldest first.
             after: go on behind this item.
 
         Raises:
@@ -174,6 +176,9 @@ class ReplayStore:
         """
         with self._reading() as connection:
             position = reading.position(connection, after)
+            if newest is not None:
+                start = reading.before_newest(connection, newest, split=split, signal=signal, trained=trained)
+                position = max(position, start)
         left = limit
         while left is None or left > 0:
             size = _PAGE_ITEMS if left is None else min(left, _PAGE_ITEMS)
