@@ -10,17 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.replay.examples import make_item
 
-from laimark_sidecar.curriculum.compose import compose
-from laimark_sidecar.curriculum.lesson import CorePrompt, Lesson, Shares, SourceLimits
+from laimark_sidecar.curriculum.compose import compose, replay_count
+from laimark_sidecar.curriculum.lesson import Lesson, SourceLimits
 from laimark_sidecar.errors import DataError
-from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.replay.item import Item, Span
 from laimark_sidecar.replay.sampling import Drawn
 
-CORE = tuple(
-    CorePrompt(id=f"core-{number}", messages=(Message(role="user", content=f"question {number}"),))
-    for number in range(100)
-)
+LIMITS = SourceLimits(trusted=frozenset({"journal"}), items=64)
 
 
 def items(*numbers: int, source: str = "journal") -> list[Item]:
@@ -37,18 +33,14 @@ def drawn(*numbers: int, source: str = "journal", weight: float = 0.5) -> list[D
 def cycle(
     new: Sequence[Item],
     replay: Sequence[Drawn] = (),
-    core: Sequence[CorePrompt] = CORE,
     *,
-    shares: Shares | None = None,
-    limits: SourceLimits | None = None,
+    limits: SourceLimits = LIMITS,
     seed: int = 0,
 ) -> tuple[Lesson, ...]:
     return compose(
         new=new,
         replay=replay,
-        core=core,
-        shares=shares or Shares(),
-        limits=limits or SourceLimits(),
+        limits=limits,
         rng=random.Random(seed),
     )
 
@@ -57,21 +49,13 @@ def pools(lessons: Sequence[Lesson]) -> dict[str, int]:
     return dict(Counter(lesson.pool for lesson in lessons))
 
 
-def test_a_cycle_is_half_new_a_quarter_replay_and_a_quarter_core() -> None:
-    assert pools(cycle(items(*range(20)), drawn(*range(100, 200)))) == {"new": 20, "user": 10, "core": 10}
+def test_one_past_lesson_goes_beside_two_new_ones() -> None:
+    assert pools(cycle(items(*range(20)), drawn(*range(100, 200)))) == {"new": 20, "user": 10}
+    assert [replay_count(count) for count in (0, 1, 2, 3)] == [0, 1, 1, 2]
 
 
 def test_what_is_not_there_is_not_made_up() -> None:
-    assert pools(cycle(items(*range(20)), drawn(100), CORE[:3])) == {"new": 20, "user": 1, "core": 3}
-
-
-def test_shares_can_be_chosen() -> None:
-    shares = Shares(new=0.4, user=0.4, core=0.2)
-    assert pools(cycle(items(*range(20)), drawn(*range(100, 200)), shares=shares)) == {
-        "new": 20,
-        "user": 20,
-        "core": 10,
-    }
+    assert pools(cycle(items(*range(20)), drawn(100))) == {"new": 20, "user": 1}
 
 
 def test_without_new_lessons_there_is_no_cycle() -> None:
@@ -102,20 +86,14 @@ def test_a_held_out_item_stops_everything_even_without_weight() -> None:
 def test_weights_of_signal_and_draw_multiply() -> None:
     new = make_item(1, signal="kept")
     past = Drawn(item=make_item(2, signal="accept"), probability=0.1, importance_weight=0.4)
-    weights = {lesson.id: lesson.weight for lesson in cycle([new], [past], ())}
+    weights = {lesson.id: lesson.weight for lesson in cycle([new], [past])}
     assert weights == pytest.approx({"item-000001": 0.8, "item-000002": 0.5 * 0.4})
 
 
 def test_a_lesson_keeps_prompt_target_and_spans() -> None:
     item = make_item(1)
-    (lesson,) = cycle([item], (), ())
+    (lesson,) = cycle([item])
     assert (lesson.messages, lesson.target, lesson.spans) == (item.messages, item.target, item.spans)
-
-
-def test_a_core_lesson_has_no_target_of_its_own() -> None:
-    lessons = [lesson for lesson in cycle(items(*range(8))) if lesson.pool == "core"]
-    assert {(lesson.target, lesson.spans, lesson.weight) for lesson in lessons} == {("", (), 1.0)}
-    assert len({lesson.id for lesson in lessons}) == 4
 
 
 def spans(*parts: tuple[int, int, bool]) -> tuple[Span, ...]:
@@ -145,11 +123,11 @@ def test_what_carries_no_loss_is_left_out() -> None:
     empty = replace(make_item(2, target="0123456789"), spans=spans((0, 0, True), (0, 10, False)))
     praised = make_item(3, signal="praise")
     partly = replace(make_item(4, target="0123456789"), spans=spans((0, 3, False), (3, 10, True)))
-    assert [lesson.id for lesson in cycle([silent, empty, praised, partly], (), ())] == ["item-000004"]
+    assert [lesson.id for lesson in cycle([silent, empty, praised, partly])] == ["item-000004"]
 
 
 def test_an_item_that_comes_twice_is_taken_once_as_new() -> None:
-    lessons = cycle([*items(1, 2), *items(1)], drawn(2, 3, 3), ())
+    lessons = cycle([*items(1, 2), *items(1)], drawn(2, 3, 3))
     assert sorted((lesson.id, lesson.pool) for lesson in lessons) == [
         ("item-000001", "new"),
         ("item-000002", "new"),
@@ -167,7 +145,7 @@ def test_a_source_that_is_not_trusted_gets_five_percent_at_most() -> None:
 def test_the_limit_counts_new_and_replay_together() -> None:
     new = [*items(*range(100)), *items(*range(1000, 1006), source="web")]
     lessons = cycle(new, drawn(*range(2000, 2040), source="web"))
-    web = [lesson for lesson in lessons if lesson.pool != "core" and lesson.id >= "item-001000"]
+    web = [lesson for lesson in lessons if lesson.id >= "item-001000"]
     assert len(web) <= 0.05 * len(lessons)
 
 
@@ -178,7 +156,7 @@ def test_the_next_drawn_take_the_place_of_what_a_limit_cuts() -> None:
 
 def test_no_more_than_the_fixed_number_of_a_source() -> None:
     new = [*items(*range(3000)), *items(*range(5000, 6000), source="web")]
-    lessons = cycle(new, (), ())
+    lessons = cycle(new)
     assert sum(lesson.id >= "item-005000" for lesson in lessons) == 64
 
 
@@ -187,18 +165,15 @@ def test_a_stranger_alone_teaches_nothing() -> None:
 
 
 def test_a_source_can_be_trusted() -> None:
-    limits = SourceLimits(trusted=frozenset({"web"}))
+    limits = SourceLimits(trusted=frozenset({"web"}), items=64)
     assert pools(cycle(items(*range(10), source="web"), limits=limits))["new"] == 10
 
 
 @given(
     st.lists(st.sampled_from(["journal", "web", "mail"]), max_size=80),
     st.lists(st.sampled_from(["journal", "web", "mail"]), max_size=80),
-    st.integers(0, 100),
 )
-def test_whatever_comes_in_the_promises_hold(
-    new_sources: list[str], replay_sources: list[str], core: int
-) -> None:
+def test_whatever_comes_in_the_promises_hold(new_sources: list[str], replay_sources: list[str]) -> None:
     source_of = {
         f"item-{number:06}": source for number, source in enumerate([*new_sources, *(replay_sources)])
     }
@@ -211,8 +186,8 @@ def test_whatever_comes_in_the_promises_hold(
         )
         for number, source in enumerate(replay_sources)
     ]
-    lessons = cycle(new, replay, CORE[:core])
-    counts = Counter(source_of[lesson.id] for lesson in lessons if lesson.pool != "core")
+    lessons = cycle(new, replay)
+    counts = Counter(source_of[lesson.id] for lesson in lessons)
     assert all(counts[source] <= 0.05 * len(lessons) for source in ("web", "mail"))
     assert sum(
         lesson.pool == "new" and source_of[lesson.id] == "journal" for lesson in lessons

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from tests.support.homes import opened, silent
+from tests.support.homes import never, opened, reconfigure, record, silent, take_in
 
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.cycle import open_cycle
@@ -57,15 +57,35 @@ def test_hint_joins_the_users_last_turn(ready_home: Home) -> None:
     assert told[:-1] == answered.messages
 
 
-def test_surprise_needs_a_hint_and_figures_and_forgetting_a_lesson_learned(ready_home: Home) -> None:
+def test_surprise_needs_a_hint_and_forgetting_a_lesson_learned_and_both_need_figures(
+    ready_home: Home,
+) -> None:
     with opened(ready_home).store() as store:
-        new, old, plain, broken = list(store.items(limit=4))
+        new, old, plain, broken, unhinted = list(store.items(limit=5))
     paired = {
         **{item.id: score(item.id, -4.0) for item in (new, old, plain)},
         **{item.id + HINTED: score(item.id + HINTED, -1.0) for item in (new, old, broken)},
+        unhinted.id: score(unhinted.id, -6.0),
+        unhinted.id + HINTED: score(unhinted.id + HINTED, float("-inf")),
         broken.id: score(broken.id, float("nan")),
     }
-    losses = {one.id: one for one in _losses([new, old, plain, broken], paired, new={new.id})}
-    assert set(losses) == {new.id, old.id}
+    asked = [new, old, plain, broken, unhinted]
+    losses = {one.id: one for one in _losses(asked, paired, new={new.id})}
+    assert set(losses) == {new.id, old.id, plain.id, unhinted.id}
     assert (losses[new.id].loss, losses[new.id].loss_hint, losses[new.id].loss_accepted) == (2.0, 0.5, None)
     assert losses[old.id].loss_accepted == 2.0
+    assert (losses[plain.id].loss, losses[plain.id].loss_hint, losses[plain.id].loss_accepted) == (2, None, 2)
+    assert (losses[unhinted.id].loss, losses[unhinted.id].loss_hint) == (3.0, None)
+
+
+def test_base_is_asked_only_about_what_is_new(trained_home: Home) -> None:
+    reconfigure(trained_home, "training", mode="fresh")
+    record(trained_home, range(100, 104))
+    workshop = opened(trained_home)
+    take_in(workshop)
+    cycle = open_cycle(workshop)
+    with workshop.store() as store:
+        plan = select(workshop, store, cycle)
+        score_before_training(workshop, store, cycle, plan, report=silent, should_stop=never)
+    found = msgspec.json.decode((cycle.root / "prequential.json").read_bytes(), type=Prequential)
+    assert {one.id for one in found.items} == set(plan.new_ids) < set(plan.sample_ids)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from tests.support.homes import halved, only_version, opened, reconfigure, record, take_in
 
+from laimark_sidecar.curriculum.compose import replay_count
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.cycle import open_cycle
 from laimark_sidecar.pipeline.promote import LATEST
@@ -65,10 +66,28 @@ def test_next_cycle_goes_on_from_what_answers_and_sees_old_lessons_again(trained
     job = read_job(cycle.job)
     assert plan.parent == version.name
     assert set(plan.new_ids) < set(plan.sample_ids)
+    assert len(plan.sample_ids) - len(plan.new_ids) == replay_count(len(plan.new_ids))
     assert job.parent_adapter == str(cycle.parent)
     assert job.parent_curvature == str(cycle.parent / "curvature.safetensors")
     assert (cycle.parent / "adapter_config.json").is_file()
     assert (cycle.parent / "adapter.gguf").is_file()
+
+
+def test_fresh_mode_learns_the_whole_buffer_from_the_base(trained_home: Home) -> None:
+    reconfigure(trained_home, "training", mode="fresh")
+    record(trained_home, range(100, 104))
+    workshop = opened(trained_home)
+    workshop.registry.set_refs({LATEST: only_version(workshop).name}, reason="test")
+    take_in(workshop)
+    cycle = open_cycle(workshop)
+    with workshop.store() as store:
+        new = {item.id for item in eligible(workshop, store)}
+        held = {item.id for item in store.items(split="train") if item.weight > 0}
+        plan = select(workshop, store, cycle)
+    assert (plan.parent, read_job(cycle.job).parent_adapter) == ("", "")
+    assert set(plan.sample_ids) == held > new == set(plan.new_ids)
+    pools = {one.id: one.pool for one in read_examples(cycle.examples)}
+    assert {pools[item_id] for item_id in plan.sample_ids} == {"new"}
 
 
 def test_adapter_that_was_accepted_at_a_smaller_scale_is_gone_on_from_in_its_own_shape(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.support.homes import only_version, opened
+from tests.support.homes import only_version, opened, reconfigure
 
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.promote import LATEST
@@ -23,6 +23,12 @@ def test_every_accepted_version_is_served_and_the_names_follow_the_refs(trained_
     assert settings.base_path == workshop.base.gguf
     assert settings.journal_folder == trained_home.journal
     assert settings.token
+
+
+def test_conversation_log_is_written_as_configured(ready_home: Home) -> None:
+    reconfigure(ready_home, "journal", fsync="always", segment_mib=2, record=False)
+    settings = serve_settings(opened(ready_home))
+    assert (settings.fsync, settings.segment_bytes, settings.record) == ("always", 2 * 1024 * 1024, False)
 
 
 def test_damaged_version_is_left_out_and_its_name_answers_as_the_base(trained_home: Home) -> None:

@@ -13,15 +13,15 @@ PYPROJECT = """
 name = "x"
 [project.scripts]
 laimark-sidecar = "laimark_sidecar.cli:main"
-[project.entry-points."laimark_sidecar.runners"]
-embedded = "laimark_sidecar.runners.embedded:Runner"
+[project.entry-points."laimark_sidecar.sources"]
+journal = "laimark_sidecar.sources.journal:JournalSource"
 """
 ENTRY_POINTS = """\
 [console_scripts]
 laimark-sidecar = laimark_sidecar.cli:main
 
-[laimark_sidecar.runners]
-embedded = laimark_sidecar.runners.embedded:Runner
+[laimark_sidecar.sources]
+journal = laimark_sidecar.sources.journal:JournalSource
 """
 
 
@@ -52,5 +52,5 @@ def test_a_missing_licence_is_named(tmp_path: Path) -> None:
 def test_a_missing_entry_point_is_named(tmp_path: Path) -> None:
     found = problems(wheel(tmp_path, entry_points=ENTRY_POINTS.partition("\n\n")[0]), PYPROJECT)
     assert found == [
-        "missing entry point: laimark_sidecar.runners: embedded = laimark_sidecar.runners.embedded:Runner"
+        "missing entry point: laimark_sidecar.sources: journal = laimark_sidecar.sources.journal:JournalSource"
     ]

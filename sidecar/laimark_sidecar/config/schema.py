@@ -85,7 +85,6 @@ class Training(Section):
     """A training job."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = key("auto", "Where to train.")
-    backend: Literal["peft"] = key("peft", "What trains.")
     python: str = key(
         "", "Python of the training worker, where it is another environment's. Empty: this one's."
     )

@@ -1,1 +1,1 @@
-"""Which lessons make up the next cycle: new ones, replay of the user, replay of general ability."""
+"""Which lessons make up the next cycle: new ones, and replay of past ones."""

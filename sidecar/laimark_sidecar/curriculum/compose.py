@@ -1,4 +1,4 @@
-"""Which lessons make up the next cycle: new ones, past ones of the user, and general ability.
+"""Which lessons of the user make up the next cycle: new ones, and past ones to see again.
 
 A pure function of its arguments: equal arguments and `rng` states give equal cycles.
 """
@@ -11,14 +11,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from laimark_sidecar.curriculum.lesson import CorePrompt, Lesson, Shares, SourceLimits
+from laimark_sidecar.curriculum.lesson import Lesson, SourceLimits
 from laimark_sidecar.errors import DataError
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.sampling import Drawn
 
-_DEFAULT_SHARES = Shares()
-_DEFAULT_LIMITS = SourceLimits()
-_EPSILON = 1e-9  # 20 / 0.4 * 0.4 is a little above 20
+REPLAY_PER_NEW = 0.5
+"""Past lessons for each new one. What they weigh within a step is the trainer's business."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,25 +30,27 @@ class _Candidate:
 class _Choice:
     new: list[_Candidate]
     user: list[_Candidate]
-    core_count: int
 
     @property
     def total(self) -> int:
-        return len(self.new) + len(self.user) + self.core_count
+        return len(self.new) + len(self.user)
+
+
+def replay_count(new_count: int) -> int:
+    """Return how many past lessons go beside this many new ones, rounded up: what protects the old is never less."""
+    return math.ceil(new_count * REPLAY_PER_NEW)
 
 
 def compose(
     *,
     new: Sequence[Item],
     replay: Sequence[Drawn],
-    core: Sequence[CorePrompt],
-    shares: Shares = _DEFAULT_SHARES,
-    limits: SourceLimits = _DEFAULT_LIMITS,
+    limits: SourceLimits,
     rng: random.Random,
 ) -> tuple[Lesson, ...]:
     """Return a cycle's lessons in random order.
 
-    The new lessons set the size: the others are taken in proportion to `shares`, as far as there are any. What
+    The new lessons set the size: of the past ones the first `replay_count` are taken, as far as there are any. What
     carries no loss (weight 0, or no span to learn) is left out. An item that comes twice is taken once, as new
     before as replay. A source that is not trusted gets at most `limits.share` of the finished cycle and at most
     `limits.items` lessons, new and replay counted together; the first ones offered stay.
@@ -64,9 +65,8 @@ def compose(
     user_candidates = _distinct(
         (_candidate_user(drawn) for drawn in replay if _teaches(drawn.item)), taken=taken
     )
-    choice = _limited(new_candidates, user_candidates, len(core), shares, limits)
+    choice = _limited(new_candidates, user_candidates, limits)
     lessons = [candidate.lesson for candidate in (*choice.new, *choice.user)]
-    lessons += [_core_lesson(prompt) for prompt in rng.sample(list(core), choice.core_count)]
     rng.shuffle(lessons)
     return tuple(lessons)
 
@@ -114,10 +114,6 @@ def _candidate_user(drawn: Drawn) -> _Candidate:
     return _Candidate(lesson=lesson, source=item.source)
 
 
-def _core_lesson(prompt: CorePrompt) -> Lesson:
-    return Lesson(id=prompt.id, pool="core", messages=prompt.messages, target="", spans=(), weight=1.0)
-
-
 def _distinct(candidates: Iterable[_Candidate], *, taken: set[str]) -> list[_Candidate]:
     seen = set(taken)
     kept = []
@@ -128,34 +124,26 @@ def _distinct(candidates: Iterable[_Candidate], *, taken: set[str]) -> list[_Can
     return kept
 
 
-def _limited(
-    new: list[_Candidate], user: list[_Candidate], core_count: int, shares: Shares, limits: SourceLimits
-) -> _Choice:
+def _limited(new: list[_Candidate], user: list[_Candidate], limits: SourceLimits) -> _Choice:
     """Return the largest choice that keeps the limits.
 
     A limit is a share of the whole, and cutting a source makes the whole smaller: repeat until that changes
     nothing. Sizes only fall, so it ends.
     """
-    choice = _proportioned(new, user, core_count, shares)
+    choice = _proportioned(new, user)
     while True:
         most = min(limits.items, int(limits.share * choice.total))
         counts: Counter[str] = Counter()
         new = [candidate for candidate in new if _within(candidate.source, counts, most, limits)]
         user = [candidate for candidate in user if _within(candidate.source, counts, most, limits)]
-        smaller = _proportioned(new, user, core_count, shares)
+        smaller = _proportioned(new, user)
         if smaller.total == choice.total:
             return smaller
         choice = smaller
 
 
-def _proportioned(new: list[_Candidate], user: list[_Candidate], core_count: int, shares: Shares) -> _Choice:
-    # Rounded up: what protects the old may be a little more than its share, never less.
-    whole = len(new) / shares.new
-    return _Choice(
-        new=new,
-        user=user[: math.ceil(whole * shares.user - _EPSILON)],
-        core_count=min(core_count, math.ceil(whole * shares.core - _EPSILON)),
-    )
+def _proportioned(new: list[_Candidate], user: list[_Candidate]) -> _Choice:
+    return _Choice(new=new, user=user[: replay_count(len(new))])
 
 
 def _within(source: str, counts: Counter[str], most: int, limits: SourceLimits) -> bool:

@@ -48,7 +48,9 @@ def score_before_training(
     path = cycle.root / "prequential.json"
     if path.is_file():
         return
-    items = [item for item in map(store.get, dict.fromkeys(plan.sample_ids)) if item]
+    # The base cannot have forgotten what an adapter learned: without a parent there is nothing to ask about the rest.
+    asked = plan.sample_ids if plan.parent else plan.new_ids
+    items = [item for item in map(store.get, dict.fromkeys(asked)) if item]
     current = cycle.parent / "adapter.gguf"
     job = ScoreJob(
         base_gguf=str(workshop.base.gguf),
@@ -81,15 +83,19 @@ def _hinted(item: Item) -> ScoreItem:
 def _losses(items: list[Item], paired: dict[str, ItemScore], *, new: set[str]) -> list[ItemLoss]:
     losses: list[ItemLoss] = []
     for item in items:
-        score, hinted = paired.get(item.id), paired.get(item.id + HINTED)
-        if (
-            score is not None and hinted is not None
-        ):  # without an explanation surprise is not known, and stays so
-            loss = -score.candidate / score.tokens
-            hint_loss = -hinted.candidate / hinted.tokens
-            if not (math.isfinite(loss) and math.isfinite(hint_loss)):
-                continue  # a broken version says nothing about the item; the verdict is where that counts
-            # The first loss measured after an item was learned is what forgetting is measured against.
-            accepted = None if item.id in new else loss
-            losses.append(ItemLoss(id=item.id, loss=loss, loss_hint=hint_loss, loss_accepted=accepted))
+        loss = _loss(paired.get(item.id))
+        if loss is None:
+            continue
+        # Without an explanation surprise is not known, and stays so; forgetting is known all the same. It is measured
+        # against the first loss after the item was learned.
+        accepted = None if item.id in new else loss
+        hinted = _loss(paired.get(item.id + HINTED))
+        losses.append(ItemLoss(id=item.id, loss=loss, loss_hint=hinted, loss_accepted=accepted))
     return losses
+
+
+def _loss(score: ItemScore | None) -> float | None:
+    """Return nats per token, if there is such a figure: a broken version says nothing about an item."""
+    if score is None or not math.isfinite(score.candidate):
+        return None
+    return -score.candidate / score.tokens

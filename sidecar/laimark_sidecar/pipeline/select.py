@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from laimark_sidecar.curriculum.compose import compose
+from laimark_sidecar.curriculum.compose import compose, replay_count
 from laimark_sidecar.curriculum.lesson import Lesson, SourceLimits
 from laimark_sidecar.errors import StateError
 from laimark_sidecar.files import make_dir
@@ -49,15 +49,16 @@ def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
     config = workshop.config.training
     seed = config.seed + len(workshop.registry.versions())
     rng = random.Random(seed)
-    replay = store.draw(len(new), rng=rng, exclude={item.id for item in new})
-    lessons = compose(
-        new=new,
-        replay=replay,
-        core=(),
-        limits=SourceLimits(trusted=frozenset(TRUSTED)),
-        rng=rng,
-    )
-    if not any(lesson.pool == "new" for lesson in lessons):
+    limits = SourceLimits(trusted=frozenset(TRUSTED), items=workshop.config.replay.per_source)
+    if config.mode == "fresh":
+        # The base has learned none of them: what earlier cycles saw is as new to it as the rest.
+        lessons = compose(new=(*new, *_learned(store)), replay=(), limits=limits, rng=rng)
+    else:
+        replay = store.draw(replay_count(len(new)), rng=rng, exclude={item.id for item in new})
+        lessons = compose(new=new, replay=replay, limits=limits, rng=rng)
+    # Only what is really learned counts as seen: an item that a source's limit cut waits for another cycle.
+    new_ids = {item.id for item in new} & {lesson.id for lesson in lessons}
+    if not new_ids:
         raise NothingToLearnError(
             f"none of {len(new)} new items may be learned yet: their sources said too little for their limits",
             hint="see: laimark-sidecar buffer stats",
@@ -76,11 +77,14 @@ def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
         parent=parent,
         base_sha256=workshop.base.identity.sha256,
         sample_ids=tuple(lesson.id for lesson in lessons),
-        # Only what is really learned counts as seen: an item that a source's limit cut waits for another cycle.
-        new_ids=tuple(lesson.id for lesson in lessons if lesson.pool == "new"),
+        new_ids=tuple(lesson.id for lesson in lessons if lesson.id in new_ids),
     )
     cycle.write_plan(plan)
     return plan
+
+
+def _learned(store: ReplayStore) -> list[Item]:
+    return [item for item in store.items(split="train", trained=True) if item.weight > 0]
 
 
 def _core_sample(tasks: tuple[CoreTask, ...], count: int, *, seed: int) -> list[CoreTask]:
@@ -147,7 +151,6 @@ def _job(workshop: Workshop, cycle: CycleFolder, *, parent: str, seed: int) -> T
         cache_dir=str(workshop.base.cache),
         parent_adapter=str(cycle.parent) if parent else "",
         parent_curvature=str(curvature) if parent and curvature.is_file() else "",
-        backend=training.backend,
         device=training.device,
         seed=seed,
         steps=training.steps,

@@ -51,7 +51,6 @@ class TrainJob:
     """PEFT folder to go on from; empty for a fresh adapter."""
     parent_curvature: str = ""
     """`curvature.safetensors` of the parent: the user anchor. Empty: no user anchor yet."""
-    backend: Literal["peft"] = "peft"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     seed: int = 0
     steps: int = 60
