@@ -48,15 +48,14 @@ The held-out files, and all else measured, are in `facts.json`.
 
 The standard library of {python}: {training_files} files, {megachars:.1f} M characters, test suites at
 {test_share:.0%} of their lines. Left out: generated tables, most codecs, vendored wheels, repeated files, and the
-held-out files, about 3 % by number. Nothing else was read. Licence of the data:
+{held_out_files} held-out files. Nothing else was read. Licence of the data:
 [PSF License Agreement](https://docs.python.org/3/license.html), © Python Software Foundation; some modules carry
 older permissive notices, listed on the same page. The weights are offered under the same terms.
 
 ## Recipe
 
 Llama architecture: {layers} layers, hidden size {hidden}, {heads} query and {kv_heads} key/value heads of {head},
-feed-forward {intermediate}, tied embeddings, RoPE. ByteLevel BPE with GPT-2's pattern, vocabulary {vocabulary},
-learned on training files. Every example is a ChatML conversation from the first step on. Loss on the
+feed-forward {intermediate}, tied embeddings, RoPE. ByteLevel BPE with GPT-2's pattern, vocabulary {vocabulary}. Every example is a ChatML conversation from the first step on. Loss on the
 user's code (weight 1) and on the answer (weight {answer_weight:g}, {final_answer_weight:g} in the last
 {final_share:.0%}), none on the template. Muon (peak {muon_lr:g}) for the matrices, AdamW (peak {adam_lr:g}) for
 embeddings and norms; constant, then linear to zero from {steady_share:.0%} of the wall-clock budget. {steps:,} steps
@@ -73,7 +72,7 @@ The budget is time, so another machine gives another model, better where it is f
 ## Limits
 
 It knows no language but Python's, holds no conversation, and is right about one line in {one_in}; the rest is fluent
-nonsense. It never saw more than 768 tokens at once. The unit tests of a held-out file may have been read. Use it to
+nonsense. The script trains on at most 768 tokens at once. The unit tests of a held-out file may have been read. Use it to
 try laimark-sidecar, not to write code.
 """
 
@@ -135,8 +134,8 @@ The base it started from, on the same questions:
 
 _FIRST_STAGE = """
 The initial weights were not random: an earlier base had learned {minutes:.0f} minutes of plain library code
-({megatokens:.1f} M tokens) and {sft_minutes:.0f} minutes of {sft_items:,} completion questions, with AdamW. The script
-took over its tokenizer and its held-out files with `--start-from`. That first stage is not part of this repository;
+({megatokens:.1f} M tokens) and {sft_minutes:.0f} minutes of {sft_items:,} completion questions. The script
+took over its tokenizer and its list of held-out files with `--start-from`. That first stage is not part of this repository;
 the command below starts from random weights instead.
 """
 
