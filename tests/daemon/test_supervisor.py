@@ -97,6 +97,7 @@ def test_full_disk_or_a_damaged_file_is_logged_and_the_daemon_lives_on(
     with workshop.store() as store:
         supervisor._survive_tick(store)
     assert "plan.json is damaged" in caplog.text
+    assert "the cycle is then started anew" in caplog.text
     (activity,) = [record for record in caplog.records if getattr(record, "action", "") == "daemon.fault"]
     assert activity.levelname == "ERROR"
 

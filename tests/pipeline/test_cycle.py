@@ -4,11 +4,19 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.support.homes import never, only_version, opened, plan_with_result, reconfigure, served, silent
 from tests.support.tools import HandClock
 
-from laimark_sidecar.errors import BaseChangedError, ConversionError, RunnerError, StateError, TrainingError
+from laimark_sidecar.errors import (
+    BaseChangedError,
+    ConversionError,
+    MissingExtraError,
+    RunnerError,
+    StateError,
+    TrainingError,
+)
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.checkup import checkup
 from laimark_sidecar.pipeline.cycle import MAX_FAILURES, advance, open_cycle
@@ -16,7 +24,7 @@ from laimark_sidecar.pipeline.folder import CycleFolder, cycles
 from laimark_sidecar.pipeline.promote import LATEST, PREV, rollback
 from laimark_sidecar.pipeline.select import NothingToLearnError, select
 from laimark_sidecar.pipeline.stopping import Yielded
-from laimark_sidecar.training.jobfile import read_examples
+from laimark_sidecar.training.jobfile import read_examples, read_result
 
 
 def test_trained_cycle_leaves_a_version_a_verdict_and_no_text_of_the_user(trained_home: Home) -> None:
@@ -107,6 +115,38 @@ def test_worker_that_fails_three_times_ends_the_cycle_but_not_the_lessons(ready_
     assert len(list(cycle.root.glob("failure-*.txt"))) == MAX_FAILURES
     with workshop.store() as store:
         assert store.stats().untrained == len(plan.new_ids)
+
+
+def test_missing_training_packages_end_the_cycle_and_say_so(ready_home: Home, tmp_path: Path) -> None:
+    bare = tmp_path / "python"
+    bare.write_text("#!/bin/sh\necho 'error: No module named torch' >&2\nexit 12\n")
+    bare.chmod(0o700)
+    reconfigure(ready_home, "training", python=str(bare))
+    workshop = opened(ready_home)
+    cycle = open_cycle(workshop)
+    with workshop.store() as store:
+        plan = select(workshop, store, cycle)
+        (cycle.root / "prequential.json").write_bytes(b"{}")
+    for _ in range(MAX_FAILURES - 1):
+        with pytest.raises(MissingExtraError, match="No module named torch"):
+            advance(workshop, cycle, report=silent, should_stop=never)
+    closed = advance(workshop, cycle, report=silent, should_stop=never)
+    assert closed.ending == "abandoned"
+    assert "No module named torch" in closed.reason
+    with workshop.store() as store:
+        assert store.stats().untrained == len(plan.new_ids)
+
+
+def test_candidate_that_was_rolled_back_to_its_parent_is_refused(
+    ready_home: Home, trained_root: Path
+) -> None:
+    workshop, cycle = plan_with_result(ready_home, trained_root)
+    result = replace(read_result(cycle.result), steps=0, losses=(), stopped="kl_stop")
+    (cycle.result / "result.json").write_bytes(msgspec.json.encode(result))
+    closed = advance(workshop, cycle, report=silent, should_stop=never)
+    assert closed.ending == "rejected"
+    assert "nothing was learned" in closed.reason
+    assert workshop.registry.versions() == ()
 
 
 def test_adapter_that_cannot_be_converted_ends_the_cycle_too(ready_home: Home, trained_root: Path) -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.support.homes import opened, reconfigure
 
 from laimark_sidecar.clock import SystemClock
-from laimark_sidecar.config.schema import Config
+from laimark_sidecar.config.schema import Config, Runner
 from laimark_sidecar.errors import ConfigError, RunnerError, StateError
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.workshop import open_workshop, runner_url, token
@@ -36,6 +37,7 @@ def test_token_is_made_once_and_owner_only(tmp_path: Path) -> None:
 def test_runner_is_the_configured_one_and_nothing_is_contacted_before_it_is_asked(ready_home: Home) -> None:
     workshop = opened(ready_home)
     assert runner_url(Config()) == "http://127.0.0.1:11440"
+    assert runner_url(Config(runner=Runner(host="::1"))) == "http://[::1]:11440"
     runner = workshop.runner(timeout_s=1.0)
     with pytest.raises(RunnerError, match=str(workshop.config.runner.port)):
         runner.names()
@@ -51,3 +53,17 @@ def test_each_caller_gets_a_store_of_its_own(ready_home: Home) -> None:
     with workshop.store() as one, workshop.store() as other:
         assert one is not other
         assert one.stats() == other.stats()
+
+
+def test_store_keeps_as_many_near_copies_as_configured(ready_home: Home) -> None:
+    kept = []
+    for copies in (1, 2):
+        reconfigure(ready_home, "replay", near_duplicates=copies)
+        with opened(ready_home).store() as store:
+            item = next(store.items(split="train"))
+            lesson = " ".join(f"word{number}" for number in range(40))
+            spans = (replace(item.spans[0], end=len(lesson)),)
+            twins = [replace(item, id=f"{copies:016}{n:016}", target=lesson, spans=spans) for n in range(4)]
+            store.ingest("test", b"1", (), twins)
+            kept.append(sum(one.target == lesson for one in store.items()))
+    assert kept == [1, 2]

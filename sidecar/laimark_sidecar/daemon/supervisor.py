@@ -79,7 +79,7 @@ class Supervisor:
         try:
             self._tick(store)
         except (LaimarkError, OSError) as error:
-            log.error("%s; trying again", error, extra=action("daemon.fault"))
+            log.error("%s; trying again", _told(error), extra=action("daemon.fault"))
             pause_s = RETRY_S
         self._stop.wait(pause_s)
 
@@ -143,11 +143,8 @@ class Supervisor:
         except NothingToLearnError as error:
             log.info("%s", error, extra=action("pipeline.nothing"))
             control.request_served(workshop.home)
-        except LaimarkError as error:
-            log.error("%s (%s)", error, error.hint, extra=action("pipeline.failed"))
-            self._failures += 1
-        except OSError as error:
-            log.error("%s", error, extra=action("pipeline.failed"))
+        except (LaimarkError, OSError) as error:
+            log.error("%s", _told(error), extra=action("pipeline.failed"))
             self._failures += 1
         self._last_cycle_end_s = workshop.clock.now_s()
 
@@ -175,6 +172,11 @@ class Supervisor:
                 self._workshop.home,
                 control.Activity(pid=os.getpid(), state=state, reason=reason, share=share, updated_s=now_s),
             )
+
+
+def _told(error: LaimarkError | OSError) -> str:
+    hint = error.hint if isinstance(error, LaimarkError) else ""
+    return f"{error} ({hint})" if hint else str(error)
 
 
 def last_end_s(workshop: Workshop) -> float | None:

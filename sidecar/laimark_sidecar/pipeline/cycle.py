@@ -13,6 +13,7 @@ from laimark_sidecar.errors import (
     ConversionError,
     DataError,
     LaimarkError,
+    MissingExtraError,
     RunnerError,
     StateError,
     TrainingError,
@@ -30,6 +31,7 @@ from laimark_sidecar.pipeline.train import train
 from laimark_sidecar.pipeline.workshop import Report, ShouldStop, Workshop
 from laimark_sidecar.registry.version import Version
 from laimark_sidecar.replay.store import ReplayStore
+from laimark_sidecar.training.jobfile import read_result
 
 log = logging.getLogger(__name__)
 MAX_FAILURES = 3
@@ -64,6 +66,7 @@ def advance(workshop: Workshop, cycle: CycleFolder, *, report: Report, should_st
         NothingToLearnError: there is nothing new to learn.
         BaseChangedError: the base has changed since this process opened it.
         TrainingError, ConversionError, DataError: a step failed; the cycle stays open and is tried again.
+        MissingExtraError: the training packages are not there; as above.
         RunnerError: scoring failed, or the new version could not be promoted; it is kept, and promoting is tried again.
     """
     require_same(
@@ -77,7 +80,7 @@ def advance(workshop: Workshop, cycle: CycleFolder, *, report: Report, should_st
             return _close(workshop, store, cycle, plan, "abandoned", "", outdated)
         try:
             made = version or _make(workshop, store, cycle, plan, report=report, should_stop=should_stop)
-        except (TrainingError, ConversionError, DataError, RunnerError) as error:
+        except (TrainingError, ConversionError, DataError, MissingExtraError, RunnerError) as error:
             failures = _count_failure(cycle, error)
             if failures < MAX_FAILURES:
                 raise
@@ -111,6 +114,9 @@ def _make(
     score_before_training(workshop, store, cycle, plan, report=report, should_stop=should_stop)
     drop_forgotten(store, cycle, plan)
     train(cycle, workshop.config, report=report, should_stop=should_stop)
+    if read_result(cycle.result).steps == 0:
+        # An equal of its parent could pass the gate on its parent's merit, and be promoted for ever.
+        return "nothing was learned: the first steps went beyond gate.kl_stop and were taken back"
     judgement = judged(workshop, store, cycle, plan, report=report, should_stop=should_stop)
     if not judgement.verdict.accepted:
         return judgement.verdict.summary

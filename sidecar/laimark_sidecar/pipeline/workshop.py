@@ -35,7 +35,10 @@ class Workshop:
 
     def store(self) -> ReplayStore:
         """Open a connection of one's own to the replay buffer; the caller closes it."""
-        return ReplayStore.open(self.home.replay, clock=self.clock, capacity=self.config.replay.capacity)
+        replay = self.config.replay
+        return ReplayStore.open(
+            self.home.replay, clock=self.clock, capacity=replay.capacity, max_copies=replay.near_duplicates
+        )
 
     def runner(self, *, timeout_s: float = 30.0) -> Runner:
         """Return the configured runner, patient for `timeout_s` in each call; nothing is contacted yet."""
@@ -72,7 +75,8 @@ def require_initialised(home: Home) -> None:
 
 def runner_url(config: Config) -> str:
     """Return the address of the embedded runner."""
-    return f"http://{config.runner.host}:{config.runner.port}"
+    host = config.runner.host
+    return f"http://[{host}]:{config.runner.port}" if ":" in host else f"http://{host}:{config.runner.port}"
 
 
 def token(home: Home) -> str:
