@@ -69,4 +69,4 @@ def test_processes_are_stopped_when_the_demo_fails(home: Home, port: int) -> Non
 
 
 def test_the_command_names_its_home(tmp_path: Path) -> None:
-    assert command(tmp_path, "run")[1:] == ["-m", "laimark_sidecar", "--home", str(tmp_path), "run"]
+    assert command(tmp_path, "run")[1:] == ["-P", "-m", "laimark_sidecar", "--home", str(tmp_path), "run"]

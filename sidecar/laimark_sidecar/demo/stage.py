@@ -39,8 +39,8 @@ class Stage:
 
 
 def command(home: Path, *arguments: str) -> list[str]:
-    """Return the command line of the sidecar for a home."""
-    return [sys.executable, "-m", "laimark_sidecar", "--home", str(home), *arguments]
+    """Return the command line of the sidecar for a home; nothing in the user's folder is taken for a module."""
+    return [sys.executable, "-P", "-m", "laimark_sidecar", "--home", str(home), *arguments]
 
 
 @contextlib.contextmanager
