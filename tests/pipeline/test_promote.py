@@ -182,6 +182,31 @@ def test_version_that_the_runner_refuses_is_left_out_of_the_rest(workshop: Works
     assert set(adapters(workshop)) == {TWIN, version.name}
 
 
+def test_runner_holds_the_newest_versions_and_those_that_refs_point_at(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KEPT_SERVED", 1)
+    first = only_version(workshop)
+    second = add_twin(workshop, first, name=TWIN)
+    with served(workshop):
+        runner = workshop.runner()
+        assert TWIN in runner.names()
+        assert first.name not in runner.names()
+        assert use(workshop, first.name) == first.name  # an older one comes when it is asked for
+        third = add_twin(workshop, replace(second, created_s=second.created_s + 1), name=THIRD)
+        synchronise(workshop, runner)
+        assert {first.name, THIRD} < set(runner.names())
+        assert TWIN not in runner.names()
+        promote(workshop, third)
+        synchronise(workshop, runner)
+        assert first.name in runner.names()  # `prev`: the way back stays open
+        use(workshop, "base")
+        synchronise(workshop, runner)
+        assert first.name not in runner.names()
+        assert use(workshop, "prev") == THIRD
+        assert checkup(workshop) == ()
+
+
 @pytest.mark.parametrize("refs_moved", [False, True])
 def test_interrupted_promotion_is_finished_or_undone_by_the_refs(
     workshop: Workshop, refs_moved: bool

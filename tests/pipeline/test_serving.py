@@ -9,7 +9,7 @@ from laimark_sidecar.pipeline.promote import LATEST
 from laimark_sidecar.pipeline.serving import serve_settings
 
 
-def test_every_accepted_version_is_served_and_the_names_follow_the_refs(trained_home: Home) -> None:
+def test_accepted_version_is_served_and_the_names_follow_the_refs(trained_home: Home) -> None:
     workshop = opened(trained_home)
     version = only_version(workshop)
     workshop.registry.add(replace(version, name="me:2026-11-22-fffe", verdict="worse"))

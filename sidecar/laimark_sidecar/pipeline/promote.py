@@ -28,6 +28,8 @@ from laimark_sidecar.runners.runner import Runner
 log = logging.getLogger(__name__)
 LATEST, PREV = "latest", "prev"
 Move = Literal["promote", "rollback", "use"]
+KEPT_SERVED = 8
+"""The newest versions that the runner holds in memory, beside those that refs point at; `use` brings an older one."""
 LOCK_WAIT_S = 30.0
 """A move takes a second or two; whoever is refused after this long is told who holds it."""
 
@@ -188,9 +190,9 @@ def _complete_reflog(workshop: Workshop) -> None:
 
 
 def synchronise(workshop: Workshop, runner: Runner) -> None:
-    """Make the runner serve what the registry says: every version of this base, and the refs. Safe to repeat.
+    """Make the runner serve what the registry says: the newest versions of this base, and the refs. Safe to repeat.
 
-    A version that cannot be served is logged and left out.
+    A version that cannot be served is logged and left out; one that is neither new nor pointed at is withdrawn.
 
     Raises:
         RunnerError: the runner is not reachable.
@@ -210,13 +212,24 @@ def _synchronise(workshop: Workshop, runner: Runner) -> None:
         except RunnerError as error:
             log.warning("not serving %s: %s", name, error, extra=action("pipeline.unservable"))
     _point(workshop, runner)
+    _withdraw_old(workshop, runner)
+
+
+def _withdraw_old(workshop: Workshop, runner: Runner) -> None:
+    served = runner.names()
+    wanted = {version.name for version in installed(workshop)}
+    # What somebody else's name points at stays: the runner would refuse, and be right.
+    pointed_at = {version for name, version in served.items() if name != version}
+    for version in servable(workshop):
+        if version.name in served and version.name not in wanted | pointed_at:
+            runner.withdraw(version.name)
 
 
 def adapters(workshop: Workshop, *, besides: Container[str] = ()) -> dict[str, Path]:
-    """Return the file of every servable version that is whole, by name, newest first; damaged ones are logged."""
+    """Return the file of every version to install that is whole, by name, newest first; damaged ones are logged."""
     whole: dict[str, Path] = {}
     objects = workshop.registry.objects
-    for version in servable(workshop):
+    for version in installed(workshop):
         if version.name in besides:
             continue
         try:
@@ -231,8 +244,19 @@ def adapters(workshop: Workshop, *, besides: Container[str] = ()) -> dict[str, P
     return whole
 
 
+def installed(workshop: Workshop) -> tuple[Version, ...]:
+    """Return the versions that the runner holds ready: the newest `KEPT_SERVED`, and those that refs point at."""
+    candidates = servable(workshop)
+    pointed_at = set(workshop.registry.refs().values())
+    return tuple(
+        version
+        for place, version in enumerate(candidates)
+        if place < KEPT_SERVED or version.name in pointed_at
+    )
+
+
 def servable(workshop: Workshop) -> tuple[Version, ...]:
-    """Return the accepted versions that were made for the base being served."""
+    """Return the accepted versions that were made for the base being served, newest first."""
     return tuple(
         version
         for version in workshop.registry.versions()

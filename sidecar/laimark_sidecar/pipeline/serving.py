@@ -1,4 +1,4 @@
-"""What the embedded runner is started with: the base, every accepted version of it, and the names that move."""
+"""What the embedded runner is started with: the base, the newest versions of it, and the names that move."""
 
 from __future__ import annotations
 
