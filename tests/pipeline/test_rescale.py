@@ -1,39 +1,79 @@
 from __future__ import annotations
 
-import json
-
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
 
 from laimark_sidecar.errors import DataError
 from laimark_sidecar.pipeline.rescale import AdapterShape, adapter_shape, rescaled
 
+A, B = "base_model.model.q_proj.lora_A.weight", "base_model.model.q_proj.lora_B.weight"
 
-def test_alpha_and_its_patterns_carry_the_scale_and_nothing_else_changes() -> None:
-    config = {"r": 8, "lora_alpha": 16, "alpha_pattern": {"q_proj": 4}, "target_modules": ["q_proj"]}
-    found = json.loads(rescaled(json.dumps(config).encode(), 0.25))
-    assert found == {**config, "lora_alpha": 4.0, "alpha_pattern": {"q_proj": 1.0}}
+
+def factors(seed: int = 0) -> dict[str, NDArray[np.float32]]:
+    rng = np.random.default_rng(seed)
+    return {
+        A: rng.standard_normal((4, 7)).astype(np.float32),
+        B: rng.standard_normal((5, 4)).astype(np.float32),
+    }
+
+
+@pytest.mark.parametrize("scale", [0.75, 0.5, 0.25])
+def test_product_is_scaled_and_nothing_else_changes(scale: float) -> None:
+    before = factors()
+    content = save(before, metadata={"format": "pt"})
+    found = rescaled(content, scale)
+    after = load(found)
+    assert np.array_equal(after[A], before[A])
+    assert np.array_equal(after[B], before[B] * np.float32(scale))
+    whole = before[B].astype(np.float64) @ before[A].astype(np.float64)
+    np.testing.assert_allclose(after[B].astype(np.float64) @ after[A], scale * whole, rtol=1e-5, atol=1e-6)
+    header = 8 + int.from_bytes(content[:8], "little")
+    assert found[:header] == content[:header]
+    assert len(found) == len(content)
+
+
+def test_half_and_quarter_lose_not_a_bit() -> None:
+    content = save(factors())
+    assert rescaled(rescaled(content, 0.5), 0.5) == rescaled(content, 0.25)
+    assert rescaled(rescaled(content, 0.5), 2.0) == content
+
+
+def test_equal_input_gives_equal_bytes() -> None:
+    content = save(factors(), metadata={"format": "pt", "a": "1", "b": "2"})
+    assert rescaled(content, 0.75) == rescaled(bytes(bytearray(content)), 0.75)
 
 
 def test_scale_one_keeps_the_very_bytes() -> None:
-    content = b'{ "lora_alpha" : 16 }'
+    content = b"whatever it is"
     assert rescaled(content, 1.0) is content
 
 
-def test_missing_pattern_is_no_pattern() -> None:
-    assert json.loads(rescaled(b'{"lora_alpha": 2.0, "alpha_pattern": null}', 0.5))["lora_alpha"] == 1.0
+def damaged() -> bytes:
+    return save(factors())[:-9]
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[1]", b"{}", b'{"lora_alpha": "16"}', b'{"lora_alpha": 16, "alpha_pattern": [1]}']
+    "content",
+    [
+        b"",
+        b"\2\0\0\0\0\0\0\0[]",
+        b"\2\0\0\0\0\0\0\0{}",
+        save({A: factors()[A]}),
+        save({B: factors()[B].astype(np.float16)}),
+        damaged(),
+    ],
+    ids=["empty", "list", "nothing", "no B", "half precision", "cut"],
 )
-def test_what_is_no_lora_configuration_is_refused(content: bytes) -> None:
-    with pytest.raises(DataError, match="adapter_config"):
+def test_what_is_no_adapter_of_the_worker_is_refused(content: bytes) -> None:
+    with pytest.raises(DataError, match=r"adapter_model\.safetensors"):
         rescaled(content, 0.5)
 
 
-def test_shape_is_read_as_peft_wrote_it_also_after_a_rescale() -> None:
-    config = rescaled(b'{"r": 16, "lora_alpha": 32, "bias": "none"}', 0.75)
-    assert adapter_shape(config) == AdapterShape(rank=16, alpha=24.0)
+def test_shape_is_read_as_peft_wrote_it() -> None:
+    config = b'{"r": 16, "lora_alpha": 32, "bias": "none"}'
+    assert adapter_shape(config) == AdapterShape(rank=16, alpha=32.0)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"r": "16", "lora_alpha": 32}'])

@@ -103,7 +103,7 @@ def test_adapter_that_was_accepted_at_a_smaller_scale_is_gone_on_from_in_its_own
     with workshop.store() as store:
         select(workshop, store, cycle)
     job = read_job(cycle.job)
-    assert (job.rank, job.alpha) == (4, 4.0)
+    assert (job.rank, job.alpha) == (4, 8.0)
 
 
 def test_parent_is_the_base_in_fresh_mode_and_after_a_change_of_base(trained_home: Home) -> None:

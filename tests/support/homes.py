@@ -185,13 +185,13 @@ def add_twin(workshop: Workshop, version: Version, *, name: str, parent: str = "
 def halved(workshop: Workshop, version: Version) -> Version:
     """Register a version as it is when the line search accepts it at half its scale."""
     objects = workshop.registry.objects
-    config = objects.path(version.objects["adapter_config.json"]).read_bytes()
+    adapter = objects.path(version.objects["adapter_model.safetensors"]).read_bytes()
     half = replace(
         version,
         name="me:2026-11-22-fff0",
         cycle="halved",
         scale=0.5,
-        objects={**version.objects, "adapter_config.json": objects.put_bytes(rescaled(config, 0.5))},
+        objects={**version.objects, "adapter_model.safetensors": objects.put_bytes(rescaled(adapter, 0.5))},
     )
     workshop.registry.add(half)
     return half

@@ -82,9 +82,11 @@ def _stored(workshop: Workshop, cycle: CycleFolder, gguf: Path, scale: float) ->
     adapter = cycle.result / "adapter"
     objects = {
         "adapter.gguf": put.put_file(gguf),
-        "adapter_model.safetensors": put.put_file(adapter / "adapter_model.safetensors"),
         # The next cycle goes on from what is served, so the scale is folded into the PEFT folder as well.
-        "adapter_config.json": put.put_bytes(rescaled((adapter / "adapter_config.json").read_bytes(), scale)),
+        "adapter_model.safetensors": put.put_bytes(
+            rescaled((adapter / "adapter_model.safetensors").read_bytes(), scale)
+        ),
+        "adapter_config.json": put.put_file(adapter / "adapter_config.json"),
         "evidence.json": put.put_file(cycle.evidence(scale)),
     }
     curvature = cycle.result / "curvature.safetensors"

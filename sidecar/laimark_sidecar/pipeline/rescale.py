@@ -1,4 +1,7 @@
-"""Folding the line search's factor into a PEFT adapter: only `lora_alpha` changes, since D = alpha/r · B·A."""
+"""Folding the line search's factor into a PEFT adapter: D = s·B·A, so scaling B scales exactly what is served.
+
+Alpha stays what it is: were the factor folded in there, it would shrink every later cycle's steps as well.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,9 @@ from dataclasses import dataclass
 import msgspec
 
 from laimark_sidecar.errors import DataError
+
+_LENGTH_BYTES = 8
+_B = ".lora_B."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +28,11 @@ class _LoraConfig(msgspec.Struct):
     lora_alpha: float
 
 
+class _Tensor(msgspec.Struct):
+    dtype: str
+    data_offsets: tuple[int, int]
+
+
 def adapter_shape(adapter_config: bytes) -> AdapterShape:
     """Return rank and alpha of a PEFT adapter.
 
@@ -35,24 +46,38 @@ def adapter_shape(adapter_config: bytes) -> AdapterShape:
     return AdapterShape(rank=config.r, alpha=config.lora_alpha)
 
 
-def rescaled(adapter_config: bytes, scale: float) -> bytes:
-    """Return the adapter_config.json with `lora_alpha` (and every alpha_pattern entry) multiplied by `scale`.
+def rescaled(adapter: bytes, scale: float) -> bytes:
+    """Return an adapter_model.safetensors with every B multiplied by `scale`; all other bytes stay.
+
+    Only the numbers are touched, never the header: equal input gives equal bytes, which the registry goes by.
 
     Raises:
-        DataError: it is not a LoRA configuration.
+        DataError: it is no adapter in float32, as the worker writes it.
     """
-    try:
-        config: dict[str, object] = msgspec.json.decode(adapter_config, type=dict[str, object])
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise DataError(f"adapter_config.json is malformed: {error}") from error
-    alpha = config.get("lora_alpha")
-    if not isinstance(alpha, int | float):
-        raise DataError(f"adapter_config.json: lora_alpha is {alpha!r}, expected a number")
     if scale == 1.0:
-        return adapter_config
-    patterns = config.get("alpha_pattern") or {}
-    if not isinstance(patterns, dict):
-        raise DataError(f"adapter_config.json: alpha_pattern is {patterns!r}, expected an object")
-    config["lora_alpha"] = alpha * scale
-    config["alpha_pattern"] = {name: value * scale for name, value in patterns.items()}
-    return msgspec.json.format(msgspec.json.encode(config), indent=2)
+        return adapter
+    import numpy as np
+
+    start = _LENGTH_BYTES + int.from_bytes(adapter[:_LENGTH_BYTES], "little")
+    content = bytearray(adapter)
+    for name, tensor in _factors(adapter[_LENGTH_BYTES:start]).items():
+        first, last = (start + offset for offset in tensor.data_offsets)
+        if tensor.dtype != "F32" or not start <= first <= last <= len(adapter):
+            raise DataError(f"adapter_model.safetensors: {name} is no whole tensor of F32 ({tensor.dtype})")
+        values = np.frombuffer(adapter[first:last], dtype="<f4")
+        content[first:last] = (values * np.float32(scale)).tobytes()
+    return bytes(content)
+
+
+def _factors(header: bytes) -> dict[str, _Tensor]:
+    """Return where each B is."""
+    try:
+        entries = msgspec.json.decode(header, type=dict[str, msgspec.Raw])
+        found = {
+            name: msgspec.json.decode(entry, type=_Tensor) for name, entry in entries.items() if _B in name
+        }
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise DataError(f"adapter_model.safetensors has a malformed header: {error}") from error
+    if not found:
+        raise DataError("adapter_model.safetensors holds no LoRA factor B")
+    return found

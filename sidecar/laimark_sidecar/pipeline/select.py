@@ -140,7 +140,7 @@ def _require_judges(workshop: Workshop, store: ReplayStore) -> None:
 def _job(workshop: Workshop, cycle: CycleFolder, *, parent: str, seed: int) -> TrainJob:
     training, gate = workshop.config.training, workshop.config.gate
     curvature = cycle.parent / "curvature.safetensors"
-    # Going on from a parent means its rank, and its alpha with the line search's factor folded in.
+    # Going on from a parent means its rank and alpha, whatever the configuration says by now.
     shape = adapter_shape((cycle.parent / "adapter_config.json").read_bytes()) if parent else training
     return TrainJob(
         base_dir=str(workshop.base.hf_dir),
