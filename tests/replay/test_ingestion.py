@@ -98,11 +98,7 @@ def test_text_that_cannot_be_stored_moves_no_cursor(store: ReplayStore) -> None:
     store.ingest("a", b"1", [], make_items(1))
     with pytest.raises(DataError):
         store.ingest("a", b"2", [make_answer(2)], [make_item(2), make_item(3, target="\ud800")])
-    assert (store.cursor("a"), store.get("item-000002"), store.exchange_answer("exchange-000002")) == (
-        b"1",
-        None,
-        None,
-    )
+    assert (store.cursor("a"), store.get("item-000002"), store.answers("prefix")) == (b"1", None, ())
 
 
 def test_a_full_disk_loses_nothing_and_says_what_to_do(path: Path, clock: HandClock) -> None:

@@ -39,12 +39,6 @@ def test_answers_to_one_prompt_come_oldest_first(store: ReplayStore) -> None:
     assert store.answers("unknown") == ()
 
 
-def test_an_answer_is_found_by_its_exchange(store: ReplayStore) -> None:
-    store.ingest("a", b"1", [make_answer(1)], [])
-    assert store.exchange_answer("exchange-000001") == make_answer(1)
-    assert store.exchange_answer("unknown") is None
-
-
 def test_items_can_be_filtered(store: ReplayStore) -> None:
     store.ingest(
         "a", b"1", [], (*make_items(1, 2), *make_items(3, split="heldout"), *make_items(4, signal="kept"))

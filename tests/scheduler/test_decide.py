@@ -186,4 +186,4 @@ def test_the_wait_after_failures_doubles_up_to_its_bound() -> None:
 @pytest.mark.parametrize("value", [-1, float("nan")])
 def test_a_policy_with_a_negative_figure_is_refused(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=f"scheduler.{name}"):
-        Policy(**{name: value})  # type: ignore[arg-type]
+        replace(POLICY, **{name: value})  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from laimark_sidecar.validation import checks
 from laimark_sidecar.validation.gate import Gate
 from laimark_sidecar.validation.statistics import Estimate, estimate
 
-GATE = Gate()
+GATE = Gate(min_items=20, max_core_loss=0.1)
 
 
 def found(mean: float, low: float, high: float) -> Estimate:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from laimark_sidecar.config import schema
 from laimark_sidecar.errors import ConfigError
 from laimark_sidecar.validation.gate import Gate
 
@@ -22,3 +23,10 @@ def test_a_gate_needs_at_least_one_item_of_each_kind(name: str) -> None:
 def test_the_alarm_rings_before_the_stop() -> None:
     with pytest.raises(ConfigError, match="kl_alarm"):
         Gate(kl_alarm=0.9)
+
+
+def test_defaults_are_those_of_the_configuration() -> None:
+    configured, gate = schema.Gate(), Gate()
+    for name in ("min_items", "min_gain", "alpha", "max_core_loss", "kl_alarm", "kl_stop"):
+        assert getattr(gate, name) == getattr(configured, name), name
+    assert gate.min_entropy_ratio == configured.entropy_floor

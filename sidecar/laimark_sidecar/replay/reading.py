@@ -37,12 +37,6 @@ def answers(connection: sqlite3.Connection, prefix: str) -> tuple[Answered, ...]
     return tuple(_answered(row) for row in rows)
 
 
-def exchange_answer(connection: sqlite3.Connection, exchange_id: str) -> Answered | None:
-    """Return the answer of one exchange."""
-    row = connection.execute(f"{_ANSWER} WHERE exchange_id = ?", (exchange_id,)).fetchone()
-    return None if row is None else _answered(row)
-
-
 def item(connection: sqlite3.Connection, item_id: str) -> Item | None:
     """Return one item by its id."""
     row = connection.execute(

@@ -141,11 +141,6 @@ class ReplayStore:
         with self._reading() as connection:
             return reading.answers(connection, prefix)
 
-    def exchange_answer(self, exchange_id: str) -> Answered | None:
-        """Return the remembered answer of one exchange."""
-        with self._reading() as connection:
-            return reading.exchange_answer(connection, exchange_id)
-
     def get(self, item_id: str) -> Item | None:
         """Return the item with this id, if it is held."""
         with self._reading() as connection:

@@ -43,12 +43,12 @@ class Situation:
 class Policy:
     """When the user lets it train."""
 
-    idle_s: float = 120.0
+    idle_s: float
     """Quiet needed before training begins or goes on."""
-    requested_idle_s: float = 5.0
+    requested_idle_s: float
     """Quiet needed when the user asked for it: only not in the middle of a conversation's breath."""
-    min_new: int = 32
-    min_interval_s: float = 6 * 3600.0
+    min_new: int
+    min_interval_s: float
     retry_s: float = 60.0
     """Wait after a failed attempt; doubles with each further one."""
     retry_max_s: float = 6 * 3600.0

@@ -9,9 +9,12 @@ from laimark_sidecar.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """Thresholds of the verdict. Log-prob figures are nats per token unless said otherwise."""
+    """Thresholds of the verdict. Log-prob figures are nats per token unless said otherwise.
 
-    min_items: int = 20
+    The defaults are those of the configuration's section of the same name, where it has the key.
+    """
+
+    min_items: int = 8
     """Held-out items needed to say anything."""
     min_core_items: int = 20
     min_drift_items: int = 8
@@ -21,7 +24,7 @@ class Gate:
     """The same for core retention and for the comparison with the previous version: not spent by promotions."""
     min_gain: float = 0.0
     """The mean gain must be above this, and its interval above zero."""
-    max_core_loss: float = 0.1
+    max_core_loss: float = 0.05
     """Non-inferiority: the whole interval of the mean core margin must be above minus this."""
     max_worst_core_loss: float = 1.0
     """The mean of the worst core items must be above minus this: a mean hides one ability that is lost."""
