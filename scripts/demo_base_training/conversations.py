@@ -14,10 +14,11 @@ from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
-from scripts.code_tasks import Task, completions, docstrings, signatures
 from scripts.demo_base_training.corpus import SourceFile
 from scripts.demo_base_training.tokenizer import PROMPT_HEAD, chat_answer, chat_prompt
 from tokenizers import Encoding, Tokenizer
+
+from laimark_sidecar.demo.code_tasks import Task, completions, docstrings, signatures
 
 WIDTHS = (64, 96, 128, 160, 192, 224, 256, 288, 384, 512, 768)
 TEMPLATE, CONTEXT, ANSWER = 0, 1, 2

@@ -12,10 +12,11 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
-from scripts.code_tasks import Task, completions, docstrings, signatures
 from scripts.demo_base_training.corpus import SourceFile
 from scripts.demo_base_training.tokenizer import chat_prompt
 from tokenizers import Tokenizer
+
+from laimark_sidecar.demo.code_tasks import Task, completions, docstrings, signatures
 
 KIND_COUNTS = {"complete": 240, "docstring": 30, "signature": 30}
 MAX_PROMPT_TOKENS = 300

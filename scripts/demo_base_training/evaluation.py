@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from scripts.code_tasks import Task
 from scripts.demo_base_training.conversations import ANSWER, CONTEXT, tokenised
 from scripts.demo_base_training.tokenizer import chat_prompt
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from laimark_sidecar.demo.code_tasks import Task
 
 BATCH = 16
 MAX_NEW_TOKENS = 48

@@ -31,7 +31,7 @@ It answers three questions, one per conversation, and nothing else:
 | `Write the docstring for this function:` and the fenced `def` | the first docstring line |
 | `Write the signature for this docstring:` and the line in triple quotes | the `def` line |
 
-`scripts/code_tasks.py` builds the exact messages.
+`laimark_sidecar.demo.code_tasks` builds the exact messages.
 
 ## Figures
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from scripts.code_tasks import Task
 from scripts.demo_base_training.conversations import Conversations, tokenised, training_tasks
 from scripts.demo_base_training.corpus import SourceFile, read_corpus
 from scripts.demo_base_training.tokenizer import load_tokenizer, train_tokenizer
 from tokenizers import Tokenizer
+
+from laimark_sidecar.demo.code_tasks import Task
 
 DATA_VERSION = 1
 TOKENIZER_TEST_SHARE = 0.35

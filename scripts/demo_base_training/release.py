@@ -13,7 +13,6 @@ from random import Random
 from typing import Any
 
 import torch
-from scripts.code_tasks import Task
 from scripts.demo_base_training.checkpoint import Progress
 from scripts.demo_base_training.conversations import TEST_SHARE
 from scripts.demo_base_training.core_prompts import core_lines, write_core
@@ -23,6 +22,8 @@ from scripts.demo_base_training.model_card import model_card
 from scripts.demo_base_training.network import Llama, NetworkSize
 from scripts.demo_base_training.preparation import Prepared, held_out, held_out_tasks
 from scripts.demo_base_training.recipe import Recipe
+
+from laimark_sidecar.demo.code_tasks import Task
 
 FACTS_VERSION = 1
 SCORED = {"complete": 500, "docstring": 120, "signature": 120}
