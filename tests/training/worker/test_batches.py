@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laimark_sidecar.training.worker.batches import Pool, Shares, draw, effective_shares, micro_batches
+from laimark_sidecar.training.worker.batches import (
+    Pool,
+    Shares,
+    draw,
+    effective_shares,
+    micro_batches,
+    step_shares,
+)
 
 SHARES = Shares(new=0.5, user=0.25, core=0.25)
 POOLS: list[Pool] = [*["new"] * 5, *["user"] * 3, *["core"] * 4]  # type: ignore[list-item] # literals
@@ -48,6 +55,21 @@ def test_a_longer_job_begins_like_a_shorter_one() -> None:
 
 def test_pools_without_a_share_give_empty_steps() -> None:
     assert draw(["core"], Shares(new=1, user=0, core=0), steps=2, batch_size=4, seed=0) == ((), ())
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 8])
+def test_each_pool_counts_its_share_over_the_job_however_small_the_batch(batch_size: int) -> None:
+    plan = draw(POOLS, SHARES, steps=40, batch_size=batch_size, seed=1)
+    weight = step_shares(POOLS, plan, SHARES)
+    for pool in ("new", "user", "core"):
+        present = sum(any(POOLS[i] == pool for i in step) for step in plan)
+        assert present * weight.of(pool) / len(plan) == pytest.approx(SHARES.of(pool))
+    if batch_size == 8:  # every pool is in every step: nothing is corrected, to the last bit
+        assert weight == SHARES
+
+
+def test_pool_that_no_step_holds_counts_nothing() -> None:
+    assert step_shares(["new", "core"], [(0,), (0,)], SHARES) == Shares(new=0.5, user=0.0, core=0.0)
 
 
 @given(st.lists(st.integers(1, 99), min_size=1, max_size=20), st.integers(1, 6))

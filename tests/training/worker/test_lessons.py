@@ -62,6 +62,17 @@ def test_kl_is_measured_on_prompts_that_are_never_trained_on(make_job: JobMaker)
     assert not measured & trained
 
 
+def test_pool_that_a_small_batch_leaves_out_now_and_then_still_counts_its_share(make_job: JobMaker) -> None:
+    lessons = compose(
+        make_job(batch_size=1, micro_batch_size=1, steps=6),
+        [Item(pool="new", ids=(1, 2), positions=(0,), weight=1.0)],
+        core(16),
+    )
+    present = sum(lessons.items[step[0]].pool == "core" for step in lessons.plan)
+    assert 0 < present < 6
+    assert lessons.shares.core * present / 6 == pytest.approx(1 / 3)
+
+
 def test_few_core_prompts_serve_both_ends(make_job: JobMaker) -> None:
     lessons = compose(make_job(), [], core(3))
     assert len(lessons.kl_items) == 3

@@ -15,16 +15,11 @@ from laimark_sidecar.training.worker.backend import PeftBackend, adapter_tensors
 from laimark_sidecar.training.worker.batches import Shares
 from laimark_sidecar.training.worker.budget import Budget
 from laimark_sidecar.training.worker.checkpoint import Position
-from laimark_sidecar.training.worker.core_answers import ask
-from laimark_sidecar.training.worker.loop import Anchors, Lessons, Loop, measure_kl
+from laimark_sidecar.training.worker.loop import Anchors, Lessons, Loop
 from laimark_sidecar.training.worker.losses import Item
 from laimark_sidecar.training.worker.stop import StopFlag
 
 ItemMaker = Callable[[int], tuple[Item, ...]]
-
-
-def none() -> None:
-    """The check of a run that nobody stops."""
 
 
 def loop_of(
@@ -87,20 +82,3 @@ def test_checkpoints_are_written_on_the_way(
     job = make_job(steps=4, checkpoint_every_steps=3)
     loop_of(job, backend, make_items(2)).run()
     assert sorted(path.name for path in Path(job.work_dir).iterdir()) == ["step-000003", "step-000004"]
-
-
-def test_kl_is_zero_without_an_adapter_and_grows_with_it(backend: PeftBackend) -> None:
-    items = tuple(ask(backend, prompt, weight=1.0, end_ids=[2]) for prompt in ([5, 9, 30], [8, 7, 6, 5, 4]))
-    assert measure_kl(backend, items, batch_size=2, check=none) == pytest.approx(0.0, abs=1e-5)
-    distances = []
-    for size in (0.01, 0.05):
-        generator = torch.Generator().manual_seed(0)
-        with torch.no_grad():
-            for layer in backend.layers:
-                layer.b_OR.copy_(torch.randn(layer.b_OR.shape, generator=generator) * size)
-        distances.append(measure_kl(backend, items, batch_size=1, check=none))
-    assert 0.0 < distances[0] < distances[1]
-
-
-def test_kl_of_no_prompts_is_zero(backend: PeftBackend) -> None:
-    assert measure_kl(backend, (), batch_size=2, check=none) == 0.0

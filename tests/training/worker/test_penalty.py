@@ -9,7 +9,13 @@ from scripts.oracle_ewc import random_case, relative_errors
 from laimark_sidecar.training.worker.backend import PeftBackend
 from laimark_sidecar.training.worker.fisher import measure
 from laimark_sidecar.training.worker.losses import Item
-from laimark_sidecar.training.worker.penalty import Reference, add_gradients, layer_penalty, penalty
+from laimark_sidecar.training.worker.penalty import (
+    Reference,
+    add_gradients,
+    gradient_norm,
+    layer_penalty,
+    penalty,
+)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -62,3 +68,13 @@ def test_gradients_are_added_to_what_the_task_left(
     torch.testing.assert_close(first.a_RD.grad, 1.0 + 2.0 * measured.parts[0].grad_a_RD)
     assert measured.omega > 0.0
     assert measured.grad_norm > 0.0
+
+
+def test_gradient_norm_is_over_all_parameters_together() -> None:
+    """Oracle: torch's own norm of the one long vector."""
+    with_gradient = [torch.nn.Parameter(torch.zeros(3, 2)), torch.nn.Parameter(torch.zeros(5))]
+    for seed, parameter in enumerate(with_gradient):
+        parameter.grad = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed))
+    flat = torch.cat([parameter.grad.flatten() for parameter in with_gradient if parameter.grad is not None])
+    without = torch.nn.Parameter(torch.ones(4))
+    assert gradient_norm([*with_gradient, without]) == pytest.approx(float(flat.norm()))

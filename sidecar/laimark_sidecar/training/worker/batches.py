@@ -13,7 +13,7 @@ POOLS: tuple[Pool, ...] = ("new", "user", "core")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shares:
-    """How much of a step each pool gets; normalised over the pools that hold something."""
+    """How much each pool gets."""
 
     new: float
     user: float
@@ -54,6 +54,20 @@ def draw(
             step.append(walks[pool].next())
         plan.append(tuple(step))
     return tuple(plan)
+
+
+def step_shares(pools: Sequence[Pool], plan: Sequence[Sequence[int]], shares: Shares) -> Shares:
+    """Return what each pool counts in a step that it occurs in, so that over the job it counts its share.
+
+    Formula: `share / (steps that the pool occurs in / steps)`. A batch too small for every pool leaves one out now and
+    then; its plain share would then count twice, in how often it comes and in how much it weighs.
+    """
+    seen = dict.fromkeys(POOLS, 0)
+    for step in plan:
+        for pool in {pools[index] for index in step}:
+            seen[pool] += 1
+    scaled = {pool: shares.of(pool) * (len(plan) / count) if count else 0.0 for pool, count in seen.items()}
+    return Shares(new=scaled["new"], user=scaled["user"], core=scaled["core"])
 
 
 def micro_batches(

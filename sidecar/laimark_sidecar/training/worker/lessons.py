@@ -10,7 +10,7 @@ from laimark_sidecar.errors import TrainingError
 from laimark_sidecar.logs import action
 from laimark_sidecar.training.job import Example, Progress, TrainJob
 from laimark_sidecar.training.worker.backend import TrainerBackend
-from laimark_sidecar.training.worker.batches import Shares, draw, effective_shares
+from laimark_sidecar.training.worker.batches import Shares, draw, effective_shares, step_shares
 from laimark_sidecar.training.worker.core_answers import MAX_NEW_TOKENS, AnswerCache
 from laimark_sidecar.training.worker.loop import Lessons
 from laimark_sidecar.training.worker.losses import Item
@@ -92,4 +92,4 @@ def compose(job: TrainJob, lessons: Sequence[Item], core: Sequence[Item]) -> Les
             f"the job has nothing to learn from: {job.examples} has no example in a pool with a share"
         )
     plan = draw(pools, shares, steps=job.steps, batch_size=job.batch_size, seed=job.seed)
-    return Lessons(items=items, plan=plan, shares=shares, kl_items=measured)
+    return Lessons(items=items, plan=plan, shares=step_shares(pools, plan, shares), kl_items=measured)

@@ -33,15 +33,9 @@ from laimark_sidecar.training.worker.checkpoint import (
     write_checkpoint,
 )
 from laimark_sidecar.training.worker.curvature import Anchor
-from laimark_sidecar.training.worker.losses import (
-    Item,
-    PoolWeights,
-    coefficients,
-    collate,
-    kl_to_base,
-    weighted_loss,
-)
-from laimark_sidecar.training.worker.penalty import Reference, add_gradients, penalty
+from laimark_sidecar.training.worker.distance import measure_kl
+from laimark_sidecar.training.worker.losses import Item, PoolWeights, coefficients, collate, weighted_loss
+from laimark_sidecar.training.worker.penalty import Reference, add_gradients, gradient_norm, penalty
 from laimark_sidecar.training.worker.stop import StopFlag, StopRequestedError
 
 log = logging.getLogger(__name__)
@@ -68,6 +62,7 @@ class Lessons:
     plan: tuple[tuple[int, ...], ...]
     """Indices into `items` of each step."""
     shares: Shares
+    """What each pool's mean loss counts in a step that it occurs in; see `batches.step_shares`."""
     kl_items: tuple[Item, ...]
     """Core items that KL is measured on; never trained on where there are enough."""
 
@@ -184,7 +179,7 @@ class Loop:
     def _penalty_gradient(self) -> float:
         """Add both anchors' gradients; return their value in nats."""
         layers, anchors, total = self._backend.layers, self._anchors, 0.0
-        task_norm = _norm(self._parameters) if anchors.user is not None else 0.0
+        task_norm = gradient_norm(self._parameters) if anchors.user is not None else 0.0
         factor = self._position.budget.factor
         if anchors.core is not None and factor > 0.0:
             measured = penalty(layers, anchors.core, [None] * len(layers))
@@ -285,28 +280,3 @@ class Loop:
                 kl_core=position.budget.kl_core,
             )
         )
-
-
-def measure_kl(
-    backend: TrainerBackend, items: Sequence[Item], *, batch_size: int, check: Callable[[], None]
-) -> float:
-    """Return the mean next-token KL(base || model) over all answer tokens of the core items, nats; 0 without any."""
-    total, count = 0.0, 0
-    for members in micro_batches(range(len(items)), [len(item.ids) for item in items], size=batch_size):
-        check()
-        chosen = [items[i] for i in members]
-        batch = collate(chosen, backend.device)
-        with torch.no_grad():
-            logits_NV = batch.select(backend.logits(batch.ids_BT, batch.mask_BT, batch.kept_P))
-        start = 0
-        for item in chosen:
-            assert item.base is not None
-            stop = start + len(item.positions)
-            total += float(kl_to_base(logits_NV[start:stop], item.base).double().sum())
-            start, count = stop, count + len(item.positions)
-    return total / count if count else 0.0
-
-
-def _norm(parameters: Sequence[torch.nn.Parameter]) -> float:
-    squares = [parameter.grad.square().sum() for parameter in parameters if parameter.grad is not None]
-    return float(torch.stack(squares).sum().sqrt())

@@ -1,6 +1,8 @@
 """The loss of a step: cross-entropy on lessons, KL to the frozen base on core replay, per token over the step.
 
-    L = Σ_pool share_pool · a_pool · (Σ tokens of the pool in the step: weight · loss) / (tokens of the pool)
+    L = Σ_pool share_pool / presence_pool · a_pool · (Σ tokens of the pool in the step: weight · loss) / (tokens of the pool)
+
+presence_pool is the part of the job's steps that the pool occurs in: 1 unless the batch is too small for every pool.
 
 A mean over the whole step, never a mean of micro-batch means: how a step is split must not move the numbers.
 
@@ -92,7 +94,7 @@ class PoolWeights:
 
 
 def coefficients(items: Sequence[Item], shares: Shares, weights: PoolWeights) -> tuple[float, ...]:
-    """Return what each token's loss of each item of a whole step is multiplied by."""
+    """Return what each token's loss of each item of a whole step is multiplied by; for `shares` see `step_shares`."""
     tokens: dict[Pool, int] = {"new": 0, "user": 0, "core": 0}
     for item in items:
         tokens[item.pool] += len(item.positions)

@@ -104,3 +104,9 @@ def add_gradients(layers: Sequence[Layer], measured: Penalty, factor: float) -> 
         assert layer.b_OR.grad is not None
         layer.a_RD.grad.add_(part.grad_a_RD, alpha=factor)
         layer.b_OR.grad.add_(part.grad_b_OR, alpha=factor)
+
+
+def gradient_norm(parameters: Sequence[torch.nn.Parameter]) -> float:
+    """Return the Euclidean norm of all gradients together; a parameter without one counts as 0."""
+    squares = [parameter.grad.square().sum() for parameter in parameters if parameter.grad is not None]
+    return float(torch.stack(squares).sum().sqrt())
