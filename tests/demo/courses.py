@@ -16,6 +16,7 @@ from laimark_sidecar.demo.scenario import Course, Round
 from laimark_sidecar.demo.user import Session
 from laimark_sidecar.pipeline.folder import Closed, CycleFolder, Ending, Judgement
 from laimark_sidecar.registry.version import BaseIdentity, Version
+from laimark_sidecar.validation.statistics import Estimate
 from laimark_sidecar.validation.verdict import Verdict
 
 FOURS = 10
@@ -115,3 +116,8 @@ def runner(reply: Reply) -> Iterator[tuple[str, Heard]]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def margin_of(low: float) -> Estimate:
+    """A margin of .3 nats per token whose interval begins at `low`."""
+    return Estimate(mean=0.3, low=low, high=0.5, p=0.01, n=40, confidence=0.95, method="bootstrap")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.demo.courses import course_in, round_in
+from tests.demo.courses import course_in, margin_of, round_in
 
 from laimark_sidecar.demo.claims import claims
 from laimark_sidecar.demo.report import curve, picture, rows, summary
@@ -20,7 +20,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def test_rows_show_base_tuned_and_gain(course: Course, version: Version) -> None:
-    table = {row.what: row for row in rows(course, version, 1_234_567)}
+    table = {row.what: row for row in rows(course, version, margin_of(0.1), 1_234_567)}
     exact = table["exact match, held-out files"]
     assert (exact.base, exact.tuned) == ("25.0%", "75.0%")
     assert exact.gain.startswith("+50.0 points (95% CI ")
@@ -28,6 +28,7 @@ def test_rows_show_base_tuned_and_gain(course: Course, version: Version) -> None
     assert (similar.base, similar.tuned) == ("55.0%", "95.0%")
     margin = table["held-out corrections, margin"]
     assert (margin.tuned, margin.gain) == ("+0.500 nats/token", "95% CI +0.250 to +0.750")
+    assert table["right lines, held-out files, margin"].gain == "95% CI +0.100 to +0.500, n=40"
     assert table["core skills, margin"].gain == ""  # no interval was measured
     assert table["core skills, KL to the base"].tuned == "+0.020 nats/token"
     assert table["size of the adapter"].tuned == "1.23 MB"
@@ -35,7 +36,7 @@ def test_rows_show_base_tuned_and_gain(course: Course, version: Version) -> None
 
 def test_without_a_version_the_rows_say_so(tmp_path: Path) -> None:
     course = course_in(tmp_path, round_in(tmp_path, 1, ending="rejected"))
-    table = {row.what: row for row in rows(course, None, 0)}
+    table = {row.what: row for row in rows(course, None, None, 0)}
     assert table["held-out corrections, margin"].tuned == "-"
     assert table["size of the adapter"].tuned == "-"
 
@@ -75,8 +76,8 @@ def test_without_matplotlib_there_is_no_picture_and_no_failure(course: Course, t
 
 
 def test_the_summary_survives_json(course: Course, version: Version) -> None:
-    found = claims(course, version, kl_alarm=0.3, rolled_back=True, problems=0)
-    told = json.loads(msgspec.json.encode(summary(course, version, found, seconds=12.34)))
+    found = claims(course, version, margin_of(0.1), kl_alarm=0.3, rolled_back=True, problems=0)
+    told = json.loads(msgspec.json.encode(summary(course, version, margin_of(0.1), found, seconds=12.34)))
     assert told["seconds"] == 12.3
     assert told["exam_items"] == 40
     assert told["base"] == {"exact": 0.25, "similarity": pytest.approx(0.55)}

@@ -174,17 +174,17 @@ def test_a_slow_cycle_is_waited_for_and_a_stuck_one_is_not(
     stage = Stage(home=home.root, url="", runner=process, daemon=process)
 
     def creeps(number: int) -> None:
-        for step in range(1, 8):  # longer in all than a standstill may last
+        for step in range(1, 15):  # longer in all than a standstill may last
             now_s = SystemClock().now_s()
             activity = control.Activity(
-                pid=os.getpid(), state="training", reason="training", share=step / 10, updated_s=now_s
+                pid=os.getpid(), state="training", reason="training", share=step / 20, updated_s=now_s
             )
             control.tell(home, activity)
-            time.sleep(0.3)
+            time.sleep(0.5)
         promotes(home)(number)
 
     with daemon(home, creeps):
-        _, closed = learn(stage, label="cycle 1", say=lambda what, share: None, standstill_s=1.5)
+        _, closed = learn(stage, label="cycle 1", say=lambda what, share: None, standstill_s=6.0)
     assert closed.ending == "promoted"
     with pytest.raises(TrainingError, match="cycle 2 has stood still for 0 s, at training"):
         learn(stage, label="cycle 2", say=lambda what, share: None, standstill_s=0.3)

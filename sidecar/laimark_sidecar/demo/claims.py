@@ -20,13 +20,20 @@ class Claim:
 
 
 def claims(
-    course: Course, version: Version | None, *, kl_alarm: float, rolled_back: bool, problems: int
+    course: Course,
+    version: Version | None,
+    margin: Estimate | None,
+    *,
+    kl_alarm: float,
+    rolled_back: bool,
+    problems: int,
 ) -> tuple[Claim, ...]:
     """Return every claim with its outcome.
 
     Args:
         course: what happened.
         version: behind the tuned name at the end of the course; None when nothing was promoted.
+        margin: of the right answers to the exam, version over base; None when nothing was promoted.
         kl_alarm: the gate's budget of drift, nats.
         rolled_back: after the rollback every answer to the exam was what it had been before.
         problems: how many errors `check` found at the end.
@@ -42,14 +49,14 @@ def claims(
             seen=f"{promoted} of {len(course.rounds)} cycles",
         ),
         Claim(
-            text="held-out answers are closer to the user's code than the base's (95% CI above zero)",
-            holds=similar.low > 0,
-            seen=f"edit similarity {points(similar)}",
+            text="the right lines of held-out files became likelier than to the base (95% CI above zero)",
+            holds=margin is not None and margin.low > 0,
+            seen=nats(margin) if margin else "nothing was promoted",
         ),
         Claim(
-            text="exact matches on held-out prompts did not get fewer",
-            holds=exact.mean >= 0,
-            seen=f"exact match {points(exact)}",
+            text="held-out answers did not get worse (no 95% CI wholly below zero)",
+            holds=exact.high >= 0 and similar.high >= 0,
+            seen=f"exact match {points(exact)}, edit similarity {points(similar)}",
         ),
         Claim(
             text=f"core skills are kept: KL to the frozen base below {kl_alarm:g} nats",
@@ -68,3 +75,8 @@ def claims(
 def points(estimate: Estimate) -> str:
     """Render a gain in percentage points with its interval."""
     return f"{100 * estimate.mean:+.1f} points (95% CI {100 * estimate.low:+.1f} to {100 * estimate.high:+.1f}, n={estimate.n})"
+
+
+def nats(estimate: Estimate) -> str:
+    """Render a margin in nats per token with its interval."""
+    return f"{estimate.mean:+.3f} nats/token (95% CI {estimate.low:+.3f} to {estimate.high:+.3f}, n={estimate.n})"

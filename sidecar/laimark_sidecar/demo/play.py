@@ -10,6 +10,7 @@ from pathlib import Path
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.demo.claims import Claim, claims
 from laimark_sidecar.demo.code_base import CodeBase, own_sources, read_code
+from laimark_sidecar.demo.likelihood import exam_margin
 from laimark_sidecar.demo.report import Row, picture, rows, summary
 from laimark_sidecar.demo.scenario import Course, Say, run_course
 from laimark_sidecar.demo.stage import Stage, free_port, staged
@@ -61,20 +62,28 @@ def play(*, code: Path | None, out: Path | None, rounds: int, asks: int, exam: i
         course = run_course(stage, tasks, rounds=rounds, base_name=BASE, tuned_name=TUNED, say=say)
         latest = workshop.registry.refs().get("latest", "")
         version = workshop.registry.get(latest) if latest else None
+        margin = (
+            exam_margin(workshop, version, tasks.exam, home.root / "scoring", report=say) if version else None
+        )
         restored = version is not None and _restored(workshop, stage, tasks, course, say)
         problems = len(checkup(workshop))
     found = claims(
-        course, version, kl_alarm=workshop.config.gate.kl_alarm, rolled_back=restored, problems=problems
+        course,
+        version,
+        margin,
+        kl_alarm=workshop.config.gate.kl_alarm,
+        rolled_back=restored,
+        problems=problems,
     )
     seconds = time.monotonic() - started_s
     return Play(
         home=home.root,
         tuned_name=TUNED,
         headline=_headline(tasks, course, seconds),
-        rows=rows(course, version, _adapter_bytes(workshop, version)),
+        rows=rows(course, version, margin, _adapter_bytes(workshop, version)),
         claims=found,
         picture=picture(course, home.root / "learning-curve.png"),
-        summary=summary(course, version, found, seconds=seconds),
+        summary=summary(course, version, margin, found, seconds=seconds),
     )
 
 

@@ -11,6 +11,7 @@ from laimark_sidecar.demo.scenario import Course
 from laimark_sidecar.errors import MissingExtraError
 from laimark_sidecar.registry.version import Version
 from laimark_sidecar.reports.learning_curve import Point, draw_learning_curve
+from laimark_sidecar.validation.statistics import Estimate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,9 @@ class Row:
     gain: str
 
 
-def rows(course: Course, version: Version | None, adapter_bytes: int) -> tuple[Row, ...]:
+def rows(
+    course: Course, version: Version | None, margin: Estimate | None, adapter_bytes: int
+) -> tuple[Row, ...]:
     """Return the table of results."""
     last = course.rounds[-1]
     exact, similar = gains(course.base_marks, last.marks)
@@ -40,6 +43,12 @@ def rows(course: Course, version: Version | None, adapter_bytes: int) -> tuple[R
             base=f"{100 * course.base_marks.similarity_mean:.1f}%",
             tuned=f"{100 * last.marks.similarity_mean:.1f}%",
             gain=points(similar),
+        ),
+        Row(
+            what="right lines, held-out files, margin",
+            base="0",
+            tuned=f"{margin.mean:+.3f} nats/token" if margin else "-",
+            gain=f"95% CI {margin.low:+.3f} to {margin.high:+.3f}, n={margin.n}" if margin else "",
         ),
         Row(
             what="held-out corrections, margin",
@@ -90,7 +99,12 @@ def curve(course: Course) -> tuple[Point, ...]:
 
 
 def summary(
-    course: Course, version: Version | None, found: tuple[Claim, ...], *, seconds: float
+    course: Course,
+    version: Version | None,
+    margin: Estimate | None,
+    found: tuple[Claim, ...],
+    *,
+    seconds: float,
 ) -> dict[str, object]:
     """Return everything as plain values, for the JSON line."""
     exact, similar = gains(course.base_marks, course.rounds[-1].marks)
@@ -113,6 +127,7 @@ def summary(
         ],
         "gain_exact": asdict(exact),
         "gain_similarity": asdict(similar),
+        "gain_margin": asdict(margin) if margin else None,
         "metrics": version.metrics if version else {},
         "claims": [asdict(claim) for claim in found],
     }
