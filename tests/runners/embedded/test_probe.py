@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,19 @@ def test_other_file_than_promised_is_refused_without_loading(tmp_path: Path) -> 
 def test_missing_adapter_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunnerError, match=r"none\.gguf cannot be read: No such file"):
         verified_sha256(tmp_path / "none.gguf")
+
+
+def test_pipe_or_device_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.gguf"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/zero"), tmp_path):
+        with pytest.raises(RunnerError, match="is not a regular file"):
+            verified_sha256(path)
+
+
+def test_path_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(RunnerError, match="null byte"):
+        verified_sha256(Path("a\0b.gguf"))
 
 
 def test_a_module_in_the_user_s_folder_is_not_taken_for_one_of_ours(

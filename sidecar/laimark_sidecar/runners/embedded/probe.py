@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import stat
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -62,12 +63,17 @@ def verified_sha256(adapter: Path, expected: str = "") -> str:
     """Return the file's sha256.
 
     Raises:
-        RunnerError: the file cannot be read, or it is not the one that was `expected`.
+        RunnerError: the file is not a regular one, cannot be read, or is not the one that was `expected`.
     """
     try:
+        # A pipe or a device never ends: hashing it would keep the lock of all later registrations.
+        if not stat.S_ISREG(adapter.stat().st_mode):
+            raise RunnerError(f"adapter {adapter} is not a regular file")
         found = sha256_file(adapter)
     except OSError as error:
         raise RunnerError(f"adapter {adapter} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise RunnerError(f"adapter {str(adapter)!r} cannot be read: {error}") from error
     if expected and found != expected:
         raise RunnerError(f"adapter {adapter} has sha256 {found[:12]}..., expected {expected[:12]}...")
     return found
