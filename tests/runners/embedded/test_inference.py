@@ -56,7 +56,14 @@ def test_stream_is_recorded_under_the_id_that_its_events_bear(server: Running) -
 
 @pytest.mark.parametrize(
     "headers",
-    [{"X-Laimark-Record": "off"}, {"X-Laimark-Record": " OFF "}, {"Authorization": f"Bearer {TOKEN}"}],
+    [
+        {"X-Laimark-Record": "off"},
+        {"X-Laimark-Record": " OFF "},
+        {"X-Laimark-Record": "False"},
+        {"X-Laimark-Record": "0"},
+        {"X-Laimark-Record": "no"},
+        {"Authorization": f"Bearer {TOKEN}"},
+    ],
 )
 def test_what_is_declined_or_asked_by_the_sidecar_is_not_recorded(
     server: Running, headers: dict[str, str]

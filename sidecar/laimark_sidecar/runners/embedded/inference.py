@@ -17,6 +17,8 @@ from laimark_sidecar.runners.embedded.responses import Envelope, Shape
 from laimark_sidecar.runners.embedded.service import Service
 
 _ID_PREFIX: dict[Shape, str] = {"chat": "chatcmpl-", "completion": "cmpl-"}
+# Whoever writes "false" means it: what was recorded against a client's wish cannot be unlearned.
+_DECLINING = frozenset({"off", "false", "0", "no"})
 
 
 async def chat(request: Request) -> Response:
@@ -103,6 +105,6 @@ def client_of(request: Request) -> str:
 
 
 def _wants_recording(request: Request, service: Service) -> bool:
-    declined = request.headers.get("x-laimark-record", "").strip().lower() == "off"
+    declined = request.headers.get("x-laimark-record", "").strip().lower() in _DECLINING
     # The sidecar's own questions (post-conditions) are not conversations.
     return not declined and not is_administrator(request.headers, service.settings.token)
