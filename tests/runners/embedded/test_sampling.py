@@ -45,6 +45,11 @@ def test_only_the_nucleus_is_drawn_from(changes: dict[str, float], possible: set
     assert set(_draw(sampling)) == possible
 
 
+@pytest.mark.parametrize("temperature", [1e-320, 5e-324, 1e-300, 9e-7])
+def test_temperature_too_small_to_divide_by_is_greedy(temperature: float) -> None:
+    assert set(_draw(Sampling(max_tokens=1, temperature=temperature, seed=0), 20)) == {0}
+
+
 def test_tiny_temperature_does_not_overflow() -> None:
     logits = np.array([1e4, 0, -1e4], dtype=np.float32)
     sampling = Sampling(max_tokens=1, temperature=1e-6, seed=0)

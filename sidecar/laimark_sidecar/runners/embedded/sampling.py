@@ -14,6 +14,8 @@ DEFAULT_TEMPERATURE = 0.8
 """Small local models ramble at OpenAI's 1.0; this and the next two are llama-server's defaults."""
 DEFAULT_TOP_P = 0.95
 DEFAULT_TOP_K = 40
+_GREEDY_BELOW = 1e-6
+"""Logits divided by less overflow, and the probabilities would be NaN; the argmax is what such a setting asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,7 @@ class Sampling:
 
     max_tokens: int
     temperature: float = DEFAULT_TEMPERATURE
-    """0 is greedy: the same prompt gives the same answer."""
+    """0 (or below 1e-6) is greedy: the same prompt gives the same answer."""
     top_p: float = DEFAULT_TOP_P
     top_k: int = DEFAULT_TOP_K
     """0 switches it off."""
@@ -43,7 +45,7 @@ def choose(logits_v: NDArray[np.float32], sampling: Sampling, random: np.random.
     """Return the next token: the argmax at temperature 0, else drawn after top-k, then temperature, then top-p."""
     import numpy as np
 
-    if sampling.temperature <= 0:
+    if sampling.temperature < _GREEDY_BELOW:
         return int(logits_v.argmax())
     size = logits_v.shape[0]
     kept = min(sampling.top_k, size) if sampling.top_k > 0 else size
