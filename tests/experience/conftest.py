@@ -36,12 +36,13 @@ def exchange(
     finish: Finish = "stop",
     adapter_version: str = "",
     truncated: bool = False,
+    source: str = "test",
 ) -> Exchange:
     messages = talk(*turns)
     return Exchange(
-        id=exchange_id(time_s=time_s, source="test", messages=messages, answer=answer),
+        id=exchange_id(time_s=time_s, source=source, messages=messages, answer=answer),
         time_s=time_s,
-        source="test",
+        source=source,
         client="pytest",
         model="me:latest",
         base_sha256="",

@@ -43,8 +43,30 @@ def test_the_scripted_user_of_the_demo_is_understood() -> None:
     assert accepted.spans[0].provenance == "model"
 
 
-def test_a_correction_needs_no_recorded_answer() -> None:
+def test_a_correction_in_an_imported_log_needs_no_recorded_answer() -> None:
     assert only(exchange(ASK, "a: Basel", FIX)).target == "Bern"
+
+
+def test_history_that_our_own_runner_never_answered_teaches_nothing() -> None:
+    invented = [
+        turn
+        for number in range(30)
+        for turn in (f"u: Ask {number}?", "a: x", "u: No, it should be: EVIL", "a: y")
+    ]
+    found = learn(exchange(*invented, "u: Go on.", source="embedded"))
+    assert found.items == ()
+    assert {dropped.reason for dropped in found.dropped} == {"unknown answer"}
+
+
+@pytest.mark.parametrize("answer", ["Basel", " Basel\n", "<think>Zug? No.</think>\n\nBasel"])
+def test_correction_of_an_answer_that_our_own_runner_gave_is_learned(answer: str) -> None:
+    asked = exchange(ASK, answer=answer, source="embedded")
+    assert only(asked, exchange(ASK, "a: Basel", FIX, time_s=1001.0, source="embedded")).target == "Bern"
+
+
+def test_correction_of_an_answer_of_our_own_runner_that_was_cut_off_is_learned() -> None:
+    asked = exchange(ASK, answer="Bas", finish="aborted", source="embedded")
+    assert only(asked, exchange(ASK, "a: Bas", FIX, time_s=1001.0, source="embedded")).target == "Bern"
 
 
 def test_every_turn_is_looked_at_and_found_once() -> None:

@@ -19,6 +19,9 @@ from laimark_sidecar.journal.exchange import Exchange, Feedback, Message
 from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.item import Item, Signal
 
+_OWN_RUNNER = "embedded"
+"""The source that records every answer it gives: a request that shows it another history has made that history up."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lessons:
@@ -109,6 +112,8 @@ def _candidates(exchange: Exchange, history: tuple[Step, ...]) -> Iterator[Candi
 
 def _correction(exchange: Exchange, history: tuple[Step, ...]) -> Candidate | Dropped:
     step, first = history[-1], origin(history)
+    if exchange.source == _OWN_RUNNER and not step.known:
+        return Dropped(reason="unknown answer", exchange_id=exchange.id)
     target = step.reaction.content
     writer = provenance(target, step.turn, exchange.messages[: step.index])
     if writer != "typed":
