@@ -75,7 +75,9 @@ class Replay(Section):
     )
     quarantine_hours: float = key(24.0, "Hours that an example waits before it may be trained on.", least=0)
     per_source: int = key(
-        64, "How many new examples one source may bring into a cycle: a limit for poison.", least=1
+        64,
+        "How many new examples foreign sources may bring into a cycle, together: a limit for poison.",
+        least=1,
     )
     near_duplicates: int = key(3, "How many near copies of an example are kept.", least=1)
 

@@ -16,6 +16,7 @@ from laimark_sidecar.errors import DataError
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.sampling import Drawn
 
+_STRANGERS = "*"
 REPLAY_PER_NEW = 0.5
 """Past lessons for each new one. What they weigh within a step is the trainer's business."""
 
@@ -52,8 +53,8 @@ def compose(
 
     The new lessons set the size: of the past ones the first `replay_count` are taken, as far as there are any. What
     carries no loss (weight 0, or no span to learn) is left out. An item that comes twice is taken once, as new
-    before as replay. A source that is not trusted gets at most `limits.share` of the finished cycle and at most
-    `limits.items` lessons, new and replay counted together; the first ones offered stay.
+    before as replay. The sources that are not trusted get at most `limits.share` of the finished cycle and at most
+    `limits.items` lessons, all of them together, new and replay too; the first ones offered stay.
 
     Raises:
         DataError: a held-out item came in, or the spans of an item do not cover its target.
@@ -147,5 +148,7 @@ def _proportioned(new: list[_Candidate], user: list[_Candidate]) -> _Choice:
 
 
 def _within(source: str, counts: Counter[str], most: int, limits: SourceLimits) -> bool:
-    counts[source] += 1
-    return source in limits.trusted or counts[source] <= most
+    # Each line of a log names its own source: a limit for each name would be none.
+    key = source if source in limits.trusted else _STRANGERS
+    counts[key] += 1
+    return key in limits.trusted or counts[key] <= most

@@ -27,7 +27,7 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceLimits:
-    """How much one source may say in a cycle: 32 planted items are a backdoor (arXiv 2510.07192).
+    """How much the sources that are not trusted may say in a cycle, all of them together: 32 planted items are a backdoor (arXiv 2510.07192).
 
     Raises:
         ConfigError: a limit below 0, or a share above 1.

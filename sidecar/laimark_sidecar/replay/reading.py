@@ -103,13 +103,18 @@ def new_items(
     per_source: int | None,
     trusted: tuple[str, ...],
 ) -> tuple[Item, ...]:
-    """Return untrained lessons that arrived by `newest_s`, oldest first, with at most `per_source` of a source."""
+    """Return untrained lessons that arrived by `newest_s`, oldest first, with at most `per_source` not trusted ones.
+
+    The limit is of all sources together that are not `trusted`: each line of a log names its own source.
+    """
     rows = connection.execute(
-        """WITH ranked AS (
-            SELECT seq, time_s, source, row_number() OVER (PARTITION BY source ORDER BY time_s, seq) AS place
-            FROM items WHERE stage = 0 AND added_s <= ?1)
+        """WITH sourced AS (
+            SELECT seq, time_s, source IN (SELECT value FROM json_each(?3)) AS own
+            FROM items WHERE stage = 0 AND added_s <= ?1),
+        ranked AS (
+            SELECT seq, time_s, own, row_number() OVER (PARTITION BY own ORDER BY time_s, seq) AS place FROM sourced)
         SELECT body FROM ranked JOIN contents USING (seq)
-        WHERE ?2 IS NULL OR place <= ?2 OR source IN (SELECT value FROM json_each(?3))
+        WHERE own OR ?2 IS NULL OR place <= ?2
         ORDER BY time_s, seq LIMIT ?4""",
         (newest_s, per_source, json.dumps(trusted), limit),
     )

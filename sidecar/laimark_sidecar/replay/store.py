@@ -234,7 +234,7 @@ class ReplayStore:
             limit: at most this many.
             quarantine_s: leave out what arrived less than this long ago, by this machine's clock: a log that
                 others write can claim any time.
-            per_source: at most this many of any one source.
+            per_source: at most this many of all sources together that are not trusted: a line names its own.
             trusted: sources that `per_source` does not bound.
         """
         newest_s = self._clock.now_s() - quarantine_s
