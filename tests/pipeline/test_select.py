@@ -10,7 +10,7 @@ from laimark_sidecar.curriculum.compose import replay_count
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.cycle import open_cycle
 from laimark_sidecar.pipeline.promote import LATEST
-from laimark_sidecar.pipeline.select import NothingToLearnError, eligible, parent_now, select
+from laimark_sidecar.pipeline.select import NothingToLearnError, eligible, judges, parent_now, select
 from laimark_sidecar.training.jobfile import read_examples, read_job
 
 
@@ -147,6 +147,17 @@ def test_lessons_are_not_spent_while_there_is_too_little_to_judge_by(ready_home:
         assert store.stats() == before
     assert "min_items" in caught.value.hint
     assert not list(ready_home.cycles.iterdir())
+
+
+def test_held_out_items_of_strangers_do_not_count_beyond_their_cap(ready_home: Home) -> None:
+    reconfigure(ready_home, "replay", per_source=1)
+    workshop = opened(ready_home)
+    with workshop.store() as store:
+        own = list(store.items(split="heldout"))
+        foreign = [replace(item, id=f"{n:032x}", source=f"stranger-{n}") for n, item in enumerate(own)]
+        foreign = [replace(item, target=f"{n}{item.target[1:]}") for n, item in enumerate(foreign)]
+        assert store.ingest("stranger", b"1", (), foreign).added > 1
+        assert len(judges(workshop, store, limit=999)) == len(own) + 1
 
 
 def test_source_that_says_little_waits_instead_of_filling_a_cycle(ready_home: Home) -> None:

@@ -119,6 +119,21 @@ def test_strangers_give_no_more_than_their_part_under_any_number_of_names(store:
     assert numbers(store.new_items(99, per_source=2, trusted=["journal"])) == [0, 1, 10, 11, 12, 13, 14]
 
 
+def test_strangers_cannot_fill_the_set_that_judges(store: ReplayStore, clock: HandClock) -> None:
+    own = [make_item(number, split="heldout", source="journal") for number in range(5)]
+    store.ingest("a", b"1", [], [*own, make_item(5)])
+    clock.time_s += DAY_S
+    store.ingest(
+        "b", b"1", [], [make_item(10 + n, split="heldout", source=f"web-{n}", time_s=0.0) for n in range(10)]
+    )
+    limits = {"quarantine_s": DAY_S, "trusted": ["journal"]}
+    assert numbers(store.judges(99, per_source=2, **limits)) == [0, 1, 2, 3, 4]  # type: ignore[arg-type]
+    clock.time_s += DAY_S
+    assert numbers(store.judges(99, per_source=2, **limits)) == [0, 1, 2, 3, 4, 18, 19]  # type: ignore[arg-type]
+    assert numbers(store.judges(4, per_source=2, **limits)) == [3, 4, 18, 19]  # type: ignore[arg-type]
+    assert len(store.judges(99)) == 15
+
+
 def test_a_body_that_cannot_be_read_is_a_state_error(store: ReplayStore, path: Path) -> None:
     store.ingest("a", b"1", [], make_items(1))
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:

@@ -8,6 +8,7 @@ from laimark_sidecar.pipeline.convert import convert
 from laimark_sidecar.pipeline.core import load_core
 from laimark_sidecar.pipeline.folder import CycleFolder, Judgement, Plan
 from laimark_sidecar.pipeline.scoring import BASE, PREVIOUS, pair, score_item, scored
+from laimark_sidecar.pipeline.select import judges
 from laimark_sidecar.pipeline.workshop import Report, ShouldStop, Workshop
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.store import ReplayStore
@@ -109,7 +110,7 @@ def gather(
     previous = cycle.parent / "adapter.gguf"
     evidence = measure(
         workshop,
-        list(store.items(split="heldout", newest=MAX_HELDOUT)),
+        list(judges(workshop, store, limit=MAX_HELDOUT)),
         adapter,
         previous if previous.is_file() else None,
         work=cycle.root / "scoring",

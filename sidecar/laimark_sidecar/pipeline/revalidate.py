@@ -7,6 +7,7 @@ from pathlib import Path
 
 from laimark_sidecar.pipeline.base import require_same
 from laimark_sidecar.pipeline.judge import MAX_HELDOUT, gate_of, measure
+from laimark_sidecar.pipeline.select import judges
 from laimark_sidecar.pipeline.workshop import Report, Workshop
 from laimark_sidecar.registry.version import Version
 from laimark_sidecar.validation.verdict import Verdict, judge
@@ -23,7 +24,7 @@ def revalidate(workshop: Workshop, version: Version, *, report: Report) -> Verdi
     with workshop.store() as store, tempfile.TemporaryDirectory(prefix="laimark-validate-") as folder:
         evidence = measure(
             workshop,
-            list(store.items(split="heldout", newest=MAX_HELDOUT)),
+            list(judges(workshop, store, limit=MAX_HELDOUT)),
             workshop.registry.objects.path(version.objects["adapter.gguf"]),
             None,
             work=Path(folder) / "scoring",

@@ -29,9 +29,17 @@ class NothingToLearnError(StateError):
 
 
 def eligible(workshop: Workshop, store: ReplayStore, *, limit: int = MAX_NEW) -> tuple[Item, ...]:
-    """Return the new items that may be learned now, oldest first: past quarantine, within the cap of their source."""
+    """Return the new items that may be learned now, oldest first: past quarantine, strangers within their cap."""
     replay = workshop.config.replay
     return store.new_items(
+        limit, quarantine_s=replay.quarantine_hours * HOUR_S, per_source=replay.per_source, trusted=TRUSTED
+    )
+
+
+def judges(workshop: Workshop, store: ReplayStore, *, limit: int) -> tuple[Item, ...]:
+    """Return the newest held-out items that may judge now: past quarantine, strangers within their cap."""
+    replay = workshop.config.replay
+    return store.judges(
         limit, quarantine_s=replay.quarantine_hours * HOUR_S, per_source=replay.per_source, trusted=TRUSTED
     )
 
@@ -128,8 +136,8 @@ def parent_now(workshop: Workshop) -> str:
 
 def _require_judges(workshop: Workshop, store: ReplayStore) -> None:
     # Trained first and then rejected for want of evidence, the lessons would count as seen without being learned.
-    held = store.stats().by_split.get("heldout", 0)
     needed = workshop.config.gate.min_items
+    held = len(judges(workshop, store, limit=needed))
     if held < needed:
         raise NothingToLearnError(
             f"{held} of {needed} held-out examples: too little to judge a candidate by",

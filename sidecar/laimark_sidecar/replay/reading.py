@@ -121,6 +121,28 @@ def new_items(
     return tuple(decode_body(body) for (body,) in rows)
 
 
+def judges(
+    connection: sqlite3.Connection,
+    limit: int,
+    *,
+    newest_s: float,
+    per_source: int | None,
+    trusted: tuple[str, ...],
+) -> tuple[Item, ...]:
+    """Return the newest `limit` held-out items that arrived by `newest_s`, oldest first; limits as in `new_items`."""
+    rows = connection.execute(
+        """WITH sourced AS (
+            SELECT seq, source IN (SELECT value FROM json_each(?3)) AS own
+            FROM items WHERE split = 'heldout' AND added_s <= ?1),
+        ranked AS (SELECT seq, own, row_number() OVER (PARTITION BY own ORDER BY seq DESC) AS place FROM sourced)
+        SELECT body FROM ranked JOIN contents USING (seq)
+        WHERE own OR ?2 IS NULL OR place <= ?2
+        ORDER BY seq DESC LIMIT ?4""",
+        (newest_s, per_source, json.dumps(trusted), limit),
+    ).fetchall()
+    return tuple(decode_body(body) for (body,) in reversed(rows))
+
+
 def forgotten(connection: sqlite3.Connection, ids: Collection[str]) -> frozenset[str]:
     """Return those of `ids` that have a tombstone."""
     rows = connection.execute(

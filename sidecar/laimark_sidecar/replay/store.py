@@ -243,6 +243,24 @@ class ReplayStore:
                 connection, limit, newest_s=newest_s, per_source=per_source, trusted=tuple(trusted)
             )
 
+    def judges(
+        self,
+        limit: int,
+        *,
+        quarantine_s: float = 0.0,
+        per_source: int | None = None,
+        trusted: Collection[str] = (),
+    ) -> tuple[Item, ...]:
+        """Return the newest `limit` held-out items, oldest first, under the limits of `new_items`.
+
+        Whoever fills the held-out set decides what every candidate is judged by: poison as good as a lesson.
+        """
+        newest_s = self._clock.now_s() - quarantine_s
+        with self._reading() as connection:
+            return reading.judges(
+                connection, limit, newest_s=newest_s, per_source=per_source, trusted=tuple(trusted)
+            )
+
     def record_surprise(self, losses: Iterable[ItemLoss]) -> int:
         """Store measured losses and the priority that follows from them; returns how many items were held.
 
