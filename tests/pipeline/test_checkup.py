@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.support.homes import only_version, opened, reconfigure, served
 
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.checkup import checkup
 from laimark_sidecar.pipeline.folder import cycles
-from laimark_sidecar.pipeline.promote import LATEST
+from laimark_sidecar.pipeline.promote import LATEST, PREV
 
 
 def places(home: Home) -> list[str]:
@@ -52,3 +54,15 @@ def test_runner_on_another_base_is_found(trained_home: Home) -> None:
         other.write_bytes(workshop.base.gguf.read_bytes() + b"\0" * 32)
         reconfigure(trained_home, "base", gguf=str(other))
         assert places(trained_home) == ["runner"]
+
+
+def test_ref_to_a_version_of_another_base_is_an_error(trained_home: Home) -> None:
+    workshop = opened(trained_home)
+    version = only_version(workshop)
+    other = replace(version, name="me:2026-11-22-fff1", base=replace(version.base, sha256="f" * 64))
+    workshop.registry.add(other)
+    workshop.registry.set_refs({LATEST: other.name, PREV: version.name}, reason="test")
+    (problem,) = checkup(workshop)
+    assert (problem.severity, problem.where) == ("error", LATEST)
+    assert f"{other.name}, made for base ffffffffffff" in problem.message
+    assert "restore the base file" in problem.hint
