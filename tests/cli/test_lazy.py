@@ -95,9 +95,17 @@ def test_anything_else_is_a_bug_with_its_traceback(capsys: pytest.CaptureFixture
     assert "This is a bug" in err
 
 
-def test_an_os_error_is_a_bug_too(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["act"], group_that(OSError(errno.ENOSPC, "disk full"))) == 70
-    assert "disk full" in capsys.readouterr().err
+def test_a_full_disk_is_no_bug_and_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["act"], group_that(OSError(errno.ENOSPC, "No space left on device", "x/y"))) == 5
+    err = capsys.readouterr().err
+    assert "x/y: No space left on device" in err
+    assert "free disk space" in err
+    assert "Traceback" not in err
+
+
+def test_another_os_error_is_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["act"], group_that(OSError(errno.EBADF, "Bad file descriptor"))) == 70
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_an_interrupt_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:

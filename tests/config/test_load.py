@@ -113,3 +113,15 @@ def test_reading_leaves_the_permissions_alone(file: Path) -> None:
     file.chmod(0o640)
     load(file, {})
     assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_byte_order_mark_is_no_mistake(file: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbf[training]\nsteps = 7\n")
+    assert load(file, {}).training.steps == 7
+
+
+@pytest.mark.parametrize("value", ["1" * 5000, "[" * 5000])
+def test_what_the_parser_chokes_on_is_a_configuration_error(file: Path, value: str) -> None:
+    file.write_text(f"[training]\nsteps = {value}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        load(file, {})

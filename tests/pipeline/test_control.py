@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.support.tools import HandClock
 
 from laimark_sidecar.clock import SystemClock
@@ -71,4 +72,12 @@ def test_damaged_activity_is_no_activity(tmp_path: Path) -> None:
     home = Home(root=tmp_path)
     home.control.mkdir()
     (home.control / "activity.json").write_bytes(b'{"pid": ')
+    assert control.told(home) is None
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[" * 5000, b'{"pid": 1}'])
+def test_a_damaged_note_is_no_daemon(tmp_path: Path, content: bytes) -> None:
+    home = Home(root=tmp_path)
+    home.control.mkdir()
+    (home.control / "activity.json").write_bytes(content)
     assert control.told(home) is None

@@ -67,3 +67,11 @@ def test_store_keeps_as_many_near_copies_as_configured(ready_home: Home) -> None
             store.ingest("test", b"1", (), twins)
             kept.append(sum(one.target == lesson for one in store.items()))
     assert kept == [1, 2]
+
+
+@pytest.mark.parametrize("content", [b"", "gehéim".encode(), b"two\nlines"])
+def test_a_damaged_token_says_so_and_how_to_get_a_new_one(ready_home: Home, content: bytes) -> None:
+    ready_home.runner_token.write_bytes(content)
+    with pytest.raises(StateError, match="damaged") as caught:
+        token(ready_home)
+    assert "serve" in caught.value.hint

@@ -14,8 +14,17 @@ import click
 
 from laimark_sidecar import __version__, logs
 from laimark_sidecar.cli.lazy import LazyCommand, LazyGroup
-from laimark_sidecar.errors import LaimarkError
+from laimark_sidecar.errors import LaimarkError, StateError
 
+MACHINE_FAULTS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+}
+"""What the machine can do to any command: no bug of ours, and nothing that we could have prevented."""
 EXIT_BUG = 70
 """EX_SOFTWARE of sysexits.h."""
 EXIT_INTERRUPTED = 130
@@ -91,9 +100,21 @@ def run(arguments: Sequence[str], group: click.Command = cli) -> int:
     except LaimarkError as error:
         status = _show(error)
     except Exception as error:  # noqa: BLE001 - the last frame of the program: what comes here is a bug to be shown
-        gone = isinstance(error, OSError) and error.errno == errno.EPIPE
-        status = _reader_is_gone() if gone else _show_bug()
+        number = error.errno if isinstance(error, OSError) else None
+        if number == errno.EPIPE:
+            status = _reader_is_gone()
+        elif isinstance(error, OSError) and number in MACHINE_FAULTS:
+            status = _show(_machine_fault(error))
+        else:
+            status = _show_bug()
     return status if isinstance(status, int) else 0
+
+
+def _machine_fault(error: OSError) -> StateError:
+    return StateError(
+        f"{error.filename or 'the home'}: {error.strerror}",
+        hint="free disk space, or check the folder's permissions",
+    )
 
 
 def _show(error: LaimarkError) -> int:

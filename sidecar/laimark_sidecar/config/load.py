@@ -105,7 +105,7 @@ def _file_values(path: Path, keys: tuple[Key, ...]) -> dict[str, Value]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # editors on Windows still write a byte order mark
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
@@ -115,7 +115,7 @@ def _read(path: Path) -> str:
 def _parse(text: str, path: Path) -> dict[str, object]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, and what int() and nesting refuse
         raise ConfigError(
             f"{path}: not valid TOML: {error}", hint='texts need quotes: name = "me"'
         ) from error

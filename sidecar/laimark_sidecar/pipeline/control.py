@@ -76,7 +76,11 @@ def told(home: Home, *, clock: Clock = _CLOCK) -> Activity | None:
     """Return what the daemon is doing, or None when none is running."""
     try:
         activity = msgspec.json.decode((home.control / "activity.json").read_bytes(), type=Activity)
-    except (FileNotFoundError, msgspec.DecodeError, msgspec.ValidationError):
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ):  # msgspec's errors are ValueErrors; a damaged note is no daemon
         return None
     fresh = abs(clock.now_s() - activity.updated_s) < STALE_S
     return activity if fresh and _alive(activity.pid) else None
@@ -85,7 +89,7 @@ def told(home: Home, *, clock: Clock = _CLOCK) -> Activity | None:
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

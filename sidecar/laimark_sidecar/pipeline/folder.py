@@ -135,7 +135,7 @@ def _read(path: Path, kind: type[_Record]) -> _Record | None:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except FileNotFoundError:
         return None
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
         raise StateError(
             f"{path} is damaged: {error}", hint=f"move {path.parent} away; the cycle is then started anew"
         ) from error

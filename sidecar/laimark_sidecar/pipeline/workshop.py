@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,7 +81,16 @@ def runner_url(config: Config) -> str:
 
 
 def token(home: Home) -> str:
-    """Return the secret of the runner's administrative calls, making it (owner-only) on first use."""
+    """Return the secret of the runner's administrative calls, making it (owner-only) on first use.
+
+    Raises:
+        StateError: the file holds something that no header can carry.
+    """
     if not home.runner_token.is_file():
         write_atomic(home.runner_token, secrets.token_urlsafe(32).encode())
-    return home.runner_token.read_text(encoding="ascii").strip()
+    content = home.runner_token.read_bytes().strip()
+    if not re.fullmatch(rb"[\w-]+", content):
+        raise StateError(
+            f"{home.runner_token} is damaged", hint="delete it and restart: laimark-sidecar serve"
+        )
+    return content.decode("ascii")

@@ -109,7 +109,13 @@ def _refs(registry: Registry) -> Iterator[Problem]:
     try:
         current = refs.read(registry.refs_path, registry.reflog_path)
     except StateError as error:
-        yield _error("refs.json", str(error), "laimark-sidecar check --repair writes it anew from the reflog")
+        # A newer format is not damage: writing it anew would lose what this program cannot read.
+        newer = "upgrade" in error.hint
+        yield _error(
+            "refs.json",
+            str(error),
+            error.hint if newer else "laimark-sidecar check --repair writes it anew from the reflog",
+        )
         return
     known = set(registry.names())
     for ref, target in current.refs.items():

@@ -208,9 +208,7 @@ class Registry:
         """
         name = self.resolve_name(text)
         if not name:
-            raise StateError(
-                f"{text} is the base model, which has no adapter", hint="laimark-sidecar list"
-            )
+            raise StateError(f"{text} is the base model, which has no adapter", hint="laimark-sidecar list")
         return self.get(name)
 
     def lineage(self, name: str) -> tuple[Version, ...]:
