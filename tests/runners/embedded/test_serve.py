@@ -62,7 +62,7 @@ def test_sigterm_ends_a_long_stream_cleanly_and_records_it_as_aborted(
         # Ten answers queue up behind each other: no server could end them all within its grace.
         streams = [
             open_stream(
-                url, "demo", "go on for ever", max_tokens=1900, temperature=2, seed=seed, top_k=0, top_p=1
+                url, "demo", "go on for ever", max_tokens=1900, temperature=5, seed=seed, top_k=0, top_p=1
             )
             for seed in range(10)
         ]
