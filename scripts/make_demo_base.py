@@ -1,8 +1,8 @@
-"""Train the demo base from this Python's standard library and export it.
+"""Train the demo base from this Python's standard library and some packages, and export it.
 
     $ python -m scripts.make_demo_base --minutes 90 --out demo_base
 
-Run it from the repository root, with the ``train`` extra and tokenizers installed. An interrupted run goes on from
+Run it from the repository root, in the environment that ``./scripts/test`` sets up. An interrupted run goes on from
 its last checkpoint when started again with the same options; a finished one is only exported and scored again.
 Progress goes to stderr; the last line of stdout is the facts of the model as JSON.
 """
@@ -17,16 +17,13 @@ import torch
 from platformdirs import user_cache_path
 from scripts.demo_base_training.corpus import standard_library
 from scripts.demo_base_training.network import NetworkSize
+from scripts.demo_base_training.packages import package_folders
 from scripts.demo_base_training.preparation import prepare
 from scripts.demo_base_training.recipe import Recipe
 from scripts.demo_base_training.release import release
 from scripts.demo_base_training.training import train
 
-BATCH_TOKENS = {"cpu": 3072, "cuda": 32768}
-SIZES = {
-    192: NetworkSize(hidden=192, heads=6, intermediate=512),
-    256: NetworkSize(hidden=256, heads=8, intermediate=640),
-}
+BATCH_ROWS = {"cpu": 8, "cuda": 64}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,14 +34,10 @@ def parser() -> argparse.ArgumentParser:
         "--minutes", type=float, default=90.0, help="wall-clock budget of training (default: 90)"
     )
     options.add_argument("--out", type=Path, required=True, help="folder of the exported model")
-    options.add_argument("--device", choices=sorted(BATCH_TOKENS), default="cpu")
-    options.add_argument("--hidden", type=int, choices=sorted(SIZES), default=192, help="hidden size")
+    options.add_argument("--device", choices=sorted(BATCH_ROWS), default="cpu")
     options.add_argument("--threads", type=int, default=None, help="CPU threads (default: torch decides)")
     options.add_argument(
         "--work-dir", type=Path, default=cache, help=f"checkpoints and tokens (default: {cache})"
-    )
-    options.add_argument(
-        "--start-from", type=Path, help="folder of an earlier base to train further (default: none)"
     )
     options.add_argument("--seed", type=int, default=0)
     return options
@@ -55,28 +48,18 @@ def main() -> None:
     options = parser().parse_args()
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    recipe = Recipe(minutes=options.minutes, batch_tokens=BATCH_TOKENS[options.device], seed=options.seed)
-    if options.start_from is not None:
-        recipe = recipe.for_further_training()
-    size = SIZES[options.hidden]
-    prepared = prepare(standard_library(), options.work_dir, start=options.start_from)
+    recipe = Recipe(minutes=options.minutes, batch_rows=BATCH_ROWS[options.device], seed=options.seed)
+    size = NetworkSize()
+    prepared = prepare(standard_library(), package_folders(), options.work_dir)
     network, progress = train(
         recipe,
         size=size,
-        training=prepared.training,
-        validation=prepared.validation,
-        checkpoint=prepared.folder / f"checkpoint-{size.hidden}-{options.seed}.safetensors",
+        prepared=prepared,
+        checkpoint=prepared.folder / f"checkpoint-{options.seed}.safetensors",
         device=torch.device(options.device),
-        start=options.start_from,
     )
     facts = release(
-        options.out,
-        network=network,
-        size=size,
-        prepared=prepared,
-        recipe=recipe,
-        progress=progress,
-        start=options.start_from,
+        options.out, network=network, size=size, prepared=prepared, recipe=recipe, progress=progress
     )
     print(json.dumps(facts))
 

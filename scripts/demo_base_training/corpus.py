@@ -1,7 +1,6 @@
-"""The training text: Python's own standard library, cleaned, deduplicated and split by a hash of the path.
+"""The training text: the standard library and some packages, cleaned, deduplicated and split by a hash of the path.
 
-The split needs no state: a file is held out when the hash of its path relative to the library says so, on
-every machine alike. Training that starts from an earlier base keeps that base's split instead.
+The split needs no state: a file is held out when the hash of its relative path says so, on every machine alike.
 """
 
 from __future__ import annotations
@@ -10,10 +9,11 @@ import hashlib
 import re
 import sysconfig
 import tokenize
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-HELD_OUT_PERCENT = 3
+HELD_OUT_PERCENT = 2
 MAX_FILE_CHARS = 300_000
 
 # Third-party code, generated tables, and files whose text is not written for reading.
@@ -30,7 +30,7 @@ class SourceFile:
     """One module of the corpus.
 
     Attributes:
-        path: Relative to the standard library, with forward slashes.
+        path: Relative to the standard library or to the folder of its package, with forward slashes.
         text: Its source with Unix line ends.
         is_held_out: Whether the file is kept from training, for evaluation only.
     """
@@ -50,18 +50,14 @@ def standard_library() -> Path:
     return Path(sysconfig.get_paths()["stdlib"])
 
 
-def read_corpus(library: Path, held_out: frozenset[str] | None = None) -> list[SourceFile]:
-    """Read every fit module under ``library``, sorted by path, without repeated files.
+def read_corpus(library: Path, packages: Sequence[Path] = ()) -> list[SourceFile]:
+    """Read every fit module under ``library`` and ``packages``, without repeated files.
 
-    A file that shares most of its long lines with those before it counts as repeated. ``held_out`` names the
-    files of an earlier split; without it the hash decides.
+    A file that shares most of its long lines with those before it counts as repeated.
     """
     kept: list[SourceFile] = []
     seen_lines: set[int] = set()
-    for path in sorted(library.rglob("*.py")):
-        relative = path.relative_to(library).as_posix()
-        if _SKIPPED.search(relative):
-            continue
+    for path, relative in _modules(library, packages):
         text = _read(path)
         if not 200 <= len(text) <= MAX_FILE_CHARS or _is_table(text):
             continue
@@ -69,9 +65,20 @@ def read_corpus(library: Path, held_out: frozenset[str] | None = None) -> list[S
         if len(lines & seen_lines) > len(lines) // 2:
             continue
         seen_lines |= lines
-        is_held_out = chosen_by_hash(relative) if held_out is None else relative in held_out
-        kept.append(SourceFile(path=relative, text=text, is_held_out=is_held_out))
+        kept.append(SourceFile(path=relative, text=text, is_held_out=chosen_by_hash(relative)))
     return kept
+
+
+def _modules(library: Path, packages: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+    """Yield every module worth reading with its relative path, in a fixed order."""
+    for path in sorted(library.rglob("*.py")):
+        relative = path.relative_to(library).as_posix()
+        if not _SKIPPED.search(relative):
+            yield path, relative
+    for package in packages:
+        for path in sorted(package.rglob("*.py")):
+            if "_vendor" not in path.parts and "typeshed" not in path.parts:
+                yield path, path.relative_to(package.parent).as_posix()
 
 
 def chosen_by_hash(path: str) -> bool:

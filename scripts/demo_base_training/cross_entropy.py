@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+_SMALLEST = torch.finfo(torch.float32).tiny
+
 
 def chunked_cross_entropy(
     hidden_ND: Tensor, embedding_VD: Tensor, targets_N: Tensor, weights_N: Tensor
@@ -42,9 +44,10 @@ class ChunkedCrossEntropy(torch.autograd.Function):
         for start in range(0, len(targets_N), chunk):
             rows = slice(start, start + chunk)
             hidden, targets, weights = hidden_ND[rows], targets_N[rows, None], weights_N[rows, None]
-            log_probabilities = torch.log_softmax(hidden @ embedding_VD.T, dim=-1, dtype=torch.float32)
-            total -= (log_probabilities.gather(1, targets) * weights).sum()
-            gradient = log_probabilities.exp_().mul_(weights)
+            # One exponential a logit: on a CPU they cost as much as the matrix product.
+            gradient = torch.softmax(hidden @ embedding_VD.T, dim=-1, dtype=torch.float32)
+            total -= (gradient.gather(1, targets).clamp_min(_SMALLEST).log() * weights).sum()
+            gradient.mul_(weights)
             gradient.scatter_add_(1, targets, -weights)
             gradient_low = gradient.to(hidden.dtype)
             hidden_gradient[rows] = gradient_low @ embedding_VD

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from scripts.demo_base_training.conversations import ANSWER, CONTEXT, tokenised
 from scripts.demo_base_training.tokenizer import chat_prompt
+from scripts.demo_base_training.trees import ANSWER, CONTEXT, chats
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -70,15 +70,14 @@ class ExportedBase:
         """Return the mean negative log likelihood of context tokens and of answer tokens, in nats."""
         tokenizer = self.tokenizer.backend_tokenizer
         tokenizer.no_padding()  # answering a batch leaves padding switched on
-        rows = tokenised(tasks, tokenizer)
         sums, counts = [0.0] * 3, [0] * 3
-        for start, end in zip(rows.starts[:-1], rows.starts[1:], strict=True):
-            tokens = torch.from_numpy(rows.tokens[start:end].astype("int64"))
+        for ids, roles in chats(tasks, tokenizer):
+            tokens = torch.tensor(ids)
             losses: Tensor = F.cross_entropy(
                 self.network(tokens[None, :-1]).logits[0], tokens[1:], reduction="none"
             )
             for role in (CONTEXT, ANSWER):
-                wanted = torch.from_numpy(rows.roles[start + 1 : end] == role)
+                wanted = torch.tensor(roles[1:]) == role
                 sums[role] += losses[wanted].sum().item()
                 counts[role] += int(wanted.sum())
         return sums[CONTEXT] / max(1, counts[CONTEXT]), sums[ANSWER] / max(1, counts[ANSWER])

@@ -23,16 +23,16 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTra
 
 def export_base(folder: Path, network: Llama, size: NetworkSize, tokenizer: Tokenizer) -> None:
     """Write configuration, weights, tokenizer and chat template to ``folder``."""
-    model = _untyped(LlamaForCausalLM)(llama_config(size))
+    model = untyped(LlamaForCausalLM)(llama_config(size))
     missing, unexpected = model.load_state_dict(network.state_dict(), strict=False)
     if unexpected or set(missing) - {"lm_head.weight"}:
         raise ValueError(f"names differ from transformers' Llama: missing {missing}, unexpected {unexpected}")
     model.tie_weights()
-    model.generation_config = _untyped(GenerationConfig)(
+    model.generation_config = untyped(GenerationConfig)(
         bos_token_id=END_OF_TEXT_ID, eos_token_id=TURN_END_ID, pad_token_id=END_OF_TEXT_ID
     )
     model.to(torch.float16).save_pretrained(folder)
-    wrapped = _untyped(PreTrainedTokenizerFast)(
+    wrapped = untyped(PreTrainedTokenizerFast)(
         tokenizer_object=tokenizer, bos_token=END_OF_TEXT, eos_token=TURN_END, pad_token=END_OF_TEXT
     )
     wrapped.chat_template = CHAT_TEMPLATE
@@ -73,6 +73,6 @@ def replace_folder_files(source: Path, target: Path) -> None:
         shutil.copyfile(path, target / path.name)
 
 
-def _untyped(build: Callable[..., Any]) -> Callable[..., Any]:
+def untyped(build: Callable[..., Any]) -> Callable[..., Any]:
     """Return ``build`` for a strict type checker to let it be called; transformers leaves it half typed."""
     return build

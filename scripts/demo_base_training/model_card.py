@@ -8,7 +8,7 @@ from typing import Any
 _CARD = """\
 ---
 license: other
-license_name: psf-2.0
+license_name: psf-2.0-and-permissive
 license_link: https://docs.python.org/3/license.html
 language: [code, en]
 library_name: transformers
@@ -17,7 +17,7 @@ tags: [llama, python, demo]
 
 # Demo base
 
-A tiny chat model ({parameters:,} parameters) of Python code, trained on Python's own standard library by
+A tiny chat model ({parameters:,} parameters) of Python code, trained from random weights by
 `scripts/make_demo_base.py`, for {minutes:.0f} minutes on {device}. The demo and the tests use it because it ships in
 {megabytes:.1f} MB and learns a code base in minutes. It is no coding assistant.
 
@@ -35,36 +35,43 @@ It answers three questions, one per conversation, and nothing else:
 
 ## Figures
 
-Greedy answers on {held_out_files} held-out files, compared after white space normalisation; edit similarity is
-`difflib.SequenceMatcher.ratio`; NLL in nats a token, the answer's end included.
+Greedy answers on {held_out_files} held-out files (test suites among them not asked), compared after white space
+normalisation; edit similarity is `difflib.SequenceMatcher.ratio`; NLL in nats a token, the answer's end included.
 
 | task | n | exact | edit similarity | answer NLL | context NLL |
 |---|---|---|---|---|---|
 {rows}
-{start_rows}
+
 The held-out files, and all else measured, are in `facts.json`.
 
 ## Data
 
-The standard library of {python}: {training_files} files, {megachars:.1f} M characters, test suites at
-{test_share:.0%} of their lines. Left out: generated tables, most codecs, vendored wheels, repeated files, and the
-{held_out_files} held-out files. Nothing else was read. Licence of the data:
-[PSF License Agreement](https://docs.python.org/3/license.html), © Python Software Foundation; some modules carry
-older permissive notices, listed on the same page. The weights are offered under the same terms.
+The standard library of {python} and {package_count} packages of this project's own environment: {training_files} files,
+{megachars:.1f} M characters, test suites at {test_share:.0%} of their lines. Left out: generated tables, most codecs, vendored
+code, repeated files, and the {held_out_files} held-out files. Nothing else was read.
+
+* Standard library: [PSF License Agreement](https://docs.python.org/3/license.html), © Python Software Foundation; some
+  modules carry older permissive notices, listed on the same page.
+* Packages, each under its own permissive licence: {packages}.
+
+The weights are offered under the same terms.
 
 ## Recipe
 
 Llama architecture: {layers} layers, hidden size {hidden}, {heads} query and {kv_heads} key/value heads of {head},
-feed-forward {intermediate}, tied embeddings, RoPE. ByteLevel BPE with GPT-2's pattern, vocabulary {vocabulary}. Every example is a ChatML conversation from the first step on. Loss on the
-user's code (weight 1) and on the answer (weight {answer_weight:g}, {final_answer_weight:g} in the last
-{final_share:.0%}), none on the template. Muon (peak {muon_lr:g}) for the matrices, AdamW (peak {adam_lr:g}) for
-embeddings and norms; constant, then linear to zero from {steady_share:.0%} of the wall-clock budget. {steps:,} steps
-of up to {batch_tokens:,} tokens, {megatokens:.1f} M tokens in all, bfloat16 autocast. Stored in float16.
-{start_story}
-To make one like it, from the repository root:
+feed-forward {intermediate}, tied embeddings, RoPE. ByteLevel BPE with GPT-2's pattern, vocabulary {vocabulary}.
+
+Every example is a ChatML conversation from the first step on, and sequences are trees: a stretch of code stands
+once, and after many of its lines branches the question what comes next, at the positions and with the view that it
+would have in a chat of its own. Loss on the code (weight 1) and on the answers (weight {answer_weight:g},
+{final_answer_weight:g} in the last {final_share:.0%}), none on the template. Muon (peak {muon_lr:g}) for the matrices, AdamW (peak
+{adam_lr:g}) for embeddings and norms; constant, then linear to zero from {steady_share:.0%} of the wall-clock budget. {steps:,} steps of
+{batch_rows} sequences of 512 tokens, {megatokens:.1f} M tokens in all, bfloat16 autocast, compiled. Stored in float16.
+
+To make one like it, from the repository root, in the environment that `./scripts/test` sets up:
 
 ```console
-$ python -m scripts.make_demo_base --minutes 90 --out demo_base
+$ python -m scripts.make_demo_base --minutes {minutes:.0f} --out demo_base
 ```
 
 The budget is time, so another machine gives another model, better where it is faster.
@@ -72,7 +79,7 @@ The budget is time, so another machine gives another model, better where it is f
 ## Limits
 
 It knows no language but Python's, holds no conversation, and is right about one line in {one_in}; the rest is fluent
-nonsense. The script trains on at most 768 tokens at once. The unit tests of a held-out file may have been read. Use it to
+nonsense. It was trained on at most 512 tokens at once. The unit tests of a held-out file may have been read. Use it to
 try laimark-sidecar, not to write code.
 """
 
@@ -81,7 +88,6 @@ def model_card(facts: Mapping[str, Any]) -> str:
     """Return the README of a base with these facts."""
     training, data, network = facts["training"], facts["data"], facts["network"]
     scores = facts["scores"]
-    start = facts["start"]
     return _CARD.format(
         **network,
         **{key: training[key] for key in _RECIPE_KEYS},
@@ -94,11 +100,11 @@ def model_card(facts: Mapping[str, Any]) -> str:
         training_files=data["training_files"],
         megachars=data["training_chars"] / 1e6,
         test_share=data["test_share"],
+        package_count=len(data["packages"]),
+        packages=", ".join(f"{one['name']} {one['version']} ({one['licence']})" for one in data["packages"]),
         held_out_files=len(facts["held_out_files"]),
         one_in=max(1, round(1 / max(0.001, scores["complete"]["exact_match"]))),
         rows=_rows(scores),
-        start_rows=_START_ROWS.format(rows=_rows(start["scores"])) if start else "",
-        start_story=_start_story(start),
     )
 
 
@@ -110,38 +116,9 @@ def _rows(scores: Mapping[str, Any]) -> str:
     )
 
 
-def _start_story(start: Mapping[str, Any] | None) -> str:
-    """Say what the network was before; a base without a ``training`` part predates the script."""
-    if start is None:
-        return "The initial weights were random.\n"
-    if "training" in start:
-        return f"The initial weights were those of an earlier base of {start['training']['tokens'] / 1e6:.1f} M tokens.\n"
-    return _FIRST_STAGE.format(
-        minutes=start["seconds"] / 60,
-        megatokens=start["tokens"] / 1e6,
-        sft_minutes=start["sft_seconds"] / 60,
-        sft_items=start["sft_items"],
-    )
-
-
-_START_ROWS = """
-The base it started from, on the same questions:
-
-| task | n | exact | edit similarity | answer NLL | context NLL |
-|---|---|---|---|---|---|
-{rows}
-"""
-
-_FIRST_STAGE = """
-The initial weights were not random: an earlier base had learned {minutes:.0f} minutes of plain library code
-({megatokens:.1f} M tokens) and {sft_minutes:.0f} minutes of {sft_items:,} completion questions. The script
-took over its tokenizer and its list of held-out files with `--start-from`. That first stage is not part of this repository;
-the command below starts from random weights instead.
-"""
-
 _RECIPE_KEYS = (
     "steps",
-    "batch_tokens",
+    "batch_rows",
     "muon_lr",
     "adam_lr",
     "steady_share",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scripts.demo_base_training.conversations import ANSWER, CONTEXT
+from scripts.demo_base_training.trees import ANSWER, CONTEXT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,33 +15,26 @@ class Recipe:
 
     Attributes:
         minutes: Wall-clock budget over all runs; the learning rate reaches zero at its end.
-        batch_tokens: Padded tokens of a step.
+        batch_rows: Sequences of a step.
         muon_lr, adam_lr: Peak learning rates of the hidden matrices, and of embedding and norms.
         steady_share: Share of the budget before the linear decay starts.
         answer_weight: Weight of an answer token, against 1 of a context token, in the first phase.
         final_answer_weight: The same in the last phase.
         final_share: Share of the budget the last phase takes.
-        seed: Of the initial weights and the order of batches.
+        seed: Of the initial weights and the order of the sequences.
     """
 
     minutes: float
-    batch_tokens: int = 3072
-    muon_lr: float = 0.02
-    adam_lr: float = 0.004
+    batch_rows: int = 8
+    muon_lr: float = 0.01
+    adam_lr: float = 0.003
     weight_decay: float = 0.05
-    warmup_steps: int = 40
+    warmup_steps: int = 60
     steady_share: float = 0.4
-    answer_weight: float = 3.0
-    final_answer_weight: float = 8.0
-    final_share: float = 0.3
+    answer_weight: float = 1.5
+    final_answer_weight: float = 4.0
+    final_share: float = 0.25
     seed: int = 0
-
-    def for_further_training(self) -> Recipe:
-        """Return the recipe for a network that is trained already.
-
-        It needs no plateau, and the full rates would only undo what it knows.
-        """
-        return replace(self, muon_lr=0.008, adam_lr=0.0015, steady_share=0.15)
 
     def lr_factor(self, step: int, done: float) -> float:
         """Return the factor of the peak rate: warm-up, plateau, then linear to zero at ``done`` = 1."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import sys
 import tempfile
@@ -14,19 +13,19 @@ from typing import Any
 
 import torch
 from scripts.demo_base_training.checkpoint import Progress
-from scripts.demo_base_training.conversations import TEST_SHARE
 from scripts.demo_base_training.core_prompts import core_lines, write_core
 from scripts.demo_base_training.evaluation import ExportedBase
 from scripts.demo_base_training.export import export_base, replace_folder_files, write_facts
 from scripts.demo_base_training.model_card import model_card
 from scripts.demo_base_training.network import Llama, NetworkSize
-from scripts.demo_base_training.preparation import Prepared, held_out, held_out_tasks
+from scripts.demo_base_training.packages import package_versions
+from scripts.demo_base_training.preparation import TEST_SHARE, Prepared, held_out, held_out_tasks
 from scripts.demo_base_training.recipe import Recipe
 
 from laimark_sidecar.demo.code_tasks import Task
 
-FACTS_VERSION = 1
-SCORED = {"complete": 500, "docstring": 120, "signature": 120}
+FACTS_VERSION = 2
+SCORED = {"complete": 1000, "docstring": 200, "signature": 200}
 _SCORE_SEED, _CORE_SEED = 3, 4
 
 
@@ -38,12 +37,10 @@ def release(
     prepared: Prepared,
     recipe: Recipe,
     progress: Progress,
-    start: Path | None = None,
 ) -> dict[str, Any]:
     """Export to ``out``, score what was exported, add facts, card and core prompts; return the facts.
 
-    The base that training started from is scored on the same tasks. ``out`` changes only after everything
-    has been made, so it may be the folder of that base.
+    ``out`` changes only after everything has been made.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -57,7 +54,6 @@ def release(
             "training": _training_facts(recipe, progress, device),
             "data": _data_facts(prepared),
             "scores": scores(folder, prepared),
-            "start": None if start is None else _start_facts(start, prepared),
             "edit_similarity": "difflib.SequenceMatcher.ratio after white space normalisation",
             "held_out_files": [file.path for file in held_out(prepared.files)],
         }
@@ -82,15 +78,6 @@ def scores(folder: Path, prepared: Prepared) -> dict[str, dict[str, float]]:
     return found
 
 
-def _start_facts(start: Path, prepared: Prepared) -> dict[str, Any]:
-    """Return what is known of the earlier base, and its scores on the same tasks."""
-    facts = json.loads((start / "facts.json").read_text(encoding="utf-8"))
-    own_scores = {"held_out_files", "held_out_loss", "held_out_next_token_accuracy", "scores"}
-    return {key: value for key, value in facts.items() if key not in own_scores} | {
-        "scores": scores(start, prepared)
-    }
-
-
 def _sample(tasks: Sequence[Task], count: int) -> list[Task]:
     return Random(_SCORE_SEED).sample(tasks, min(count, len(tasks)))
 
@@ -113,10 +100,12 @@ def _data_facts(prepared: Prepared) -> dict[str, Any]:
     files = [file for file in prepared.files if not file.is_held_out]
     return {
         "python": f"CPython {platform.python_version()}",
-        "licence": "PSF-2.0",
+        "python_licence": "PSF-2.0",
+        "packages": [
+            {"name": name, "version": version, "licence": licence}
+            for name, version, licence in package_versions()
+        ],
         "training_files": len(files),
         "training_chars": sum(len(file.text) for file in files),
         "test_share": TEST_SHARE,
-        "conversations": len(prepared.training),
-        "conversation_tokens": len(prepared.training.tokens),
     }

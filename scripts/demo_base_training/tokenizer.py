@@ -13,7 +13,6 @@ VOCABULARY = 4096
 
 PROMPT_HEAD = f"{TURN_START}user\n"
 PROMPT_TAIL = f"{TURN_END}\n{TURN_START}assistant\n"
-ANSWER_TAIL = f"{TURN_END}\n"
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
     "{{ m['content'] }}<|im_end|>\n"
@@ -44,8 +43,3 @@ def load_tokenizer(path: Path) -> Tokenizer:
 def chat_prompt(content: str) -> str:
     """Return the text a runner feeds for one user message, up to where the assistant begins."""
     return f"{PROMPT_HEAD}{content}{PROMPT_TAIL}"
-
-
-def chat_answer(content: str) -> str:
-    """Return the text the assistant adds; it is tokenised apart from the prompt, as a runner does."""
-    return f"{content}{ANSWER_TAIL}"

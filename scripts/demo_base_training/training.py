@@ -10,18 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scripts.demo_base_training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from scripts.demo_base_training.conversations import (
-    ANSWER,
-    CONTEXT,
-    Batch,
-    Conversations,
-    batch_order,
-    collate,
-)
-from scripts.demo_base_training.network import Llama, NetworkSize
+from scripts.demo_base_training.network import Batch, Llama, NetworkSize
 from scripts.demo_base_training.optimiser import Muon
+from scripts.demo_base_training.preparation import Prepared
 from scripts.demo_base_training.recipe import Recipe
+from scripts.demo_base_training.trees import ANSWER, CONTEXT, Rows
 
 LOG_EVERY_S = 20.0
 VALIDATE_EVERY_S = 300.0
@@ -29,42 +24,31 @@ CHECKPOINT_EVERY_S = 240.0
 
 
 def train(
-    recipe: Recipe,
-    *,
-    size: NetworkSize,
-    training: Conversations,
-    validation: Conversations,
-    checkpoint: Path,
-    device: torch.device,
-    start: Path | None = None,
+    recipe: Recipe, *, size: NetworkSize, prepared: Prepared, checkpoint: Path, device: torch.device
 ) -> tuple[Llama, Progress]:
-    """Train until the budget is spent, resuming from ``checkpoint`` where it exists.
-
-    A fresh run begins with the weights of the base in the folder ``start``, or with random ones.
-    """
+    """Train until the budget is spent, resuming from ``checkpoint`` where it exists."""
     torch.manual_seed(recipe.seed)
-    network = Llama(size)
-    if start is not None:
-        network.load_exported(start)
-    network.to(device)
+    network = Llama(size).to(device)
     optimisers = _optimisers(network, recipe)
     progress = load_checkpoint(checkpoint, network, optimisers) if checkpoint.exists() else Progress()
-    batches = _batches(training, recipe, skip=progress.step)
+    network.model.compile()
+    batches = _batches(prepared, recipe, skip=progress.step)
     clock = _Clock(progress.elapsed_s)
     log_due, validation_due, checkpoint_due = 0.0, VALIDATE_EVERY_S, clock.elapsed_s() + CHECKPOINT_EVERY_S
     losses: list[float] = []
     while (elapsed_s := clock.elapsed_s()) < recipe.minutes * 60:
         done = elapsed_s / (recipe.minutes * 60)
-        batch = next(batches)
-        losses.append(_step(network, optimisers, batch, recipe, step=progress.step, done=done, device=device))
+        rows = next(batches)
+        batch = batch_of(rows, recipe.role_weights(done), device)
+        losses.append(_step(network, optimisers, batch, recipe, step=progress.step, done=done))
         progress = Progress(
-            step=progress.step + 1, tokens=progress.tokens + batch.tokens.size, elapsed_s=clock.elapsed_s()
+            step=progress.step + 1, tokens=progress.tokens + rows.tokens.size, elapsed_s=clock.elapsed_s()
         )
         if elapsed_s >= log_due:
             _log(recipe, progress, float(np.mean(losses[-50:])))
             log_due = elapsed_s + LOG_EVERY_S
         if elapsed_s >= validation_due:
-            context, answer = mean_losses(network, validation, device=device)
+            context, answer = mean_losses(network, prepared.validation, recipe, device=device)
             _say(f"held-out NLL: context {context:.3f} answer {answer:.3f}")
             validation_due = elapsed_s + VALIDATE_EVERY_S
         if elapsed_s >= checkpoint_due:
@@ -74,26 +58,43 @@ def train(
     return network, progress
 
 
+def batch_of(rows: Rows, role_weights: NDArray[np.float32], device: torch.device) -> Batch:
+    """Return rows as tensors, with the weight of every target by its role."""
+
+    def whole(array: NDArray[np.uint16]) -> torch.Tensor:
+        return torch.from_numpy(array.astype(np.int64)).to(device)
+
+    return Batch(
+        tokens=whole(rows.tokens),
+        targets=whole(rows.targets),
+        weights=torch.from_numpy(role_weights[rows.target_roles]).to(device),
+        positions=whole(rows.positions),
+        trees=whole(rows.trees),
+        branches=whole(rows.branches),
+        limits=whole(rows.limits),
+    )
+
+
 @torch.no_grad()
 def mean_losses(
-    network: Llama, conversations: Conversations, *, device: torch.device, count: int = 320
+    network: Llama, rows: Rows, recipe: Recipe, *, device: torch.device, batches: int = 24
 ) -> tuple[float, float]:
     """Return the mean negative log likelihood, in nats, of context tokens and of answer tokens.
 
-    Measured on ``count`` conversations spread evenly over all of them.
+    Measured on ``batches`` batches spread evenly over all rows.
     """
-    picked = np.linspace(0, len(conversations) - 1, min(count, len(conversations))).astype(np.int64)
-    picked = picked[np.argsort(conversations.lengths()[picked])]
+    size = recipe.batch_rows
+    starts = np.linspace(0, len(rows) - size, min(batches, len(rows) // size)).astype(np.int64)
     sums, counts = np.zeros(3), np.zeros(3)
-    for rows in np.array_split(picked, max(1, len(picked) // 16)):
-        batch = collate(conversations, rows)
+    for start in starts:
+        part = rows[slice(start, start + size)]
         for role in (CONTEXT, ANSWER):
-            wanted = batch.roles == role
-            weights = torch.from_numpy(wanted.astype(np.float32)).to(device)
+            only = np.eye(3, dtype=np.float32)[role]
             with torch.autocast(device.type, torch.bfloat16):
-                loss = network.weighted_loss(torch.from_numpy(batch.tokens).to(device), weights)
-            sums[role] += loss.item() * wanted[:, 1:].sum()
-            counts[role] += wanted[:, 1:].sum()
+                loss = network.weighted_loss(batch_of(part, only, device))
+            count = (part.target_roles == role).sum()
+            sums[role] += loss.item() * count
+            counts[role] += count
     return float(sums[CONTEXT] / counts[CONTEXT]), float(sums[ANSWER] / counts[ANSWER])
 
 
@@ -116,11 +117,9 @@ def _step(
     *,
     step: int,
     done: float,
-    device: torch.device,
 ) -> float:
-    weights = torch.from_numpy(recipe.role_weights(done)[batch.roles]).to(device)
-    with torch.autocast(device.type, torch.bfloat16):
-        loss = network.weighted_loss(torch.from_numpy(batch.tokens).to(device), weights)
+    with torch.autocast(batch.tokens.device.type, torch.bfloat16):
+        loss = network.weighted_loss(batch)
     torch.autograd.backward(loss)
     factor = recipe.lr_factor(step, done)
     for optimiser, peak in zip(optimisers, (recipe.muon_lr, recipe.adam_lr), strict=True):
@@ -131,15 +130,17 @@ def _step(
     return loss.item()
 
 
-def _batches(conversations: Conversations, recipe: Recipe, *, skip: int) -> Iterator[Batch]:
-    """Yield batches for ever, a new order each epoch; the first ``skip`` were trained on before a restart."""
-    epoch = 0
+def _batches(prepared: Prepared, recipe: Recipe, *, skip: int) -> Iterator[Rows]:
+    """Yield batches for ever, epoch after epoch; the first ``skip`` were trained on before a restart."""
+    number = 0
     while True:
-        order = batch_order(conversations, batch_tokens=recipe.batch_tokens, seed=recipe.seed + epoch)
-        for rows in order[skip:]:
-            yield collate(conversations, rows)
-        skip = max(0, skip - len(order))
-        epoch += 1
+        rows = prepared.epoch(number)
+        order = np.random.default_rng(recipe.seed + number).permutation(len(rows))
+        count = len(rows) // recipe.batch_rows
+        for picked in order[: count * recipe.batch_rows].reshape(count, -1)[skip:]:
+            yield rows[picked]
+        skip = max(0, skip - count)
+        number += 1
 
 
 class _Clock:
