@@ -45,6 +45,7 @@ def round_in(
         answers=tuple(f"answer {number}-{n}" for n in range(len(marks.exact))),
         marks=marks,
         seconds=2.5,
+        step_seconds=0.25,
     )
 
 

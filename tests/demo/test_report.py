@@ -31,6 +31,7 @@ def test_rows_show_base_tuned_and_gain(course: Course, version: Version) -> None
     assert table["right lines, held-out files, margin"].gain == "95% CI +0.100 to +0.500, n=40"
     assert table["core skills, margin"].gain == ""  # no interval was measured
     assert table["core skills, KL to the base"].tuned == "+0.020 nats/token"
+    assert table["an optimiser step"].tuned == "0.25 s"
     assert table["size of the adapter"].tuned == "1.23 MB"
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,12 +19,13 @@ from tests.demo.courses import runner, says, task
 
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.demo.code_base import CodeBase
-from laimark_sidecar.demo.scenario import learn, run_course, share_of
+from laimark_sidecar.demo.scenario import learn, run_course, share_of, step_seconds
 from laimark_sidecar.demo.stage import Stage
 from laimark_sidecar.errors import RunnerError, TrainingError
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import control
 from laimark_sidecar.pipeline.folder import Closed, CycleFolder
+from laimark_sidecar.training.job import TrainResult
 
 
 @pytest.fixture
@@ -188,3 +190,13 @@ def test_a_slow_cycle_is_waited_for_and_a_stuck_one_is_not(
     assert closed.ending == "promoted"
     with pytest.raises(TrainingError, match="cycle 2 has stood still for 0 s, at training"):
         learn(stage, label="cycle 2", say=lambda what, share: None, standstill_s=0.3)
+
+
+@pytest.mark.parametrize(("steps", "mean"), [(40, 0.25), (0, 0.0)])
+def test_a_step_takes_the_mean_of_what_all_took(tmp_path: Path, steps: int, mean: float) -> None:
+    cycle = CycleFolder(root=tmp_path)
+    assert step_seconds(cycle) == 0.0
+    cycle.result.mkdir()
+    result = TrainResult(steps=steps, losses=(), kl_core=0.0, seconds=10.0)
+    (cycle.result / "result.json").write_bytes(msgspec.json.encode(result))
+    assert step_seconds(cycle) == mean

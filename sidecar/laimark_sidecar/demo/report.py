@@ -64,6 +64,12 @@ def rows(
         ),
         Row(what="core skills, KL to the base", base="0", tuned=_nats(metrics, "kl"), gain=""),
         Row(
+            what="an optimiser step",
+            base="",
+            tuned=f"{last.step_seconds:.2f} s" if last.step_seconds else "-",
+            gain="",
+        ),
+        Row(
             what="size of the adapter",
             base="",
             tuned=f"{adapter_bytes / 1e6:.2f} MB" if adapter_bytes else "-",
@@ -122,6 +128,7 @@ def summary(
                 "exact": one.marks.exact_mean,
                 "similarity": one.marks.similarity_mean,
                 "cycle_seconds": round(one.seconds, 1),
+                "step_seconds": round(one.step_seconds, 3),
             }
             for one in course.rounds
         ],

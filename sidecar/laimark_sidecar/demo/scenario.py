@@ -15,6 +15,7 @@ from laimark_sidecar.errors import TrainingError
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import control
 from laimark_sidecar.pipeline.folder import Closed, CycleFolder, cycles
+from laimark_sidecar.training.jobfile import RESULT_FILE, read_result
 
 Say = Callable[[str, float], None]
 """What is going on, and the share of it that is done."""
@@ -35,6 +36,8 @@ class Round:
     marks: Marks
     seconds: float
     """From the end of the session until the new version answered."""
+    step_seconds: float
+    """Of one optimiser step, on average; 0 where the cycle took none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,7 @@ def run_course(
                 answers=answers,
                 marks=marks,
                 seconds=seconds,
+                step_seconds=step_seconds(cycle),
             )
         )
     return Course(base_answers=base_answers, base_marks=base_marks, rounds=tuple(finished))
@@ -128,6 +132,14 @@ def learn(
         f"{label} has stood still for {standstill_s:.0f} s, at {last[0] or 'nothing'}",
         hint=f"look at {home.root / 'logs' / 'run.log'}",
     )
+
+
+def step_seconds(cycle: CycleFolder) -> float:
+    """Return the mean duration of the cycle's optimiser steps; 0 where it took none."""
+    if not (cycle.result / RESULT_FILE).is_file():
+        return 0.0
+    result = read_result(cycle.result)
+    return result.seconds / result.steps if result.steps else 0.0
 
 
 def _shown(marks: Marks) -> str:
