@@ -5,7 +5,8 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from laimark_sidecar.paths import Home, home, modelfiles
+from laimark_sidecar.errors import ConfigError
+from laimark_sidecar.paths import Home, expanded, home, modelfiles
 
 
 def test_the_environment_chooses_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,6 +22,18 @@ def test_a_tilde_in_the_environment_is_the_users_folder(monkeypatch: pytest.Monk
 def test_without_it_the_platform_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LAIMARK_HOME", raising=False)
     assert home().root == platformdirs.user_data_path("laimark-sidecar")
+
+
+def test_a_tilde_of_nobody_is_refused_with_what_named_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAIMARK_HOME", "~nosuchuser/x")
+    with pytest.raises(ConfigError, match=r"^LAIMARK_HOME: ~nosuchuser/x: ") as caught:
+        home()
+    assert "in full" in caught.value.hint
+
+
+def test_only_a_tilde_at_the_beginning_means_a_user() -> None:
+    assert expanded("/a/~nosuchuser", named_by="test") == Path("/a/~nosuchuser")
+    assert expanded("~/a", named_by="test") == Path.home() / "a"
 
 
 def test_asking_for_a_path_creates_nothing(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import platformdirs
 
+from laimark_sidecar.errors import ConfigError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
@@ -58,11 +60,34 @@ class Home:
 
 
 def home() -> Home:
-    """Return the home named by `LAIMARK_HOME`, else the platform's data folder for this user."""
+    """Return the home named by `LAIMARK_HOME`, else the platform's data folder for this user.
+
+    Raises:
+        ConfigError: `LAIMARK_HOME` begins with `~` and a user that this machine does not know.
+    """
     override = os.environ.get("LAIMARK_HOME")
-    return Home(
-        root=Path(override).expanduser() if override else platformdirs.user_data_path("laimark-sidecar")
-    )
+    if override:
+        return Home(root=expanded(override, named_by="LAIMARK_HOME"))
+    return Home(root=platformdirs.user_data_path("laimark-sidecar"))
+
+
+def expanded(text: str, *, named_by: str) -> Path:
+    """Return the path that a user wrote, a leading `~` or `~user` replaced by that user's folder.
+
+    Args:
+        text: as the user wrote it.
+        named_by: the variable, option or key that holds it; begins the message.
+
+    Raises:
+        ConfigError: this machine knows no folder of that user.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:  # what pathlib raises for a tilde that it cannot resolve
+        raise ConfigError(
+            f"{named_by}: {text}: this machine knows no home folder of that user",
+            hint="write the path in full, beginning with /, or ~/ for your own folder",
+        ) from error
 
 
 def modelfiles() -> Path:

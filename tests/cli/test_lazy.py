@@ -137,6 +137,24 @@ def test_home_is_passed_on_to_children(tmp_path: Path, monkeypatch: pytest.Monke
     assert os.environ["LAIMARK_HOME"] == str(tmp_path / "state")
 
 
+@pytest.mark.parametrize("arguments", [["status"], ["--home", "~nosuchuser/x", "init"]])
+def test_a_home_of_nobody_is_told_not_traced_and_nothing_is_made(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAIMARK_HOME", "~nosuchuser/x")
+    assert run(arguments) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "~nosuchuser/x" in err
+    assert "hint: " in err
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_closed_pipe_ends_quietly() -> None:
     reader, writer = os.pipe()
     os.close(reader)

@@ -80,6 +80,13 @@ def test_missing_folder_or_file_names_the_key(home: Home, tmp_path: Path, small_
         resolve(home, Config(base=Base(hf=str(small_base_dir), gguf=str(tmp_path / "nothing.gguf"))))
 
 
+def test_a_tilde_of_nobody_names_the_key(home: Home, small_base_dir: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^base\.hf: ~nosuchuser/base: "):
+        resolve(home, Config(base=Base(hf="~nosuchuser/base")))
+    with pytest.raises(ConfigError, match=r"^base\.gguf: ~nosuchuser/base\.gguf: "):
+        resolve(home, Config(base=Base(hf=str(small_base_dir), gguf="~nosuchuser/base.gguf")))
+
+
 def test_folder_that_cannot_be_written_as_a_gguf_is_refused(home: Home, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "mystery", "architectures": ["Mystery"]}')
     with pytest.raises(ConversionError):

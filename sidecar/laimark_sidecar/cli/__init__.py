@@ -15,6 +15,7 @@ import click
 from laimark_sidecar import __version__, logs
 from laimark_sidecar.cli.lazy import LazyCommand, LazyGroup
 from laimark_sidecar.errors import LaimarkError, StateError
+from laimark_sidecar.paths import expanded
 
 MACHINE_FAULTS = {
     errno.ENOSPC,
@@ -72,7 +73,7 @@ def cli(verbose: bool, log_format: logs.LogFormat, home: str | None) -> None:
     logs.configure(level=logging.DEBUG if verbose else logging.INFO, style=log_format)
     if home is not None:
         # In the environment, because the daemon, the runner and the worker are children that must see the same home.
-        os.environ["LAIMARK_HOME"] = os.path.abspath(os.path.expanduser(home))  # noqa: PTH100, PTH111
+        os.environ["LAIMARK_HOME"] = os.path.abspath(expanded(home, named_by="--home"))  # noqa: PTH100
 
 
 def main() -> NoReturn:

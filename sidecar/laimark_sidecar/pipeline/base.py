@@ -16,7 +16,7 @@ from laimark_sidecar.files import make_dir, sha256_file, write_atomic
 from laimark_sidecar.llamacpp.base import Base
 from laimark_sidecar.llamacpp.identity import identify as measure
 from laimark_sidecar.logs import action
-from laimark_sidecar.paths import Home, modelfiles
+from laimark_sidecar.paths import Home, expanded, modelfiles
 from laimark_sidecar.pipeline.convert import convert_base
 from laimark_sidecar.registry.version import BaseIdentity
 
@@ -59,16 +59,16 @@ def resolve(home: Home, config: Config) -> ServedBase:
     """Find the base that the configuration names, making its GGUF (once) when only a folder is given.
 
     Raises:
-        ConfigError: the folder or file is not there.
+        ConfigError: the folder or file is not there, or begins with the tilde of an unknown user.
         ConversionError: the folder holds a model that cannot be written as a GGUF faithfully.
     """
-    hf_dir = Path(config.base.hf).expanduser() if config.base.hf else modelfiles() / SHIPPED
+    hf_dir = expanded(config.base.hf, named_by="base.hf") if config.base.hf else modelfiles() / SHIPPED
     if not (hf_dir / "config.json").is_file():
         raise ConfigError(
             f"base.hf: {hf_dir} holds no config.json",
             hint="set base.hf to a Hugging Face model folder, or to '' for the shipped demo base",
         )
-    gguf = Path(config.base.gguf).expanduser() if config.base.gguf else _made_gguf(home, hf_dir)
+    gguf = expanded(config.base.gguf, named_by="base.gguf") if config.base.gguf else _made_gguf(home, hf_dir)
     if not gguf.is_file():
         raise ConfigError(
             f"base.gguf: {gguf} is not there", hint="set base.gguf to the file that the runner serves"
