@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from tests.support.homes import CONVERSATIONS, only_version, opened, served
 
@@ -8,7 +9,7 @@ from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import control
 from laimark_sidecar.pipeline.overview import overview
-from laimark_sidecar.pipeline.promote import promote
+from laimark_sidecar.pipeline.promote import LATEST, PREV, promote
 
 
 def test_home_before_its_first_cycle(ready_home: Home) -> None:
@@ -49,3 +50,20 @@ def test_what_the_daemon_does_is_shown(ready_home: Home) -> None:
     found = overview(opened(ready_home))
     assert found.daemon == f"pid {os.getpid()}, training: training 50%"
     assert found.paused
+
+
+def test_latest_of_another_base_is_said_to_answer_as_the_base(trained_home: Home) -> None:
+    workshop = opened(trained_home)
+    version = only_version(workshop)
+    other = replace(version, name="me:2026-11-22-fff1", base=replace(version.base, sha256="f" * 64))
+    workshop.registry.add(other)
+    workshop.registry.set_refs({LATEST: version.name, PREV: other.name}, reason="test")
+    found = overview(workshop)
+    assert (found.latest, found.answering) == (version.name, version.name)
+    assert [warning.split()[0] for warning in found.warnings] == ["me:prev"]
+    workshop.registry.set_refs({LATEST: other.name, PREV: ""}, reason="test")
+    found = overview(workshop)
+    assert (found.latest, found.answering) == (other.name, "")
+    (warning,) = found.warnings
+    assert warning.startswith(f"me:latest is {other.name}, made for base ffffffffffff")
+    assert "the base answers (restore the base file" in warning

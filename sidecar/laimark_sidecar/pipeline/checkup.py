@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from laimark_sidecar.errors import LaimarkError, RunnerError
+from laimark_sidecar.pipeline import other_base
 from laimark_sidecar.pipeline.folder import cycles
-from laimark_sidecar.pipeline.promote import LATEST, PREV, pointers, servable
+from laimark_sidecar.pipeline.promote import pointers, servable
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.check import Problem, check
 
@@ -24,23 +25,7 @@ def checkup(workshop: Workshop) -> tuple[Problem, ...]:
 
 
 def _other_base(workshop: Workshop) -> list[Problem]:
-    """Find refs whose version the runner leaves out: the base answers in its place, and nothing else says so."""
-    problems: list[Problem] = []
-    now = workshop.base.identity.sha256
-    for ref in (LATEST, PREV):
-        try:
-            name = workshop.registry.refs().get(ref, "")
-            made_for = workshop.registry.get(name).base.sha256 if name else now
-        except LaimarkError:  # the registry's own check says what is wrong with it
-            continue
-        if made_for != now:
-            message = (
-                f"is {name}, made for base {made_for[:12]}, the base now is {now[:12]}: the base answers"
-            )
-            problems.append(
-                _error(ref, message, "restore the base file, or delete bases/made-* if it was generated")
-            )
-    return problems
+    return [_error(one.ref, one.message, other_base.HINT) for one in other_base.estranged(workshop)]
 
 
 def _buffer(workshop: Workshop) -> list[Problem]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from laimark_sidecar.clock import iso
 from laimark_sidecar.errors import RunnerError
-from laimark_sidecar.pipeline import control
+from laimark_sidecar.pipeline import control, other_base
 from laimark_sidecar.pipeline.folder import CycleFolder, cycles
 from laimark_sidecar.pipeline.promote import LATEST, PREV
 from laimark_sidecar.pipeline.select import eligible
@@ -25,6 +25,8 @@ class Overview:
     runner_reachable: bool
     latest_name: str
     latest: str
+    answering: str
+    """What answers to `latest_name`; empty for the base, also where `latest` was made for another one."""
     previous: str
     recording: bool
     paused: bool
@@ -36,6 +38,8 @@ class Overview:
     last_cycle: str
     awaiting: str
     """The newest version that passed the gate and waits for `promote`; empty if none."""
+    warnings: tuple[str, ...]
+    """What is not as it looks, each in one line with what mends it."""
 
 
 def overview(workshop: Workshop) -> Overview:
@@ -46,6 +50,7 @@ def overview(workshop: Workshop) -> Overview:
         ready = len(eligible(workshop, store))
     ended = [cycle for cycle in cycles(workshop.home.cycles) if cycle.closed()]
     runner, reachable = _runner(workshop)
+    estranged = other_base.estranged(workshop)
     identity = workshop.base.identity
     return Overview(
         home=str(workshop.home.root),
@@ -56,6 +61,7 @@ def overview(workshop: Workshop) -> Overview:
         runner_reachable=reachable,
         latest_name=workshop.ref(LATEST),
         latest=refs.get(LATEST, ""),
+        answering="" if any(one.ref == LATEST for one in estranged) else refs.get(LATEST, ""),
         previous=refs.get(PREV, ""),
         recording=workshop.config.journal.record,
         paused=control.paused(workshop.home),
@@ -66,6 +72,7 @@ def overview(workshop: Workshop) -> Overview:
         cycles=len(ended),
         last_cycle=_ending(ended[-1]) if ended else "",
         awaiting=_awaiting(ended, refs.get(LATEST, "")),
+        warnings=tuple(f"{workshop.ref(one.ref)} {one.message} ({other_base.HINT})" for one in estranged),
     )
 
 

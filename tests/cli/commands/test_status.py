@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from tests.support.homes import IDIOM, only_version, opened, served
@@ -41,6 +42,24 @@ def test_what_waits_for_the_user_is_named_with_its_command(
     name = only_version(opened(trained_home)).name
     assert run(["status"]) == 0
     assert f"laimark-sidecar promote {name}" in capsys.readouterr().out
+
+
+def test_a_latest_that_was_made_for_another_base_is_no_answer(
+    trained_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workshop = opened(trained_home)
+    version = only_version(workshop)
+    other = replace(version, name="me:2026-11-22-fff1", base=replace(version.base, sha256="f" * 64))
+    workshop.registry.add(other)
+    workshop.registry.set_refs({"latest": other.name}, reason="test")
+    assert run(["status"]) == 0
+    out = capsys.readouterr().out
+    assert f"serving   me:latest -> base, not {other.name}   (before: base)\n" in out
+    assert "warning   me:latest is me:2026-11-22-fff1, made for base ffffffffffff" in out
+    assert run(["status", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["latest"], found["answering"]) == (other.name, "")
+    assert "the base answers" in found["warnings"][0]
 
 
 def test_a_running_runner_is_seen(filled_home: Home, capsys: pytest.CaptureFixture[str]) -> None:

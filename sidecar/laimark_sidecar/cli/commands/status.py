@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from laimark_sidecar.cli.opening import workshop
 from laimark_sidecar.cli.output import emit, json_option
+
+if TYPE_CHECKING:
+    from laimark_sidecar.pipeline.overview import Overview
 
 
 @click.command()
@@ -19,7 +24,7 @@ def command(as_json: bool) -> None:
         f"home      {found.home}",
         f"base      {found.base} ({found.base_sha256[:12]}, {found.architecture})",
         f"runner    {found.runner}",
-        f"serving   {found.latest_name} -> {found.latest or 'base'}   (before: {found.previous or 'base'})",
+        f"serving   {found.latest_name} -> {_served(found)}   (before: {found.previous or 'base'})",
         f"recording {'on' if found.recording else 'off'}   learning {'paused' if found.paused else 'on'}",
         f"daemon    {found.daemon}",
         f"buffer    {found.items} items, {found.new_items} ready to learn, {found.heldout} held out",
@@ -27,4 +32,10 @@ def command(as_json: bool) -> None:
     ]
     if found.awaiting:
         lines.append(f"waiting   {found.awaiting} passed the gate: laimark-sidecar promote {found.awaiting}")
+    lines += [f"warning   {warning}" for warning in found.warnings]
     emit(found, lambda: "\n".join(lines), as_json=as_json)
+
+
+def _served(found: Overview) -> str:
+    instead = f", not {found.latest}" if found.latest != found.answering else ""
+    return f"{found.answering or 'base'}{instead}"
