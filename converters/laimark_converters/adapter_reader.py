@@ -15,7 +15,8 @@ from laimark_converters.errors import ConversionError
 from laimark_converters.header import GgufHeader, TensorInfo, read_header
 from laimark_converters.rotary import unpermute_rows
 
-_HALVES = (".lora_a", ".lora_b")
+HALVES = (".lora_a", ".lora_b")
+"""What the names of A and B end in, after the name of the base's tensor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,18 +60,14 @@ def read_adapter_gguf(path: Path) -> AdapterGguf:
     Raises:
         ConversionError: the file is damaged, is not a LoRA adapter, or holds a half without its other half.
     """
-    header = read_header(path)
-    if header.text("general.type") != "adapter" or header.text("adapter.type") != "lora":
-        raise ConversionError(
-            f"{path.name} is not a LoRA adapter (general.type {header.text('general.type')!r})"
-        )
+    header = read_adapter_header(path)
     names = sorted(
-        {name.removesuffix(half) for name in header.tensors for half in _HALVES if name.endswith(half)}
+        {name.removesuffix(half) for name in header.tensors for half in HALVES if name.endswith(half)}
     )
     return AdapterGguf(
         architecture=header.architecture,
         alpha=header.number("adapter.lora.alpha") or 0.0,
-        pairs={name: _pair(path, header, name) for name in names},
+        pairs={name: read_pair(path, header, name) for name in names},
         metadata={
             key.removeprefix("laimark."): value
             for key, value in header.keys.items()
@@ -79,11 +76,39 @@ def read_adapter_gguf(path: Path) -> AdapterGguf:
     )
 
 
-def _pair(path: Path, header: GgufHeader, name: str) -> LoraPair:
-    halves = [header.tensors.get(name + half) for half in _HALVES]
-    a, b = halves
+def read_adapter_header(path: Path) -> GgufHeader:
+    """Return the header of the adapter at `path`; no tensor is read.
+
+    Raises:
+        ConversionError: the file is damaged or is not a LoRA adapter.
+    """
+    header = read_header(path)
+    if header.text("general.type") != "adapter" or header.text("adapter.type") != "lora":
+        raise ConversionError(
+            f"{path.name} is not a LoRA adapter (general.type {header.text('general.type')!r})"
+        )
+    return header
+
+
+def halves(header: GgufHeader, name: str) -> tuple[TensorInfo, TensorInfo]:
+    """Return where A and B for the base's tensor `name` lie.
+
+    Raises:
+        ConversionError: the file holds only one of them.
+    """
+    a, b = (header.tensors.get(name + half) for half in HALVES)
     if a is None or b is None:
-        raise ConversionError(f"{path.name} holds only one half of the LoRA for {name}")
+        raise ConversionError(f"{header.file_name} holds only one half of the LoRA for {name}")
+    return a, b
+
+
+def read_pair(path: Path, header: GgufHeader, name: str) -> LoraPair:
+    """Return the LoRA for the base's tensor `name` alone.
+
+    Raises:
+        ConversionError: the file holds only one half of it.
+    """
+    a, b = halves(header, name)
     return LoraPair(a=_load(path, a), b=_load(path, b))
 
 

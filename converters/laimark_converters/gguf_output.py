@@ -12,7 +12,7 @@ import numpy as np
 from gguf import quants
 from numpy.typing import NDArray
 
-from laimark_converters.errors import ConversionError
+from laimark_converters.encoding import encode
 
 Dtype = Literal["f32", "f16", "q8_0"]
 ALIGNMENT = 32
@@ -78,7 +78,7 @@ def write(writer: Any, file: Path, tensors: Sequence[OutputTensor]) -> int:
         for tensor in tensors:
             written = 0
             for block in tensor.blocks():
-                written += handle.write(_encode(tensor, block))
+                written += handle.write(encode(tensor.name, block, _TYPES[tensor.dtype]))
             assert written == _nbytes(tensor), (
                 f"{tensor.name}: {written} bytes written, {_nbytes(tensor)} announced"
             )
@@ -96,18 +96,3 @@ def row_blocks(rows: int, row_values: int) -> Iterator[slice]:
 def _nbytes(tensor: OutputTensor) -> int:
     byte_shape = quants.quant_shape_to_byte_shape(tensor.shape, _TYPES[tensor.dtype])
     return int(np.prod(byte_shape, dtype=np.int64))
-
-
-def _encode(tensor: OutputTensor, block: NDArray[np.float32]) -> bytes:
-    if not np.isfinite(block).all():
-        raise ConversionError(f"{tensor.name} holds NaN or infinity")
-    if tensor.dtype == "f32":
-        return block.astype("<f4", copy=False).tobytes()
-    # q8_0 keeps a block's largest value divided by 127 as f16.
-    largest = float(np.finfo(np.float16).max) * (127 if tensor.dtype == "q8_0" else 1)
-    if float(np.abs(block).max()) > largest:
-        raise ConversionError(
-            f"{tensor.name} holds values too large for {tensor.dtype}", hint='convert with dtype="f32"'
-        )
-    encoded: NDArray[Any] = quants.quantize(block, _TYPES[tensor.dtype])
-    return encoded.tobytes()

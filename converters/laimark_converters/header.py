@@ -45,6 +45,13 @@ class GgufHeader:
     version: int
     keys: Mapping[str, Scalar | tuple[Scalar, ...]]
     tensors: Mapping[str, TensorInfo]
+    key_count: int
+    keys_start: int
+    """First byte of the keys in the file."""
+    keys_end: int
+    """First byte after them."""
+    alignment: int
+    """Of tensor data, bytes."""
 
     @property
     def architecture(self) -> str:
@@ -117,12 +124,14 @@ def _read(cursor: Cursor, file_name: str, file_bytes: int) -> GgufHeader:
     tensor_count = cursor.count("tensors", _LEAST_TENSOR_BYTES)
     key_count = cursor.count("keys", _LEAST_KEY_BYTES)
     keys: dict[str, Scalar | tuple[Scalar, ...]] = {}
+    keys_start = cursor.position
     for _ in range(key_count):
         key, value = cursor.text(), cursor.value()
         if key in keys:
             raise cursor.damaged(f"the key {key!r} stands twice")
         if value is not None:
             keys[key] = value
+    keys_end = cursor.position
     infos = [_read_tensor_info(cursor) for _ in range(tensor_count)]
     alignment = keys.get("general.alignment", 32)
     if not isinstance(alignment, int) or not 0 < alignment <= _MAX_ALIGNMENT:
@@ -138,7 +147,16 @@ def _read(cursor: Cursor, file_name: str, file_bytes: int) -> GgufHeader:
         tensors[name] = TensorInfo(
             name=name, shape=shape, kind=kind, offset=data_start + offset, size_bytes=size
         )
-    return GgufHeader(file_name=file_name, version=version, keys=keys, tensors=tensors)
+    return GgufHeader(
+        file_name=file_name,
+        version=version,
+        keys=keys,
+        tensors=tensors,
+        key_count=key_count,
+        keys_start=keys_start,
+        keys_end=keys_end,
+        alignment=alignment,
+    )
 
 
 def _read_tensor_info(cursor: Cursor) -> tuple[str, tuple[int, ...], GGMLQuantizationType, int]:

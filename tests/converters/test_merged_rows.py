@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from laimark_converters.adapter_reader import LoraPair
+from laimark_converters.merged_rows import Residual, ResidualSum, update_rows
+
+
+def test_update_of_a_block_is_that_of_the_whole() -> None:
+    random = np.random.default_rng(0)
+    pair = LoraPair(
+        a=random.standard_normal((4, 32)).astype(np.float32),
+        b=random.standard_normal((9, 4)).astype(np.float32),
+    )
+    whole = 0.5 * pair.b.astype(np.float64) @ pair.a.astype(np.float64)
+    blocks = [update_rows(pair, slice(start, start + 3), 0.5) for start in (0, 3, 6)]
+    np.testing.assert_allclose(np.concatenate(blocks), whole, rtol=1e-12)
+
+
+def test_residual_is_the_same_however_the_rows_are_cut() -> None:
+    random = np.random.default_rng(1)
+    exact, update = random.standard_normal((2, 6, 8))
+    stored = (exact + 0.01 * random.standard_normal((6, 8))).astype(np.float32)
+    whole, cut = ResidualSum(), ResidualSum()
+    whole.add(exact, stored, update)
+    for row in range(6):
+        cut.add(exact[row : row + 1], stored[row : row + 1], update[row : row + 1])
+    error = np.abs(stored - exact)
+    expected = (
+        error.max() / np.abs(exact).max(),
+        error.mean() / np.abs(exact).mean(),
+        math.sqrt((error**2).mean() / (update**2).mean()),
+    )
+    for found in (whole.result(), cut.result()):
+        assert (found.max_relative, found.mean_relative, found.of_update) == pytest.approx(expected)
+
+
+def test_exact_copy_has_no_residual_and_an_error_on_no_update_is_infinite() -> None:
+    zero, one = np.zeros((1, 2)), np.ones((1, 2))
+    nothing, changed = ResidualSum(), ResidualSum()
+    nothing.add(zero, zero.astype(np.float32), zero)
+    changed.add(one, (2 * one).astype(np.float32), zero)
+    assert nothing.result() == Residual(max_relative=0.0, mean_relative=0.0, of_update=0.0)
+    assert changed.result() == Residual(max_relative=1.0, mean_relative=1.0, of_update=math.inf)
