@@ -156,3 +156,18 @@ def test_the_error_of_a_short_append_is_that_of_a_full_disk(
     with pytest.raises(OSError, match="only 3 of 5 bytes") as refused:
         files.append_durable(tmp_path / "log", b"1234\n")
     assert refused.value.errno == errno.ENOSPC
+
+
+def test_what_is_set_aside_keeps_its_bytes_and_overwrites_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "intent.json"
+    places = []
+    for content in (b"first", b"second", b"third"):
+        path.write_bytes(content)
+        places.append(files.set_aside(path, "damaged-2026-11-24"))
+        assert not path.exists()
+    assert [place.name for place in places] == [
+        "intent.json.damaged-2026-11-24",
+        "intent.json.damaged-2026-11-24-2",
+        "intent.json.damaged-2026-11-24-3",
+    ]
+    assert [place.read_bytes() for place in places] == [b"first", b"second", b"third"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import itertools
 import os
 import shutil
 import tempfile
@@ -118,6 +119,20 @@ def publish_dir(temporary: Path, target: Path) -> None:
         shutil.rmtree(target)
     temporary.replace(target)
     fsync_dir(target.parent)
+
+
+def set_aside(path: Path, mark: str) -> Path:
+    """Rename `path` to `<name>.<mark>`, or `<name>.<mark>-2` and so on, and return that; durable, overwrites nothing.
+
+    The caller keeps others out meanwhile.
+    """
+    taken = itertools.count(2)
+    target = path.with_name(f"{path.name}.{mark}")
+    while target.exists():
+        target = path.with_name(f"{path.name}.{mark}-{next(taken)}")
+    path.rename(target)
+    fsync_dir(path.parent)
+    return target
 
 
 def append_durable(path: Path, line: bytes) -> None:

@@ -74,6 +74,16 @@ def test_interrupted_promotion_is_settled_as_soon_as_the_runner_is_there(trained
     assert workshop.registry.intent.current() is None
 
 
+def test_damaged_intent_does_not_keep_the_daemon_from_its_work(trained_home: Home) -> None:
+    workshop = opened(trained_home)
+    workshop.registry.intent.path.write_bytes(b"{")
+    control.pause(trained_home)
+    assert ticked(trained_home).state == "wait"
+    with served(workshop):
+        ticked(trained_home)
+    assert not workshop.registry.intent.pending()
+
+
 def test_abandoned_cycle_counts_as_a_failure_so_that_the_next_one_waits(ready_home: Home) -> None:
     workshop = opened(ready_home)
     cycle = open_cycle(workshop)

@@ -227,6 +227,40 @@ def test_interrupted_promotion_is_finished_or_undone_by_the_refs(
         assert checkup(workshop) == ()
 
 
+@pytest.mark.parametrize("refs_moved", [False, True])
+def test_damaged_intent_is_set_aside_and_the_refs_decide(
+    workshop: Workshop, refs_moved: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    version = only_version(workshop)
+    workshop.registry.intent.path.write_bytes(b'{"kind": "pro')
+    workshop.registry.intent.path.chmod(0o600)
+    if refs_moved:
+        workshop.registry.set_refs({LATEST: version.name}, reason="test")
+    latest = version.name if refs_moved else ""
+    with pytest.raises(RunnerError):
+        repair(workshop)
+    assert workshop.registry.intent.pending()  # nothing is settled before the runner follows
+    with served(workshop):
+        workshop.runner().point("me:latest", "" if refs_moved else version.name)
+        assert "me:latest stays at " + (latest or "base") in repair(workshop)
+        assert workshop.runner().names()["me:latest"] == latest
+        assert repair(workshop) == ""
+        (problem,) = checkup(workshop)
+    assert workshop.registry.refs()[LATEST] == latest
+    assert "intent.json is damaged" in caplog.text
+    assert (problem.severity, problem.where[:20]) == ("warning", "intent.json.damaged-")
+    assert (workshop.registry.folder / problem.where).read_bytes() == b'{"kind": "pro'
+
+
+def test_damaged_intent_blocks_no_move(workshop: Workshop) -> None:
+    version = only_version(workshop)
+    workshop.registry.intent.path.write_bytes(b"")
+    with served(workshop):
+        promote(workshop, version)
+        assert workshop.runner().names()["me:latest"] == version.name
+    assert not workshop.registry.intent.pending()
+
+
 def test_promoting_what_is_latest_already_settles_a_left_over_intent(workshop: Workshop) -> None:
     version = only_version(workshop)
     workshop.registry.set_refs({LATEST: version.name}, reason="test")

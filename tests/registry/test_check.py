@@ -142,6 +142,10 @@ def test_an_unfinished_intent_is_a_warning(family: Registry) -> None:
     assert "rollback of base" in only(family).message
     family.intent.path.write_bytes(b"")
     assert only(family).severity == "error"
+    assert "the refs decide" in only(family).hint
+    place = family.intent.set_aside(now_s=0.0)
+    assert (only(family).severity, only(family).where) == ("warning", place.name)
+    assert "set aside" in only(family).message
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ class Supervisor:
 
     def _repair(self) -> None:
         """Settle a move that a crash interrupted as soon as the runner is there, not only before the next cycle."""
-        if self._workshop.registry.intent.current() is None or self._runner_activity() is None:
+        if not self._workshop.registry.intent.pending() or self._runner_activity() is None:
             return
         done = repair(self._workshop)
         if done:

@@ -21,6 +21,7 @@ from laimark_sidecar.pipeline.postcondition import verify
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry import reflog
 from laimark_sidecar.registry import refs as refs_file
+from laimark_sidecar.registry.documents import DamagedError
 from laimark_sidecar.registry.intent import Intent
 from laimark_sidecar.registry.version import Version
 from laimark_sidecar.runners.runner import Runner
@@ -164,23 +165,43 @@ def repair(workshop: Workshop) -> str:
     """Finish or undo a move that a crash interrupted; returns what was done, for the log.
 
     The refs decide: they moved in one atomic step, so either the move counts and the runner follows, or it never
-    happened and the runner is put back.
+    happened and the runner is put back. What a damaged intent said is therefore not needed: it is set aside.
+
+    Raises:
+        RunnerError: the runner is not reachable; the intent stays.
+        StateError: the refs are damaged, or a newer program wrote the intent; it stays.
     """
-    if workshop.registry.intent.current() is None:
+    if not workshop.registry.intent.pending():
         return ""
     with _alone(workshop):
         return _repair(workshop, workshop.runner())
 
 
 def _repair(workshop: Workshop, runner: Runner) -> str:
-    intent = workshop.registry.intent.current()
+    try:
+        intent = workshop.registry.intent.current()
+    except DamagedError as error:
+        return _repair_by_refs(workshop, runner, error)
     if intent is None:  # also when whoever began it has just ended it
         return ""
     moved = workshop.registry.refs().get(LATEST, "") == intent.target
-    _synchronise(workshop, runner)
-    _complete_reflog(workshop)
+    _settle(workshop, runner)
     workshop.registry.intent.done()
     return f"{intent.kind} of {intent.target or 'base'}: {'completed' if moved else 'undone'}"
+
+
+def _repair_by_refs(workshop: Workshop, runner: Runner, error: DamagedError) -> str:
+    _settle(workshop, runner)
+    place = workshop.registry.intent.set_aside(now_s=workshop.clock.now_s())
+    latest = workshop.registry.refs().get(LATEST, "") or "base"
+    log.warning("%s: set aside as %s", error, place.name, extra=action("pipeline.damaged-intent"))
+    return f"a move that cannot be read any more: {workshop.ref(LATEST)} stays at {latest}"
+
+
+def _settle(workshop: Workshop, runner: Runner) -> None:
+    """Make the runner and the reflog follow the refs."""
+    _synchronise(workshop, runner)
+    _complete_reflog(workshop)
 
 
 def _complete_reflog(workshop: Workshop) -> None:

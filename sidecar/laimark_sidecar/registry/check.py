@@ -10,6 +10,8 @@ from typing import Literal
 
 from laimark_sidecar.errors import StateError
 from laimark_sidecar.registry import reflog, refs
+from laimark_sidecar.registry.documents import DamagedError
+from laimark_sidecar.registry.intent import DAMAGED
 from laimark_sidecar.registry.names import name_of_file
 from laimark_sidecar.registry.registry import Registry
 from laimark_sidecar.registry.version import Version
@@ -146,7 +148,9 @@ def _intent(registry: Registry) -> Iterator[Problem]:
         yield _error(
             "intent.json",
             str(error),
-            error.hint if "upgrade" in error.hint else "laimark-sidecar use VERSION",
+            "laimark-sidecar run sets it aside; the refs decide"
+            if isinstance(error, DamagedError)
+            else error.hint,
         )
         return
     if intent is not None:
@@ -160,6 +164,8 @@ def _strangers(registry: Registry) -> Iterator[Problem]:
         inside = path.relative_to(registry.folder)
         if is_temporary(path):
             yield _warning(str(inside), "left over from an interrupted write", _PRUNE)
+        elif len(inside.parts) == 1 and path.name.startswith(f"intent.json.{DAMAGED}-"):
+            yield _warning(path.name, "a damaged intent that was set aside", "delete it once you have looked")
         elif not _expected(path, inside, objects):
             yield _warning(str(inside), "does not belong here", "move it elsewhere")
 

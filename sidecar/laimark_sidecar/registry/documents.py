@@ -12,6 +12,10 @@ from laimark_sidecar.errors import StateError
 T = TypeVar("T")
 
 
+class DamagedError(StateError):
+    """The content of a file is no longer what was written. Not raised for what a newer program wrote."""
+
+
 class _Header(msgspec.Struct):
     format: int
 
@@ -25,7 +29,8 @@ def read(path: Path, kind: type[T], *, newest: int) -> T:
     """Read `path` as a `kind`.
 
     Raises:
-        StateError: the file is not readable, damaged, or of a format newer than `newest`; says which.
+        DamagedError: the content is not a `kind`.
+        StateError: the file is not readable, or of a format newer than `newest`; says which.
     """
     try:
         content = path.read_bytes()
@@ -39,4 +44,4 @@ def read(path: Path, kind: type[T], *, newest: int) -> T:
     except OSError as error:
         raise StateError(f"{path} cannot be read: {error.strerror}", hint="laimark-sidecar check") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise StateError(f"{path} is damaged: {error}", hint="laimark-sidecar check") from error
+        raise DamagedError(f"{path} is damaged: {error}", hint="laimark-sidecar check") from error
