@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from laimark_sidecar.config.schema import Base, Config
-from laimark_sidecar.errors import BaseChangedError, ConfigError, ConversionError
+from laimark_sidecar.errors import BaseChangedError, ConfigError, ConversionError, RunnerError
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import base as module
@@ -71,6 +71,55 @@ def test_gguf_is_made_once_and_again_when_the_weights_change(
     assert second.gguf != first.gguf
     assert second.identity.sha256 != first.identity.sha256
     assert second.cache != first.cache
+
+
+def test_damaged_made_gguf_is_noticed_and_made_again(
+    home: Home, small_base_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = Config(base=Base(hf=str(small_base_dir)))
+    first = resolve(home, config)
+    whole = first.gguf.read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    unknown = whole.replace(b"llama", b"lamas")  # whole by its header, and llama.cpp refuses it
+    for damage in (b"", whole[:100], whole[:middle], whole[:-1], flipped, unknown):
+        caplog.clear()
+        first.gguf.write_bytes(damage)
+        assert resolve(home, config) == first
+        assert first.gguf.read_bytes() == whole
+        assert f"{first.gguf} is damaged and is made again" in caplog.text
+
+
+def test_made_gguf_of_an_earlier_release_is_taken_as_it_is(home: Home, small_base_dir: Path) -> None:
+    config = Config(base=Base(hf=str(small_base_dir)))
+    first = resolve(home, config)
+    (note,) = home.bases.glob("made-*/made.json")
+    note.unlink()
+    assert resolve(home, config) == first
+    assert note.is_file()
+
+
+def test_named_gguf_that_is_damaged_is_refused_with_its_path_and_left_as_it_is(
+    home: Home, small_base_dir: Path, demo_gguf: Path, tmp_path: Path
+) -> None:
+    gguf = tmp_path / "mine.gguf"
+    whole = demo_gguf.read_bytes()
+    config = Config(base=Base(hf=str(small_base_dir), gguf=str(gguf)))
+    for damage in (b"", b"hello, I am no GGUF", whole[:100], whole[: len(whole) // 2], whole[:-1]):
+        gguf.write_bytes(damage)
+        with pytest.raises(ConfigError, match=rf"base\.gguf: {gguf}: mine\.gguf is ") as caught:
+            resolve(home, config)
+        assert caught.value.hint
+        assert gguf.read_bytes() == damage
+
+
+def test_named_gguf_that_is_whole_and_still_refused_is_no_damage(
+    home: Home, small_base_dir: Path, demo_gguf: Path, tmp_path: Path
+) -> None:
+    gguf = tmp_path / "mine.gguf"
+    gguf.write_bytes(demo_gguf.read_bytes().replace(b"llama", b"lamas"))
+    with pytest.raises(RunnerError, match=r"cannot load .*mine\.gguf"):
+        resolve(home, Config(base=Base(hf=str(small_base_dir), gguf=str(gguf))))
 
 
 def test_missing_folder_or_file_names_the_key(home: Home, tmp_path: Path, small_base_dir: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from laimark_sidecar.errors import ConversionError
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.paths import Home
-from laimark_sidecar.pipeline.convert import convert, convert_base
+from laimark_sidecar.pipeline.convert import convert, convert_base, require_whole
 from laimark_sidecar.pipeline.folder import cycles
 
 
@@ -28,3 +28,12 @@ def test_refusals_are_the_sidecars_own_errors_and_leave_the_target(tmp_path: Pat
     with pytest.raises(ConversionError, match=str(tmp_path)):
         convert_base(tmp_path, out)
     assert out.read_bytes() == b"old"
+
+
+def test_a_gguf_that_ends_too_early_is_not_whole(tmp_path: Path, demo_gguf: Path) -> None:
+    require_whole(demo_gguf)
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(demo_gguf.read_bytes()[:-1])
+    with pytest.raises(ConversionError, match=f"^{cut}: cut.gguf is damaged or truncated") as caught:
+        require_whole(cut)
+    assert caught.value.hint

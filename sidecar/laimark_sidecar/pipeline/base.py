@@ -11,19 +11,21 @@ from typing import TypeVar
 import msgspec
 
 from laimark_sidecar.config.schema import Config
-from laimark_sidecar.errors import BaseChangedError, ConfigError
+from laimark_sidecar.errors import BaseChangedError, ConfigError, ConversionError, RunnerError
 from laimark_sidecar.files import make_dir, sha256_file, write_atomic
 from laimark_sidecar.llamacpp.base import Base
 from laimark_sidecar.llamacpp.identity import identify as measure
 from laimark_sidecar.logs import action
 from laimark_sidecar.paths import Home, expanded, modelfiles
-from laimark_sidecar.pipeline.convert import convert_base
+from laimark_sidecar.pipeline.convert import convert_base, require_whole
 from laimark_sidecar.registry.version import BaseIdentity
 
 log = logging.getLogger(__name__)
 SHIPPED = "demo_base"
 SMALLEST_CONTEXT = 64
 """Enough to read the header: a full one would allocate the KV cache of a model that is served already."""
+
+_CHANGED = "its bytes are not those that were written"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +54,25 @@ class _RememberedFolder:
     digest: str
 
 
-_Note = TypeVar("_Note", _Remembered, _RememberedFolder)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """Lies beside a GGUF that we made. One of an earlier release has none and is trusted once."""
+
+    sha256: str
+
+
+_Note = TypeVar("_Note", _Remembered, _RememberedFolder, _Made)
 
 
 def resolve(home: Home, config: Config) -> ServedBase:
-    """Find the base that the configuration names, making its GGUF (once) when only a folder is given.
+    """Find the base that the configuration names, making its GGUF when only a folder is given.
+
+    It is made once, and again when it is found damaged: equal folders give equal bytes, so the versions stay valid.
 
     Raises:
-        ConfigError: the folder or file is not there, or begins with the tilde of an unknown user.
+        ConfigError: the folder or file is not there, damaged, or begins with the tilde of an unknown user.
         ConversionError: the folder holds a model that cannot be written as a GGUF faithfully.
+        RunnerError: the GGUF is whole, and llama.cpp cannot load it.
     """
     hf_dir = expanded(config.base.hf, named_by="base.hf") if config.base.hf else modelfiles() / SHIPPED
     if not (hf_dir / "config.json").is_file():
@@ -68,12 +80,12 @@ def resolve(home: Home, config: Config) -> ServedBase:
             f"base.hf: {hf_dir} holds no config.json",
             hint="set base.hf to a Hugging Face model folder, or to '' for the shipped demo base",
         )
-    gguf = expanded(config.base.gguf, named_by="base.gguf") if config.base.gguf else _made_gguf(home, hf_dir)
-    if not gguf.is_file():
-        raise ConfigError(
-            f"base.gguf: {gguf} is not there", hint="set base.gguf to the file that the runner serves"
-        )
-    identity = identify(home, gguf, name=config.base.name)
+    if config.base.gguf:
+        gguf = expanded(config.base.gguf, named_by="base.gguf")
+        identity = _identify_named(home, gguf, name=config.base.name)
+    else:
+        gguf = _made_gguf(home, hf_dir)
+        identity = _identify_made(home, gguf, hf_dir, name=config.base.name)
     return ServedBase(hf_dir=hf_dir, gguf=gguf, identity=identity, cache=home.bases / identity.sha256[:16])
 
 
@@ -122,6 +134,50 @@ def require_same(expected: BaseIdentity, found: BaseIdentity, *, where: str) -> 
             hint="restart `serve` and `run` to go on with the new base, or point [base] back at the old one; "
             "versions of the old base stay in the registry",
         )
+
+
+def _identify_named(home: Home, gguf: Path, *, name: str) -> BaseIdentity:
+    if not gguf.is_file():
+        raise ConfigError(
+            f"base.gguf: {gguf} is not there", hint="set base.gguf to the file that the runner serves"
+        )
+    try:
+        return identify(home, gguf, name=name)
+    except RunnerError:  # llama.cpp says only that it cannot load it
+        try:
+            require_whole(gguf)
+        except ConversionError as flaw:
+            raise ConfigError(f"base.gguf: {flaw}", hint=flaw.hint) from flaw
+        raise
+
+
+def _identify_made(home: Home, gguf: Path, hf_dir: Path, *, name: str) -> BaseIdentity:
+    """Return the identity of a GGUF that we made, which is made again if its bytes are not those that we wrote."""
+    note = gguf.with_name("made.json")
+    made = _read_note(note, _Made)
+    identity: BaseIdentity | None = None
+    try:
+        identity = identify(home, gguf, name=name)
+        flaw = "" if made is None or made.sha256 == identity.sha256 else _CHANGED
+    except RunnerError:
+        flaw = _flaw(gguf, made)
+        if not flaw:
+            raise
+    if flaw or identity is None:
+        log.warning("%s is damaged and is made again: %s", gguf, flaw, extra=action("base.damaged"))
+        convert_base(hf_dir, gguf)
+        identity = identify(home, gguf, name=name)
+    if made is None or flaw:
+        write_atomic(note, msgspec.json.encode(_Made(sha256=identity.sha256)))
+    return identity
+
+
+def _flaw(gguf: Path, made: _Made | None) -> str:
+    try:
+        require_whole(gguf)
+    except ConversionError as error:
+        return str(error)
+    return _CHANGED if made is not None and sha256_file(gguf) != made.sha256 else ""
 
 
 def _made_gguf(home: Home, hf_dir: Path) -> Path:

@@ -9,6 +9,7 @@ from typing import Literal, cast
 from laimark_converters.adapter_gguf import Converted, convert_adapter
 from laimark_converters.base_gguf import write_base_gguf
 from laimark_converters.errors import ConversionError as Refused
+from laimark_converters.header import read_header
 from laimark_sidecar.errors import ConversionError
 
 _Dtype = Literal["f32", "f16", "q8_0"]
@@ -47,3 +48,15 @@ def convert_base(hf_dir: Path, out: Path) -> None:
         write_base_gguf(hf_dir, out)
     except Refused as error:
         raise ConversionError(f"{hf_dir}: {error}", hint=error.hint) from error
+
+
+def require_whole(gguf: Path) -> None:
+    """Look whether every tensor that the header of a GGUF announces lies inside the file.
+
+    Raises:
+        ConversionError: it is truncated, damaged, in parts, or no GGUF; says where.
+    """
+    try:
+        read_header(gguf)
+    except Refused as error:
+        raise ConversionError(f"{gguf}: {error}", hint=error.hint) from error
