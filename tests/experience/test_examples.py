@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from types import FrameType
 
 import pytest
 from tests.experience.conftest import Memory, exchange, feedback, learn, talk
 
-from laimark_sidecar.experience.examples import lessons, lessons_from_feedback
+from laimark_sidecar.experience.examples import MAX_LESSONS, lessons, lessons_from_feedback
 from laimark_sidecar.experience.tree import prefix
 from laimark_sidecar.journal.exchange import Exchange, Finish
 from laimark_sidecar.replay.item import Item
@@ -258,3 +260,47 @@ def test_feedback_on_a_bare_completion_teaches_nothing() -> None:
     assert learn(asked).answered == ()
     told = lessons_from_feedback(feedback(asked, "accept"), Memory(exchanges=[asked]), heldout_share=0.0)
     assert (told.items, [dropped.reason for dropped in told.dropped]) == ((), ["background"])
+
+
+def corrected(turns: int, *, wrong: str = "a: wrong") -> Exchange:
+    """Return one request whose history holds this many corrections."""
+    history = [turn for n in range(turns) for turn in (wrong, f"u: No, it should be: `right {n}`")]
+    return exchange("u: What is it?", *history)
+
+
+def calls(record: Exchange) -> int:
+    """Count the function calls, of Python and of C, that looking at one request takes: the same on every machine."""
+    count = 0
+
+    def on_event(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(on_event)
+    try:
+        lessons(record, Memory(), heldout_share=0.0)
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def test_work_of_one_request_grows_no_faster_than_its_history() -> None:
+    short, long = corrected(1000), corrected(5000)
+    assert calls(long) < 5.5 * calls(short)
+
+
+def test_one_request_gives_its_newest_lessons_and_says_that_there_were_more() -> None:
+    learned = lessons(corrected(5000), Memory(), heldout_share=0.0)
+    assert [item.target for item in learned.items] == [f"right {n}" for n in range(5000 - MAX_LESSONS, 5000)]
+    assert [dropped.reason for dropped in learned.dropped] == ["far back"]
+    whole = lessons(corrected(MAX_LESSONS), Memory(), heldout_share=0.0)
+    assert (len(whole.items), whole.dropped) == (MAX_LESSONS, ())
+
+
+def test_what_is_refused_counts_like_a_lesson() -> None:
+    """Quoting a tool 5000 times must not have the whole history searched 5000 times."""
+    quoted = [turn for _ in range(500) for turn in ("a: no", "u: No, it should be: `quoted`")]
+    learned = lessons(exchange("u: q", "t: quoted", *quoted), Memory(), heldout_share=0.0)
+    reasons = [dropped.reason for dropped in learned.dropped]
+    assert reasons == ["pasted"] * MAX_LESSONS + ["far back"]

@@ -8,7 +8,8 @@ from laimark_sidecar.experience.relabelling import origin, reads_alone
 
 
 def origin_index(*turns: str) -> int:
-    return origin(steps(exchange(*turns), Memory())).index
+    history = steps(exchange(*turns), Memory())
+    return origin(history, len(history) - 1).index
 
 
 def test_bare_rejections_lead_back_to_the_first_prompt() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +16,15 @@ from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.item import SIGNAL_WEIGHT, Item, Signal, Span, Split
 
 Reason = Literal[
-    "background", "secret", "pasted", "incomplete", "unknown answer", "unknown exchange", "rejected", "empty"
+    "background",
+    "secret",
+    "pasted",
+    "incomplete",
+    "unknown answer",
+    "unknown exchange",
+    "rejected",
+    "empty",
+    "far back",
 ]
 
 
@@ -49,8 +58,10 @@ def admitted(
     """
     items: dict[str, Item] = {}
     dropped: list[Dropped] = []
+    # Candidates of one history share its beginning: each text is searched once, not once a candidate.
+    holds_secret = functools.cache(_holds_secret)
     for one in found:
-        refused = one if isinstance(one, Dropped) else _refusal(one, exchange)
+        refused = one if isinstance(one, Dropped) else _refusal(one, exchange, holds_secret)
         if refused is not None:
             dropped.append(refused)
         elif isinstance(one, Candidate):
@@ -59,11 +70,15 @@ def admitted(
     return tuple(items.values()), tuple(dropped)
 
 
-def _refusal(candidate: Candidate, exchange: Exchange) -> Dropped | None:
+def _holds_secret(text: str) -> bool:
+    return bool(findings(text))
+
+
+def _refusal(candidate: Candidate, exchange: Exchange, holds_secret: Callable[[str], bool]) -> Dropped | None:
     if not candidate.target.strip() or not any(message.role == "user" for message in candidate.messages):
         return Dropped(reason="empty", exchange_id=exchange.id)
     texts = (*(message.content for message in candidate.messages), candidate.target, candidate.hint)
-    if any(findings(text) for text in texts):
+    if any(holds_secret(text) for text in texts):
         return Dropped(reason="secret", exchange_id=exchange.id)
     return None
 

@@ -1,6 +1,7 @@
 """From an exchange to learning examples: what the user corrected, edited, kept or accepted, and nothing else.
 
-The whole history is looked at every time. Ids are content hashes, so an example that is found again is the same.
+The whole history is looked at every time, the newest `MAX_LESSONS` of what it teaches are taken. Ids are content
+hashes, so an example that is found again is the same.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from laimark_sidecar.journal.exchange import Exchange, Feedback, Message
 from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.item import Item, Signal
 
+MAX_LESSONS = 64
+"""Most lessons of one request: each holds the whole prompt before it, so all of a long history is quadratic in it.
+What is further back was looked at when it was new, in a request of its own."""
 _OWN_RUNNER = "embedded"
 """The source that records every answer it gives: a request that shows it another history has made that history up."""
 
@@ -43,7 +47,7 @@ def lessons(exchange: Exchange, answers: Answers, *, heldout_share: float) -> Le
     """
     if _is_nobodys(exchange):
         return Lessons(dropped=(Dropped(reason="background", exchange_id=exchange.id),))
-    found = list(_candidates(exchange, steps(exchange, answers)))
+    found = _newest(exchange, steps(exchange, answers))
     items, dropped = admitted(found, exchange, heldout_share)
     return Lessons(items=items, answered=_answered(exchange), dropped=dropped)
 
@@ -97,21 +101,31 @@ def _answered(exchange: Exchange) -> Answered:
     )
 
 
-def _candidates(exchange: Exchange, history: tuple[Step, ...]) -> Iterator[Candidate | Dropped]:
-    for number, step in enumerate(history):
-        match step.reaction.kind:
-            case "correction":
-                yield _correction(exchange, history[: number + 1])
-            case "accept":
-                yield from _acceptance(exchange, history[: number + 1])
-            case "neutral" | "praise":
-                yield from _silently_taken(exchange, step)
-            case "correction_bare" | "rephrase":
-                pass  # says only that the answer was not right
+def _newest(exchange: Exchange, history: tuple[Step, ...]) -> list[Candidate | Dropped]:
+    """Return the newest of what the history might teach, in its order, and at its end whether that was not all."""
+    backwards: list[Candidate | Dropped] = []
+    for number in range(len(history) - 1, -1, -1):
+        here = list(_candidates(exchange, history, number))
+        if len(backwards) + len(here) > MAX_LESSONS:
+            return [*reversed(backwards), Dropped(reason="far back", exchange_id=exchange.id)]
+        backwards.extend(reversed(here))
+    return backwards[::-1]
 
 
-def _correction(exchange: Exchange, history: tuple[Step, ...]) -> Candidate | Dropped:
-    step, first = history[-1], origin(history)
+def _candidates(exchange: Exchange, history: tuple[Step, ...], number: int) -> Iterator[Candidate | Dropped]:
+    match history[number].reaction.kind:
+        case "correction":
+            yield _correction(exchange, history, number)
+        case "accept":
+            yield from _acceptance(exchange, history, number)
+        case "neutral" | "praise":
+            yield from _silently_taken(exchange, history[number])
+        case "correction_bare" | "rephrase":
+            pass  # says only that the answer was not right
+
+
+def _correction(exchange: Exchange, history: tuple[Step, ...], number: int) -> Candidate | Dropped:
+    step, first = history[number], origin(history, number)
     if exchange.source == _OWN_RUNNER and not step.known:
         return Dropped(reason="unknown answer", exchange_id=exchange.id)
     target = step.reaction.content
@@ -128,8 +142,8 @@ def _correction(exchange: Exchange, history: tuple[Step, ...]) -> Candidate | Dr
     )
 
 
-def _acceptance(exchange: Exchange, history: tuple[Step, ...]) -> Iterator[Candidate | Dropped]:
-    step, first = history[-1], origin(history)
+def _acceptance(exchange: Exchange, history: tuple[Step, ...], number: int) -> Iterator[Candidate | Dropped]:
+    step, first = history[number], origin(history, number)
     taken = list(_silently_taken(exchange, step))
     if taken:
         yield from taken
@@ -146,11 +160,10 @@ def _acceptance(exchange: Exchange, history: tuple[Step, ...]) -> Iterator[Candi
 
 def _silently_taken(exchange: Exchange, step: Step) -> Iterator[Candidate | Dropped]:
     """An answer that the user edited, or chose over another one, and went on with."""
-    prompt = exchange.messages[: step.index]
     original, recorded = step.original, step.recorded
     if original is not None:
         yield Candidate(
-            messages=prompt,
+            messages=exchange.messages[: step.index],
             target=step.answer,
             signal="edit",
             spans=edited(original.answer, step.answer),
@@ -158,7 +171,7 @@ def _silently_taken(exchange: Exchange, step: Step) -> Iterator[Candidate | Drop
         )
     elif recorded is not None and step.rejected is not None and not recorded.version:
         # Own output is not learned for being chosen only: that is how a model drifts into itself.
-        yield _approved(prompt, recorded, "kept")
+        yield _approved(exchange.messages[: step.index], recorded, "kept")
 
 
 def _approved(prompt: tuple[Message, ...], answered: Answered, signal: Signal, hint: str = "") -> Candidate:

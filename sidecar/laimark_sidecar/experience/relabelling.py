@@ -20,9 +20,8 @@ _REFERS_BACK = re.compile(
 )
 
 
-def origin(history: tuple[Step, ...]) -> Step:
-    """Return the first step of the run of bare rejections that leads to the last step; itself if there is none."""
-    number = len(history) - 1
+def origin(history: tuple[Step, ...], number: int) -> Step:
+    """Return the first step of the run of bare rejections that leads to step `number`; itself if there is none."""
     while (
         number > 0
         and history[number - 1].reaction.kind == "correction_bare"
