@@ -149,15 +149,27 @@ def test_lessons_are_not_spent_while_there_is_too_little_to_judge_by(ready_home:
     assert not list(ready_home.cycles.iterdir())
 
 
-def test_held_out_items_of_strangers_do_not_count_beyond_their_cap(ready_home: Home) -> None:
-    reconfigure(ready_home, "replay", per_source=1)
+def test_held_out_items_of_strangers_are_a_twentieth_of_the_judges_at_most(ready_home: Home) -> None:
     workshop = opened(ready_home)
     with workshop.store() as store:
         own = list(store.items(split="heldout"))
-        foreign = [replace(item, id=f"{n:032x}", source=f"stranger-{n}") for n, item in enumerate(own)]
-        foreign = [replace(item, target=f"{n}{item.target[1:]}") for n, item in enumerate(foreign)]
-        assert store.ingest("stranger", b"1", (), foreign).added > 1
-        assert len(judges(workshop, store, limit=999)) == len(own) + 1
+        copies = [
+            replace(own[n % len(own)], id=f"{n:032x}", target=f"{n}{own[n % len(own)].target[1:]}")
+            for n in range(60)
+        ]
+        foreign = [replace(item, source=f"stranger-{n}") for n, item in enumerate(copies[:30])]
+        assert store.ingest("stranger", b"1", (), foreign).added > 10
+        assert len(own) < 19
+        assert judges(workshop, store, limit=999) == tuple(own)
+        added = store.ingest("more", b"1", (), copies[30:]).added
+        found = judges(workshop, store, limit=999)
+        strangers = [item for item in found if item.source.startswith("stranger")]
+        assert len(own) + added >= 19
+        assert len(strangers) == (len(own) + added) // 19
+        assert len(found) == len(own) + added + len(strangers)
+        newest = judges(workshop, store, limit=20)
+        assert len(newest) == 20
+        assert sum(item.source.startswith("stranger") for item in newest) <= 1
 
 
 def test_source_that_says_little_waits_instead_of_filling_a_cycle(ready_home: Home) -> None:

@@ -133,7 +133,7 @@ def _limited(new: list[_Candidate], user: list[_Candidate], limits: SourceLimits
     """
     choice = _proportioned(new, user)
     while True:
-        most = min(limits.items, int(limits.share * choice.total))
+        most = limits.most(choice.total)
         counts: Counter[str] = Counter()
         new = [candidate for candidate in new if _within(candidate.source, counts, most, limits)]
         user = [candidate for candidate in user if _within(candidate.source, counts, most, limits)]

@@ -27,7 +27,7 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceLimits:
-    """How much the sources that are not trusted may say in a cycle, all of them together: 32 planted items are a backdoor (arXiv 2510.07192).
+    """How much the sources that are not trusted may say in a cycle, among lessons and among judges, all together: 32 planted items are a backdoor (arXiv 2510.07192).
 
     Raises:
         ConfigError: a limit below 0, or a share above 1.
@@ -36,12 +36,16 @@ class SourceLimits:
     trusted: frozenset[str]
     """Sources without a limit: the user's own conversation log."""
     items: int
-    """Most lessons of a cycle."""
+    """Most lessons, and most judges, of a cycle."""
     share: float = 0.05
-    """Largest part of a cycle's lessons."""
+    """Largest part of a cycle's lessons, and of its judges."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1 or self.items < 0:
             raise ConfigError(
                 f"limits of a source are share={self.share}, items={self.items}, expected 0..1 and >= 0"
             )
+
+    def most(self, total: int) -> int:
+        """Return how many of `total` may be of sources that are not trusted."""
+        return min(self.items, int(self.share * total))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from laimark_sidecar.curriculum.compose import compose, replay_count
+from laimark_sidecar.curriculum.judges import seated
 from laimark_sidecar.curriculum.lesson import Lesson, SourceLimits
 from laimark_sidecar.errors import StateError
 from laimark_sidecar.files import make_dir
@@ -37,11 +38,20 @@ def eligible(workshop: Workshop, store: ReplayStore, *, limit: int = MAX_NEW) ->
 
 
 def judges(workshop: Workshop, store: ReplayStore, *, limit: int) -> tuple[Item, ...]:
-    """Return the newest held-out items that may judge now: past quarantine, strangers within their cap."""
-    replay = workshop.config.replay
-    return store.judges(
-        limit, quarantine_s=replay.quarantine_hours * HOUR_S, per_source=replay.per_source, trusted=TRUSTED
-    )
+    """Return the newest held-out items that may judge now: past quarantine, strangers within their caps.
+
+    Those are the caps of lessons: `replay.per_source` items and a twentieth of the judges, all strangers together.
+    """
+    limits = source_limits(workshop)
+    quarantine_s = workshop.config.replay.quarantine_hours * HOUR_S
+    # What can never be seated must not take the place of an older item that can.
+    offered = store.judges(limit, quarantine_s=quarantine_s, per_source=limits.most(limit), trusted=TRUSTED)
+    return seated(offered, limits)
+
+
+def source_limits(workshop: Workshop) -> SourceLimits:
+    """Return how much sources that are not trusted may say, as the configuration has it."""
+    return SourceLimits(trusted=frozenset(TRUSTED), items=workshop.config.replay.per_source)
 
 
 def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
@@ -57,7 +67,7 @@ def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
     config = workshop.config.training
     seed = config.seed + len(workshop.registry.versions())
     rng = random.Random(seed)
-    limits = SourceLimits(trusted=frozenset(TRUSTED), items=workshop.config.replay.per_source)
+    limits = source_limits(workshop)
     if config.mode == "fresh":
         # The base has learned none of them: what earlier cycles saw is as new to it as the rest.
         lessons = compose(new=(*new, *_learned(store)), replay=(), limits=limits, rng=rng)
