@@ -10,6 +10,7 @@ from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import control
 from laimark_sidecar.pipeline.overview import overview
 from laimark_sidecar.pipeline.promote import LATEST, PREV, promote
+from laimark_sidecar.registry.intent import Intent
 
 
 def test_home_before_its_first_cycle(ready_home: Home) -> None:
@@ -67,3 +68,16 @@ def test_latest_of_another_base_is_said_to_answer_as_the_base(trained_home: Home
     (warning,) = found.warnings
     assert warning.startswith(f"me:latest is {other.name}, made for base ffffffffffff")
     assert "the base answers (restore the base file" in warning
+
+
+def test_interrupted_move_is_told_whether_its_intent_can_be_read_or_not(ready_home: Home) -> None:
+    workshop = opened(ready_home)
+    workshop.registry.intent.begin(
+        Intent(kind="rollback", target="", previous_latest="", previous_prev="", created_s=1.0)
+    )
+    (warning,) = overview(workshop).warnings
+    assert warning == "intent.json: a rollback of base is not finished (laimark-sidecar run finishes it)"
+    workshop.registry.intent.path.write_bytes(b"{")
+    (warning,) = overview(workshop).warnings
+    assert "is damaged" in warning
+    assert warning.endswith("(laimark-sidecar run sets it aside; the refs decide)")

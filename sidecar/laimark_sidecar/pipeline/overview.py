@@ -11,6 +11,7 @@ from laimark_sidecar.pipeline.folder import CycleFolder, cycles
 from laimark_sidecar.pipeline.promote import LATEST, PREV
 from laimark_sidecar.pipeline.select import eligible
 from laimark_sidecar.pipeline.workshop import Workshop, runner_url
+from laimark_sidecar.registry.check import interrupted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,10 @@ def overview(workshop: Workshop) -> Overview:
         cycles=len(ended),
         last_cycle=_ending(ended[-1]) if ended else "",
         awaiting=_awaiting(ended, refs.get(LATEST, "")),
-        warnings=tuple(f"{workshop.ref(one.ref)} {one.message} ({other_base.HINT})" for one in estranged),
+        warnings=(
+            *(f"{workshop.ref(one.ref)} {one.message} ({other_base.HINT})" for one in estranged),
+            *(f"{one.where}: {one.message} ({one.hint})" for one in interrupted(workshop.registry)),
+        ),
     )
 
 

@@ -52,7 +52,7 @@ def check(registry: Registry) -> tuple[Problem, ...]:
         *_objects(registry, versions.values()),
         *_parents(registry, versions),
         *_refs(registry),
-        *_intent(registry),
+        *interrupted(registry),
         *_strangers(registry),
         *_permissions(registry.folder),
     ]
@@ -141,7 +141,8 @@ def _agreement(current: refs.RefsFile, found: reflog.Reflog) -> Iterator[Problem
         )
 
 
-def _intent(registry: Registry) -> Iterator[Problem]:
+def interrupted(registry: Registry) -> Iterator[Problem]:
+    """Yield the move that is not finished, or what is left of it: one problem at most."""
     try:
         intent = registry.intent.current()
     except StateError as error:
