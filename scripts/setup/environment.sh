@@ -22,6 +22,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 . "$LAIMARK_ROOT/scripts/setup/system.sh"
 # shellcheck source=scripts/setup/llama_cpp.sh
 . "$LAIMARK_ROOT/scripts/setup/llama_cpp.sh"
+# shellcheck source=scripts/setup/llama_server.sh
+. "$LAIMARK_ROOT/scripts/setup/llama_server.sh"
 
 _pip() { "$LAIMARK_VENV/bin/python" -m pip install --constraint "$CONSTRAINTS" "$@"; }
 

@@ -18,12 +18,14 @@ _cpu_abilities() {
   fi
 }
 
+# cpu_key OPTIONS: a name for what is built with these options for this CPU; another CPU has another.
+cpu_key() { { _cpu_abilities; printf '%s %s\n' "$1" "${CMAKE_ARGS:-}"; } | digest; }
+
 # llama_wheel_folder PYTHON: where this machine's wheel belongs, in $REPLY.
 llama_wheel_folder() {
-  local tag key
+  local tag
   tag=$("$1" -c 'import sys; print("cp%d%d" % sys.version_info[:2])')
-  key=$({ _cpu_abilities; printf '%s %s\n' "$LLAMA_CMAKE_ARGS" "${CMAKE_ARGS:-}"; } | digest)
-  REPLY="$LAIMARK_CACHE/wheels/$tag-$key"
+  REPLY="$LAIMARK_CACHE/wheels/$tag-$(cpu_key "$LLAMA_CMAKE_ARGS")"
 }
 
 # find_llama_wheel PYTHON: the finished wheel in $REPLY, empty if it is not built yet.
