@@ -1,0 +1,89 @@
+"""Asks a name through the router, with a prompt that is rendered here: the date stands still, and no text is parsed away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+from urllib.parse import quote
+
+import msgspec
+
+from laimark_sidecar.errors import RunnerError
+from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate
+from laimark_sidecar.runners.llama_server.router import Router
+from laimark_sidecar.runners.runner import Reply, TokenLogprob
+
+
+class _Props(msgspec.Struct):
+    chat_template: str
+    bos_token: str = ""
+    eos_token: str = ""
+
+
+class _Tokens(msgspec.Struct):
+    tokens: list[int]
+
+
+class _Entry(msgspec.Struct):
+    token: str
+    logprob: float | None
+
+
+class _Scored(_Entry):
+    top_logprobs: list[_Entry]
+
+
+class _Completion(msgspec.Struct):
+    content: str
+    stop_type: Literal["none", "eos", "word", "limit"]
+    completion_probabilities: list[_Scored] = []
+
+
+def ask(router: Router, model: str, messages: Sequence[Message], *, max_tokens: int, logprobs: int) -> Reply:
+    """Answer greedily, starting the name's process where it has none. Blocks until the answer is whole.
+
+    Nothing of an earlier prompt is reused (`cache_prompt`): the same question has the same answer to the last bit.
+
+    Raises:
+        RefusedError: the name is unknown, its process cannot be started, or it cannot answer.
+        RunnerError: no router answers in time, or the model computes numbers that are not finite.
+        DataError: the model's chat template refuses the conversation.
+    """
+    props = router.read(router.call("GET", f"/props?model={quote(model, safe='')}"), _Props)
+    template = ChatTemplate(
+        props.chat_template, bos=props.bos_token, eos=props.eos_token, clock=REFERENCE_CLOCK
+    )
+    text = {
+        "model": model,
+        "content": template.render(messages),
+        "add_special": False,
+        "parse_special": True,
+    }
+    tokens = router.read(router.call("POST", "/tokenize", text), _Tokens).tokens
+    question = {
+        "model": model,
+        "prompt": tokens,
+        "n_predict": max_tokens,
+        "temperature": 0,
+        "n_probs": logprobs,
+        "cache_prompt": False,
+    }
+    answer = router.read(router.call("POST", "/completion", question), _Completion)
+    return Reply(
+        text=answer.content,
+        finish="length" if answer.stop_type == "limit" else "stop",
+        tokens=tuple(_scored(model, token) for token in answer.completion_probabilities),
+    )
+
+
+def _scored(model: str, token: _Scored) -> TokenLogprob:
+    top = tuple((other.token, _finite(model, other.logprob)) for other in token.top_logprobs)
+    return TokenLogprob(token=token.token, logprob=_finite(model, token.logprob), top=top)
+
+
+def _finite(model: str, logprob: float | None) -> float:
+    # JSON has no NaN: llama-server writes null.
+    if logprob is None:
+        raise RunnerError(f"{model}: the model computes numbers that are not finite")
+    return logprob

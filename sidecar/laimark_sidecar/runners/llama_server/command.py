@@ -1,0 +1,61 @@
+"""How llama-server is started: which binary, which arguments."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from laimark_sidecar.errors import ConfigError
+from laimark_sidecar.paths import expanded
+from laimark_sidecar.runners.llama_server.settings import RouterSettings
+
+VARIABLE = "LAIMARK_LLAMA_SERVER"
+NAME = "llama-server"
+
+
+def find_binary(configured: str, environment: Mapping[str, str]) -> Path:
+    """Return the llama-server to run: the configured one, else the environment's, else the one on the PATH.
+
+    Raises:
+        ConfigError: there is none, or the one that was named is not there.
+    """
+    for source, named in (("runner.binary", configured), (VARIABLE, environment.get(VARIABLE, ""))):
+        if not named:
+            continue
+        found = shutil.which(expanded(named, named_by=source), path=environment.get("PATH"))
+        if found is None:
+            raise ConfigError(
+                f"{source}: {named} is not a program that can be run", hint=f"name the file {NAME}"
+            )
+        return Path(found).absolute()
+    found = shutil.which(NAME, path=environment.get("PATH"))
+    if found is None:
+        raise ConfigError(
+            f"{NAME} is not on the PATH",
+            hint=f"install llama.cpp, or name the file: runner.binary in config.toml, or {VARIABLE}; "
+            'or set runner.kind to "embedded"',
+        )
+    return Path(found).absolute()
+
+
+def arguments(settings: RouterSettings, binary: Path) -> list[str]:
+    """Return the command line of the router.
+
+    What is said here overrides every section, the user's own too, so only what concerns the router or all of its
+    processes is: the metrics tell whether somebody uses one, and a stream whose client is gone is noticed in 2 s.
+    """
+    return [
+        str(binary),
+        "--models-preset",
+        str(settings.preset),
+        "--models-max",
+        str(settings.preloaded),
+        "--host",
+        settings.host,
+        "--port",
+        str(settings.port),
+        "--metrics",
+        "--sse-ping-interval",
+        "2",
+    ]

@@ -1,0 +1,186 @@
+"""Starts llama-server so that it outlives the command that did, finds it again, and ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from laimark_sidecar.errors import RunnerError
+from laimark_sidecar.files import FILE_MODE, exclusive, make_dir, write_atomic
+from laimark_sidecar.runners.llama_server.command import arguments, find_binary
+from laimark_sidecar.runners.llama_server.router import Router
+from laimark_sidecar.runners.llama_server.settings import RouterSettings
+
+START_TIMEOUT_S = 60.0
+"""It listens within a second; its processes are started later, when they are asked."""
+TERM_TIMEOUT_S = 8.0
+"""A router that ends cleanly waits for a stream's next ping (2 s) and its processes (1 s). One that is wedged never ends."""
+KILL_TIMEOUT_S = 5.0
+LOCK_WAIT_S = 30.0
+_POLL_S = 0.05
+_TOLD_BYTES = 2000
+
+
+class ManagedServer:
+    """The one llama-server of a home. Every method may be called from any process.
+
+    Args:
+        settings: what to start.
+        environment: of the process to be.
+    """
+
+    def __init__(self, settings: RouterSettings, *, environment: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._environment = environment
+
+    def pid(self) -> int | None:
+        """Return the process id of the running server, None where none of this home runs."""
+        try:
+            pid = int(self._settings.pid.read_text(encoding="ascii"))
+        except (FileNotFoundError, ValueError):
+            return None
+        # The number may be another process's by now: the preset file in its command line tells.
+        return pid if str(self._settings.preset) in _command_line(pid) else None
+
+    def healthy(self) -> bool:
+        """Say whether it answers within 2 s. A wedged router may still: ask a name to be sure."""
+        try:
+            Router(self._settings.url, timeout_s=2).call("GET", "/health")
+        except RunnerError:
+            return False
+        return True
+
+    def start(self, *, prepare: Callable[[], None]) -> int:
+        """Start it unless it runs, and return its process id once it answers. Blocks up to a minute.
+
+        Its output is appended to the log; it runs on when this process ends.
+
+        Args:
+            prepare: writes the preset file; called only where no server reads it.
+
+        Raises:
+            ConfigError: there is no llama-server to run.
+            RunnerError: it does not come up, for example because the port is taken; quotes its log.
+            LockedError: another process is starting or stopping it.
+        """
+        with self._alone("start"):
+            if (pid := self.pid()) is not None:
+                return pid
+            if self.healthy():
+                raise RunnerError(
+                    f"something else answers at {self._settings.url}",
+                    hint="stop it, or choose another runner.port",
+                )
+            binary = find_binary(self._settings.binary, self._environment)
+            prepare()
+            began = self._settings.log.stat().st_size if self._settings.log.exists() else 0
+            pid = self._spawn(arguments(self._settings, binary))
+            write_atomic(self._settings.pid, str(pid).encode("ascii"))
+            self._await_health(pid, began)
+            return pid
+
+    def stop(self) -> bool:
+        """End it, and say whether it ran. Answers in flight are cut; a wedged one is killed after 8 s. Safe to repeat.
+
+        Raises:
+            RunnerError: not even killing ended it.
+            LockedError: another process is starting or stopping it.
+        """
+        with self._alone("stop"):
+            pid = self.pid()
+            if pid is not None:
+                self._end(pid)
+            self._settings.pid.unlink(missing_ok=True)
+            return pid is not None
+
+    def log_tail(self, *, since_byte: int = 0) -> str:
+        """Return the last lines of the log, at most 2,000 bytes. At its default level the log holds no prompt text."""
+        try:
+            with self._settings.log.open("rb") as handle:
+                size = handle.seek(0, os.SEEK_END)
+                handle.seek(max(since_byte, size - _TOLD_BYTES))
+                return handle.read().decode("utf-8", "replace").strip()
+        except FileNotFoundError:
+            return ""
+
+    @contextmanager
+    def _alone(self, doing: str) -> Iterator[None]:
+        with exclusive(
+            self._settings.folder / "process.lock", f"runner {doing} (pid {os.getpid()})", wait_s=LOCK_WAIT_S
+        ):
+            yield
+
+    def _spawn(self, command: list[str]) -> int:
+        make_dir(self._settings.folder)
+        log = str(self._settings.log)
+        # posix_spawn, because a Popen wants its child waited for, and this one is to outlive us.
+        return os.posix_spawn(
+            command[0],
+            command,
+            dict(self._environment),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+            setsigmask=[],
+            setsigdef=[signal.SIGINT, signal.SIGTERM],
+        )
+
+    def _await_health(self, pid: int, log_from: int) -> None:
+        deadline_s = time.monotonic() + START_TIMEOUT_S
+        while not self.healthy():
+            ended = not _alive(pid)
+            if ended or time.monotonic() > deadline_s:
+                self._end(pid)
+                self._settings.pid.unlink(missing_ok=True)
+                how = "ended at once" if ended else f"did not answer for {START_TIMEOUT_S:g} s"
+                raise RunnerError(
+                    f"llama-server {how}: {self.log_tail(since_byte=log_from)}",
+                    hint=f"see {self._settings.log}; is port {self._settings.port} free?",
+                )
+            time.sleep(_POLL_S)
+
+    def _end(self, pid: int) -> None:
+        for number, timeout_s in ((signal.SIGTERM, TERM_TIMEOUT_S), (signal.SIGKILL, KILL_TIMEOUT_S)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+            deadline_s = time.monotonic() + timeout_s
+            while _alive(pid) and time.monotonic() < deadline_s:
+                time.sleep(_POLL_S)
+            if not _alive(pid):
+                return
+        raise RunnerError(f"llama-server (pid {pid}) cannot be ended", hint=f"by hand: kill -9 {pid}")
+
+
+def _alive(pid: int) -> bool:
+    with contextlib.suppress(ChildProcessError):  # not ours: started by an earlier command
+        if os.waitpid(pid, os.WNOHANG)[0] == pid:
+            return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _command_line(pid: int) -> str:
+    """Return a process's command line, empty where there is no such process (or it has ended and waits for its parent)."""
+    if not _alive(pid):
+        return ""
+    proc = Path(f"/proc/{pid}/cmdline")
+    if proc.exists():
+        return proc.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+    shown = subprocess.run(
+        ["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, encoding="utf-8", check=False
+    )
+    return shown.stdout

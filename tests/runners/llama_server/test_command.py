@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+from tests.support.llama_server import router_settings
+
+from laimark_sidecar.errors import ConfigError
+from laimark_sidecar.runners.llama_server.command import NAME, VARIABLE, arguments, find_binary
+
+
+def program(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / NAME
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_configured_one_comes_first_then_the_environments_then_the_paths(tmp_path: Path) -> None:
+    configured, named, on_path = (program(tmp_path / name) for name in ("a", "b", "c"))
+    environment = {"PATH": str(on_path.parent), VARIABLE: str(named)}
+    assert find_binary(str(configured), environment) == configured
+    assert find_binary("", environment) == named
+    assert find_binary("", {"PATH": str(on_path.parent)}) == on_path
+    assert find_binary(NAME, {"PATH": str(on_path.parent)}) == on_path
+
+
+def test_one_that_is_not_there_is_told_with_what_named_it(tmp_path: Path) -> None:
+    absent = str(tmp_path / "none")
+    with pytest.raises(ConfigError, match=r"^runner\.binary: .*none"):
+        find_binary(absent, {})
+    with pytest.raises(ConfigError, match=r"^runner\.binary: ~nosuchuser"):
+        find_binary("~nosuchuser/llama-server", {})
+    with pytest.raises(ConfigError, match=rf"^{VARIABLE}: .*none"):
+        find_binary("", {VARIABLE: absent})
+    with pytest.raises(ConfigError, match="not on the PATH") as caught:
+        find_binary("", {"PATH": str(tmp_path)})
+    assert "embedded" in caught.value.hint
+
+
+def test_the_router_gets_the_preset_file_and_no_model(tmp_path: Path) -> None:
+    settings = router_settings(tmp_path, tmp_path / "base.gguf", preloaded=3, port=11440)
+    command = arguments(settings, tmp_path / NAME)
+    assert command[0] == str(tmp_path / NAME)
+    pairs = dict(itertools.pairwise(command))
+    assert pairs["--models-preset"] == str(settings.preset)
+    assert pairs["--models-max"] == "3"
+    assert (pairs["--host"], pairs["--port"]) == ("127.0.0.1", "11440")
+    assert "--metrics" in command
+    assert "--model" not in command

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.support.llama_server import router_settings
+
+from laimark_sidecar.errors import RunnerError
+from laimark_sidecar.files import sha256_file
+from laimark_sidecar.runners.llama_server.preset_file import blocks
+from laimark_sidecar.runners.llama_server.presets import Presets, digest_of
+from laimark_sidecar.runners.llama_server.sections import Section
+from laimark_sidecar.runners.llama_server.settings import RouterSettings
+
+BASE = Section(name="demo", kind="base")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> RouterSettings:
+    return router_settings(tmp_path / "router", tmp_path / "base.gguf")
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    path = tmp_path / "adapter.gguf"
+    path.write_bytes(b"an adapter")
+    return path
+
+
+def version(adapter: Path, name: str = "me:one") -> Section:
+    return Section(name=name, kind="version", version=name, sha256=sha256_file(adapter))
+
+
+def refuse() -> None:
+    raise RunnerError("the router says no")
+
+
+def test_seeding_replaces_ours_and_keeps_the_users(settings: RouterSettings, adapter: Path) -> None:
+    settings.folder.mkdir()
+    settings.preset.write_text("[coder]\nmodel = /coder.gguf\n")
+    presets = Presets(settings)
+    for name in ("me:one", "me:two"):
+        presets.seed({BASE: None, version(adapter, name): adapter})
+    assert [block.id for block in blocks(presets.text())] == ["coder", "demo", "me~two"]
+
+
+def test_the_adapter_is_kept_so_that_the_original_may_go(settings: RouterSettings, adapter: Path) -> None:
+    presets = Presets(settings)
+    section = version(adapter)
+    presets.seed({section: adapter})
+    adapter.unlink()
+    assert presets.adapter(section.sha256).read_bytes() == b"an adapter"
+    assert str(presets.adapter(section.sha256)) in presets.text()
+
+
+def test_a_refused_change_is_taken_back(settings: RouterSettings, adapter: Path) -> None:
+    presets = Presets(settings)
+    presets.seed({BASE: None})
+    before = presets.text()
+    for change in (presets.put, presets.remove):
+        with pytest.raises(RunnerError, match="says no"):
+            change(BASE if change == presets.remove else version(adapter), refuse)
+        assert presets.text() == before
+
+
+def test_an_adapter_goes_with_the_last_section_that_names_it(settings: RouterSettings, adapter: Path) -> None:
+    presets = Presets(settings)
+    one, two = version(adapter), version(adapter, "me:two")
+    presets.seed({one: adapter, two: adapter})
+    presets.remove(one, lambda: None)
+    assert presets.adapter(one.sha256).is_file()
+    presets.remove(two, lambda: None)
+    assert not presets.adapter(one.sha256).exists()
+    assert presets.text() == ""
+
+
+def test_an_adapter_that_is_not_what_it_should_be_is_not_kept(
+    settings: RouterSettings, adapter: Path
+) -> None:
+    presets = Presets(settings)
+    with pytest.raises(RunnerError, match="expected 00"):
+        presets.keep(adapter, "00")
+    assert list(settings.adapters.iterdir()) == []
+    with pytest.raises(RunnerError, match="cannot be read"):
+        digest_of(adapter.with_name("none"))
+    with pytest.raises(RunnerError, match="not a regular file"):
+        digest_of(adapter.parent)

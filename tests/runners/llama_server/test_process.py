@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.support.llama_server import managed, needs_llama_server, router_settings, runner, sections, started
+from tests.support.processes import wait_until
+from tests.support.rest import chat
+
+from laimark_sidecar.errors import ConfigError, RunnerError
+from laimark_sidecar.runners.llama_server import process as module
+from laimark_sidecar.runners.llama_server.presets import Presets
+from laimark_sidecar.runners.llama_server.process import ManagedServer
+
+
+def never() -> None:
+    raise AssertionError("the preset file of a running server must not be written")
+
+
+def children(pid: int) -> list[int]:
+    listed = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+    return [int(line) for line in listed.stdout.split()]
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@needs_llama_server
+def test_it_is_started_once_found_again_and_stopped(tmp_path: Path, demo_gguf: Path) -> None:
+    settings = router_settings(tmp_path / "router", demo_gguf)
+    with started(settings) as server:
+        pid = server.pid()
+        assert pid is not None
+        assert managed(settings).start(prepare=never) == pid
+        assert server.healthy()
+        assert stat.S_IMODE(settings.log.stat().st_mode) == 0o600
+        assert "listening" in server.log_tail()
+        assert server.stop()
+        assert server.pid() is None
+        assert gone(pid)
+        assert not server.healthy()
+        assert not server.stop()
+
+
+@needs_llama_server
+def test_a_crashed_router_takes_its_processes_along_and_can_be_started_again(
+    tmp_path: Path, demo_gguf: Path
+) -> None:
+    settings = router_settings(tmp_path / "router", demo_gguf)
+    with started(settings) as server:
+        pid = server.pid()
+        assert pid is not None
+        chat(settings.url, "demo", "hello")
+        processes = children(pid)
+        assert len(processes) == 1
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: server.pid() is None, "the router is gone")
+        wait_until(lambda: all(map(gone, processes)), "its processes are gone")
+        with pytest.raises(RunnerError, match="no llama-server") as caught:
+            runner(settings).names()
+        assert "runner start" in caught.value.hint
+        assert server.start(prepare=lambda: Presets(settings).seed(sections(settings, {}))) != pid
+        assert chat(settings.url, "demo", "hello").status == 200
+
+
+@needs_llama_server
+def test_a_router_that_hangs_is_noticed_and_killed(
+    tmp_path: Path, demo_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TERM_TIMEOUT_S", 0.3)
+    settings = router_settings(tmp_path / "router", demo_gguf)
+    with started(settings) as server:
+        pid = server.pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(RunnerError, match="does not answer") as caught:
+            runner(settings, timeout_s=0.5).names()
+        assert "runner stop" in caught.value.hint
+        assert server.stop()
+        assert gone(pid)
+
+
+def test_a_number_that_is_another_process_by_now_is_not_ours(tmp_path: Path) -> None:
+    settings = router_settings(tmp_path, tmp_path / "base.gguf")
+    server = ManagedServer(settings, environment={})
+    assert server.pid() is None
+    for content in (str(os.getpid()), "", "garbage"):
+        settings.pid.write_text(content)
+        assert server.pid() is None
+    settings.pid.write_text(str(os.getpid()))
+    assert not server.stop()
+    assert not settings.pid.exists()
+
+
+def test_a_program_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path) -> None:
+    program = tmp_path / "llama-server"
+    program.write_text("#!/bin/sh\necho unknown argument: --models-preset\nexit 1\n")
+    program.chmod(0o755)
+    settings = router_settings(tmp_path / "router", tmp_path / "base.gguf", binary=str(program))
+    server = managed(settings)
+    with pytest.raises(RunnerError, match=r"ended at once: unknown argument: --models-preset"):
+        server.start(prepare=lambda: None)
+    assert server.pid() is None
+    assert not settings.pid.exists()
+
+
+def test_without_a_program_nothing_is_started(tmp_path: Path) -> None:
+    settings = router_settings(tmp_path / "router", tmp_path / "base.gguf", binary=str(tmp_path / "none"))
+    with pytest.raises(ConfigError, match=r"runner\.binary"):
+        managed(settings).start(prepare=lambda: None)
