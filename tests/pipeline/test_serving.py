@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from tests.support.homes import only_version, opened, reconfigure
 
+from laimark_sidecar.errors import ConfigError
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.promote import LATEST
 from laimark_sidecar.pipeline.serving import serve_settings
@@ -43,3 +45,10 @@ def test_damaged_version_is_left_out_and_its_name_answers_as_the_base(trained_ho
     assert settings.names["me:latest"] == ""
     adapter.unlink()
     assert serve_settings(workshop).adapters == {}
+
+
+def test_another_runner_is_not_started_by_serve(ready_home: Home) -> None:
+    reconfigure(ready_home, "runner", kind="llama-server")
+    with pytest.raises(ConfigError, match="llama-server") as caught:
+        serve_settings(opened(ready_home))
+    assert caught.value.hint == "start it with: laimark-sidecar runner start"

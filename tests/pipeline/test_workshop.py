@@ -12,6 +12,7 @@ from laimark_sidecar.config.schema import Config, Runner
 from laimark_sidecar.errors import ConfigError, RunnerError, StateError
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.workshop import open_workshop, runner_url, token
+from laimark_sidecar.runners.llama_server.client import LlamaServerRunner
 
 
 def test_home_that_is_not_set_up_names_the_command_that_does_it(tmp_path: Path) -> None:
@@ -41,6 +42,19 @@ def test_runner_is_the_configured_one_and_nothing_is_contacted_before_it_is_aske
     runner = workshop.runner(timeout_s=1.0)
     with pytest.raises(RunnerError, match=str(workshop.config.runner.port)):
         runner.names()
+
+
+def test_llama_server_is_chosen_by_its_kind_and_gets_the_configured_limits(ready_home: Home) -> None:
+    reconfigure(
+        ready_home, "runner", kind="llama-server", binary="/opt/llama-server", processes=3, host="::1"
+    )
+    workshop = opened(ready_home)
+    settings = workshop.router_settings()
+    assert isinstance(workshop.runner(), LlamaServerRunner)
+    assert settings.base_path == workshop.base.gguf
+    assert settings.folder.parent == ready_home.root
+    assert settings.url == runner_url(workshop.config)
+    assert (settings.binary, settings.preloaded, settings.context) == ("/opt/llama-server", 3, 512)
 
 
 def test_refs_are_served_under_the_configured_name(ready_home: Home) -> None:

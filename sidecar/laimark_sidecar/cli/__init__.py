@@ -40,6 +40,7 @@ COMMANDS = (
     _command("init", "Create the home: configuration, journal, replay buffer, registry."),
     _command("run", "Run the sidecar: watch the log, train when idle, serve what is accepted."),
     _command("serve", "Run the embedded runner alone."),
+    _command("runner", "Start, stop and look at the llama-server that the sidecar keeps."),
     _command("status", "Show what is served, what was learned and what waits."),
     _command("buffer", "Look into the replay buffer; forget what should not be learned."),
     _command("train", "Run one learning cycle now."),

@@ -39,7 +39,21 @@ class Base(Section):
 class Runner(Section):
     """The process that answers."""
 
-    kind: Literal["embedded"] = key("embedded", "Which runner: llama.cpp, managed by the sidecar.")
+    kind: Literal["embedded", "llama-server"] = key(
+        "embedded",
+        'Which runner: "embedded" (llama.cpp inside `laimark-sidecar serve`) or "llama-server" '
+        "(llama.cpp's own server, kept by `laimark-sidecar runner`).",
+    )
+    binary: str = key(
+        "",
+        "llama-server to start, where runner.kind is that. Empty: LAIMARK_LLAMA_SERVER, or the one on the PATH.",
+    )
+    processes: int = key(
+        4,
+        "Most names that llama-server keeps ready at once; each has a KV cache of its own, the weights are shared.",
+        least=2,
+        most=64,
+    )
     host: str = key(
         "127.0.0.1", "Address it listens on. Anything but a loopback address is open to the network."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from laimark_sidecar.errors import ConfigError
 from laimark_sidecar.pipeline.promote import adapters, pointers
 from laimark_sidecar.pipeline.workshop import Workshop, token
 from laimark_sidecar.runners.embedded.settings import ServeSettings
@@ -11,8 +12,17 @@ BASE = "base"
 
 
 def serve_settings(workshop: Workshop) -> ServeSettings:
-    """Return the settings of the embedded runner; the registry is the truth that it starts from."""
+    """Return the settings of the embedded runner; the registry is the truth that it starts from.
+
+    Raises:
+        ConfigError: the configuration names another runner.
+    """
     config = workshop.config
+    if config.runner.kind != "embedded":
+        raise ConfigError(
+            f'runner.kind is "{config.runner.kind}", which is no part of `serve`',
+            hint="start it with: laimark-sidecar runner start",
+        )
     versions = adapters(workshop)
     return ServeSettings(
         base_path=workshop.base.gguf,

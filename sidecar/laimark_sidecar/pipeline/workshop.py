@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import assert_never
 
 from laimark_sidecar.clock import Clock
 from laimark_sidecar.config.load import load
@@ -13,10 +14,12 @@ from laimark_sidecar.config.schema import Config
 from laimark_sidecar.errors import StateError
 from laimark_sidecar.files import write_atomic
 from laimark_sidecar.paths import Home
-from laimark_sidecar.pipeline.base import ServedBase, resolve
+from laimark_sidecar.pipeline.base import ServedBase, identify, resolve
 from laimark_sidecar.registry.registry import Registry
 from laimark_sidecar.replay.store import ReplayStore
 from laimark_sidecar.runners.embedded.client import EmbeddedRunner
+from laimark_sidecar.runners.llama_server.client import LlamaServerRunner
+from laimark_sidecar.runners.llama_server.settings import RouterSettings
 from laimark_sidecar.runners.runner import Runner
 
 Report = Callable[[str, float], None]
@@ -43,7 +46,33 @@ class Workshop:
 
     def runner(self, *, timeout_s: float = 30.0) -> Runner:
         """Return the configured runner, patient for `timeout_s` in each call; nothing is contacted yet."""
-        return EmbeddedRunner(runner_url(self.config), token(self.home), timeout_s=timeout_s)
+        match self.config.runner.kind:
+            case "embedded":
+                return EmbeddedRunner(runner_url(self.config), token(self.home), timeout_s=timeout_s)
+            case "llama-server":
+                return LlamaServerRunner(
+                    self.router_settings(),
+                    identify=lambda gguf: identify(self.home, gguf, name=self.config.base.name),
+                    clock=self.clock,
+                    timeout_s=timeout_s,
+                )
+            case other:
+                assert_never(other)
+
+    def router_settings(self) -> RouterSettings:
+        """Return what the llama-server of this home is started with, and where it keeps its files."""
+        runner = self.config.runner
+        return RouterSettings(
+            folder=self.home.root / "llama-server",
+            base_path=self.base.gguf,
+            base_name=self.config.base.name,
+            host=runner.host,
+            port=runner.port,
+            binary=runner.binary,
+            context=runner.context,
+            threads=runner.threads,
+            preloaded=runner.processes,
+        )
 
     def ref(self, name: str) -> str:
         """Return the name under which a ref is served: `latest` → `me:latest`."""
@@ -75,7 +104,7 @@ def require_initialised(home: Home) -> None:
 
 
 def runner_url(config: Config) -> str:
-    """Return the address of the embedded runner."""
+    """Return the address of the runner, whichever it is."""
     host = config.runner.host
     return f"http://[{host}]:{config.runner.port}" if ":" in host else f"http://{host}:{config.runner.port}"
 

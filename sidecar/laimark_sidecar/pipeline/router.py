@@ -1,0 +1,102 @@
+"""The managed llama-server of a home: started from what the registry says, looked at, found again."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from laimark_sidecar.errors import ConfigError, RunnerError
+from laimark_sidecar.pipeline.promote import adapters, pointers
+from laimark_sidecar.pipeline.workshop import Workshop
+from laimark_sidecar.runners.llama_server.presets import Presets
+from laimark_sidecar.runners.llama_server.process import ManagedServer
+from laimark_sidecar.runners.llama_server.sections import Section
+
+STATUS_TIMEOUT_S = 5.0
+
+
+def router_sections(workshop: Workshop) -> dict[Section, Path | None]:
+    """Return what the managed llama-server starts from, with the adapter of each name: what the registry says."""
+    versions = adapters(workshop)
+    digests = {name: workshop.registry.get(name).objects["adapter.gguf"] for name in versions}
+    sections: dict[Section, Path | None] = {Section(name=workshop.config.base.name, kind="base"): None}
+    for name, adapter in versions.items():
+        sections[Section(name=name, kind="version", version=name, sha256=digests[name])] = adapter
+    for name, version in pointers(workshop, versions).items():
+        moving = Section(name=name, kind="moving", version=version, sha256=digests.get(version, ""))
+        sections[moving] = versions.get(version)
+    return sections
+
+
+def managed_server(workshop: Workshop) -> ManagedServer:
+    """Return the llama-server of this home, running or not.
+
+    Raises:
+        ConfigError: the configuration names another runner.
+    """
+    kind = workshop.config.runner.kind
+    if kind != "llama-server":
+        raise ConfigError(
+            f'runner.kind is "{kind}": there is no llama-server to look after',
+            hint='set runner.kind to "llama-server" in config.toml, or start the embedded runner: laimark-sidecar serve',
+        )
+    return ManagedServer(workshop.router_settings(), environment=os.environ)
+
+
+def start_router(workshop: Workshop) -> int:
+    """Start llama-server with what the registry says, unless it runs; returns its process id once it answers.
+
+    Raises:
+        ConfigError: it is not the configured runner, or there is no program to run.
+        RunnerError: it does not come up; quotes its log.
+    """
+    presets = Presets(workshop.router_settings())
+    return managed_server(workshop).start(prepare=lambda: presets.seed(router_sections(workshop)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterStatus:
+    """The managed llama-server at one moment."""
+
+    url: str
+    pid: int | None
+    """None: it does not run."""
+    answers: bool
+    names: dict[str, str]
+    """Served name to version (`""`: the base); empty where it does not answer."""
+    trouble: str
+    """Why it does not answer, and what to do; empty where it does."""
+    log: str
+    """Path of its log."""
+
+    def told(self) -> str:
+        """Return it as a person reads it."""
+        running = f"pid {self.pid}" if self.pid is not None else "not running"
+        names = "".join(f"\n  {name} -> {version or 'base'}" for name, version in sorted(self.names.items()))
+        trouble = f"\n{self.trouble}" if self.trouble else ""
+        return f"llama-server at {self.url}: {running}{names}{trouble}\nlog: {self.log}"
+
+
+def router_status(workshop: Workshop) -> RouterStatus:
+    """Look at the managed llama-server without changing anything; that it does not answer is no error here.
+
+    Raises:
+        ConfigError: the configuration names another runner.
+    """
+    settings = workshop.router_settings()
+    pid = managed_server(workshop).pid()
+    names: dict[str, str] = {}
+    trouble = ""
+    try:
+        names = workshop.runner(timeout_s=STATUS_TIMEOUT_S).names()
+    except RunnerError as error:
+        trouble = f"{error} ({error.hint})" if error.hint else str(error)
+    return RouterStatus(
+        url=settings.url,
+        pid=pid,
+        answers=not trouble,
+        names=names,
+        trouble=trouble,
+        log=str(settings.log),
+    )
