@@ -7,7 +7,13 @@ import pytest
 from tests.support.llama_server import router_settings
 
 from laimark_sidecar.errors import ConfigError
-from laimark_sidecar.runners.llama_server.command import NAME, VARIABLE, arguments, find_binary
+from laimark_sidecar.runners.llama_server.command import (
+    NAME,
+    VARIABLE,
+    arguments,
+    environment_of,
+    find_binary,
+)
 
 
 def program(folder: Path) -> Path:
@@ -50,3 +56,18 @@ def test_the_router_gets_the_preset_file_and_no_model(tmp_path: Path) -> None:
     assert (pairs["--host"], pairs["--port"]) == ("127.0.0.1", "11440")
     assert "--metrics" in command
     assert "--model" not in command
+
+
+def test_what_would_make_it_another_server_is_left_out_of_its_environment() -> None:
+    user = {
+        "PATH": "/bin",
+        "LLAMA_ARG_N_GPU_LAYERS": "99",
+        "LLAMA_ARG_MODEL": "/x.gguf",
+        "LLAMA_API_KEY": "k",
+    }
+    assert environment_of(user) == {
+        "PATH": "/bin",
+        "LLAMA_ARG_N_GPU_LAYERS": "99",
+        "LLAMA_ARG_CORS_ORIGINS": "localhost",
+    }
+    assert environment_of({"LLAMA_ARG_CORS_ORIGINS": "*"}) == {"LLAMA_ARG_CORS_ORIGINS": "*"}

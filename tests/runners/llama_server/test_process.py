@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.support.llama_server import managed, needs_llama_server, router_settings, runner, sections, started
 from tests.support.processes import wait_until
-from tests.support.rest import chat
+from tests.support.rest import call, chat
 
 from laimark_sidecar.errors import ConfigError, RunnerError
 from laimark_sidecar.runners.llama_server import process as module
@@ -87,6 +87,15 @@ def test_a_router_that_hangs_is_noticed_and_killed(
         assert "runner stop" in caught.value.hint
         assert server.stop()
         assert gone(pid)
+
+
+@needs_llama_server
+def test_pages_of_other_sites_may_not_read_its_answers(tmp_path: Path, demo_gguf: Path) -> None:
+    settings = router_settings(tmp_path / "router", demo_gguf)
+    with started(settings):
+        for origin, allowed in (("https://example.org", False), ("http://localhost:3000", True)):
+            answer = call(settings.url, "GET", "/models", headers={"Origin": origin})
+            assert ("access-control-allow-origin" in answer.headers) == allowed
 
 
 def test_a_number_that_is_another_process_by_now_is_not_ours(tmp_path: Path) -> None:

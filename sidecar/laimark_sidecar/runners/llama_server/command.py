@@ -12,6 +12,20 @@ from laimark_sidecar.runners.llama_server.settings import RouterSettings
 
 VARIABLE = "LAIMARK_LLAMA_SERVER"
 NAME = "llama-server"
+_CORS = "LLAMA_ARG_CORS_ORIGINS"
+_MISLEADING = frozenset(
+    {
+        "LLAMA_ARG_MODEL",  # with a model of its own it is no router
+        "LLAMA_ARG_MODEL_URL",
+        "LLAMA_ARG_HF_REPO",
+        "LLAMA_ARG_DOCKER_REPO",
+        "LLAMA_ARG_API_PREFIX",  # nobody would find it
+        "LLAMA_ARG_SSL_KEY_FILE",
+        "LLAMA_ARG_SSL_CERT_FILE",
+        "LLAMA_API_KEY",  # the sidecar knows no key
+        "LLAMA_ARG_API_KEY_FILE",
+    }
+)
 
 
 def find_binary(configured: str, environment: Mapping[str, str]) -> Path:
@@ -59,3 +73,13 @@ def arguments(settings: RouterSettings, binary: Path) -> list[str]:
         "--sse-ping-interval",
         "2",
     ]
+
+
+def environment_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment to start it in: the user's, less what would make it another server than the one asked for.
+
+    Pages of other sites may not read its answers, unless the user said so. That is said here and not on the command
+    line, because a llama-server that is too old for the setting would refuse to start.
+    """
+    kept = {name: value for name, value in environment.items() if name not in _MISLEADING}
+    return {_CORS: "localhost"} | kept

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.files import FILE_MODE, exclusive, make_dir, write_atomic
-from laimark_sidecar.runners.llama_server.command import arguments, find_binary
+from laimark_sidecar.runners.llama_server.command import arguments, environment_of, find_binary
 from laimark_sidecar.runners.llama_server.router import Router
 from laimark_sidecar.runners.llama_server.settings import RouterSettings
 
@@ -123,7 +123,7 @@ class ManagedServer:
         return os.posix_spawn(
             command[0],
             command,
-            dict(self._environment),
+            environment_of(self._environment),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE_MODE),
