@@ -106,3 +106,23 @@ def test_a_server_of_another_home_is_told(running: Running, tmp_path: Path, demo
     other = llama_server.router_settings(tmp_path, demo_gguf, base_name="qwen", port=running.settings.port)
     with pytest.raises(RunnerError, match="not started by this home"):
         llama_server.runner(other).base()
+
+
+def test_a_router_that_is_wedged_is_noticed_and_works_again_after_a_restart(
+    demo_gguf: Path, adapters: tuple[Path, ...], tmp_path: Path
+) -> None:
+    settings = llama_server.router_settings(tmp_path / "router", demo_gguf)
+    with llama_server.started(settings, {"me:one": adapters[0]}) as server:
+        before = settings.preset.read_text()
+        # Whoever gives a second section a name that is taken wedges llama-server: no process is started any more.
+        settings.preset.write_text(f"{before}[thief]\nmodel = {demo_gguf}\nalias = me:one\n")
+        assert call(settings.url, "GET", "/models?reload=1").status == 500
+        with pytest.raises(RunnerError, match="does not answer") as caught:
+            llama_server.runner(settings, timeout_s=1).generate("me:one", QUESTION, max_tokens=2)
+        assert "runner stop" in caught.value.hint
+        with pytest.raises(RunnerError, match="me:one: more than one section"):
+            llama_server.runner(settings).register("me:two", adapters[1])
+        settings.preset.write_text(before)
+        assert server.stop()
+        server.start(prepare=lambda: None)
+        assert llama_server.runner(settings).generate("me:one", QUESTION, max_tokens=2).text

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.runners.llama_server.preset_file import (
     blocks,
+    require_one_owner,
     with_section,
     without_ours,
     without_section,
@@ -60,3 +61,11 @@ def test_a_name_of_somebody_elses_section_is_never_taken(name: str) -> None:
 def test_somebody_elses_section_is_not_removed() -> None:
     assert without_section(FOREIGN, "coder") == FOREIGN
     assert without_section("", "nothing") == ""
+
+
+def test_a_name_with_two_owners_is_told() -> None:
+    require_one_owner(add(FOREIGN, "me:one"))
+    for second in ("[x]\nalias = me:one\n", "[me~one]\n", "[y]\nalias = qwen\n"):
+        with pytest.raises(RunnerError, match="more than one section") as caught:
+            require_one_owner(add(FOREIGN, "me:one") + second)
+        assert "did not write" in caught.value.hint

@@ -6,6 +6,7 @@ The grammar is llama.cpp's (common/preset.cpp, `parse_ini_from_file`): a section
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from laimark_sidecar.errors import RunnerError
@@ -83,6 +84,20 @@ def without_section(text: str, id_: str) -> str:
 def without_ours(text: str) -> str:
     """Return what others wrote."""
     return "".join(block.text for block in blocks(text) if not block.ours)
+
+
+def require_one_owner(text: str) -> None:
+    """Refuse a preset file in which two sections answer to one name: reading it would wedge a running router for good.
+
+    Raises:
+        RunnerError: names them.
+    """
+    owners = Counter(name for block in blocks(text) for name in block.claims)
+    if doubled := sorted(name for name, count in owners.items() if count > 1):
+        raise RunnerError(
+            f"{', '.join(doubled)}: more than one section of llama-server's preset file answers to this name",
+            hint="take the name out of the section that the sidecar did not write",
+        )
 
 
 def _ended(text: str) -> str:

@@ -104,12 +104,13 @@ class Presets:
         try:
             reload()
         except RunnerError:
-            self._write(before)
+            write_atomic(self._settings.preset, before.encode("utf-8"))
             with contextlib.suppress(RunnerError):
                 reload()
             raise
 
     def _write(self, text: str) -> None:
+        preset_file.require_one_owner(text)
         make_dir(self._settings.folder)
         write_atomic(self._settings.preset, text.encode("utf-8"))
 
