@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.support.homes import free_port
 
-from laimark_sidecar.clock import Clock, SystemClock
+from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.registry.version import BaseIdentity
 from laimark_sidecar.runners.llama_server.client import LlamaServerRunner
@@ -47,9 +47,11 @@ def managed(settings: RouterSettings) -> ManagedServer:
 
 
 def runner(
-    settings: RouterSettings, *, clock: Clock | None = None, timeout_s: float = 30.0
+    settings: RouterSettings, *, timeout_s: float = 30.0, patience_s: float = 30.0
 ) -> LlamaServerRunner:
-    return LlamaServerRunner(settings, identify=identity, clock=clock or SystemClock(), timeout_s=timeout_s)
+    return LlamaServerRunner(
+        settings, identify=identity, clock=SystemClock(), timeout_s=timeout_s, patience_s=patience_s
+    )
 
 
 def identity(gguf: Path) -> BaseIdentity:

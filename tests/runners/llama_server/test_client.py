@@ -31,7 +31,7 @@ def test_a_name_in_use_is_moved_when_its_answer_has_ended(
     runner.register("me:two", adapters[1])
     connection, lines = open_stream(running.settings.url, "me:latest", "go on", **LONG)
     next(lines)
-    impatient = llama_server.runner(running.settings, timeout_s=0.1)
+    impatient = llama_server.runner(running.settings, patience_s=0.05)
     with pytest.raises(RunnerError, match="me:latest has been answering"):
         impatient.point("me:latest", "me:two")
     assert runner.names()["me:latest"] == "me:one"

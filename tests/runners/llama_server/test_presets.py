@@ -53,6 +53,14 @@ def test_the_adapter_is_kept_so_that_the_original_may_go(settings: RouterSetting
     assert str(presets.adapter(section.sha256)) in presets.text()
 
 
+def test_seeding_deletes_the_adapters_that_nothing_names(settings: RouterSettings, adapter: Path) -> None:
+    presets = Presets(settings)
+    section = version(adapter)
+    presets.seed({BASE: None, section: adapter})
+    presets.seed({BASE: None})
+    assert not presets.adapter(section.sha256).exists()
+
+
 def test_a_refused_change_is_taken_back(settings: RouterSettings, adapter: Path) -> None:
     presets = Presets(settings)
     presets.seed({BASE: None})

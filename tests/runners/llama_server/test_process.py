@@ -122,6 +122,20 @@ def test_a_program_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path)
     assert not settings.pid.exists()
 
 
+def test_a_log_that_grew_too_long_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOG_BYTES", 100)
+    program = tmp_path / "llama-server"
+    program.write_text("#!/bin/sh\necho last words\nexit 1\n")
+    program.chmod(0o755)
+    settings = router_settings(tmp_path / "router", tmp_path / "base.gguf", binary=str(program))
+    settings.folder.mkdir()
+    for before, after in (("x" * 101, "last words\n"), ("x" * 100, "x" * 100 + "last words\n")):
+        settings.log.write_text(before)
+        with pytest.raises(RunnerError, match="once: last words"):
+            managed(settings).start(prepare=lambda: None)
+        assert settings.log.read_text() == after
+
+
 def test_without_a_program_nothing_is_started(tmp_path: Path) -> None:
     settings = router_settings(tmp_path / "router", tmp_path / "base.gguf", binary=str(tmp_path / "none"))
     with pytest.raises(ConfigError, match=r"runner\.binary"):

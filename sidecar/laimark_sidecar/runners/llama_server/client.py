@@ -5,7 +5,7 @@ Every version is a section of its own that is never changed, so a new one leaves
 alias (the router wedges) nor the adapter of a running process. The other way, to map moving names to versions in front
 of the router, needs something that all requests pass; that is the gateway's place, which then makes the swap and its
 one weakness unnecessary: a request that arrives within the milliseconds between the last look (nobody asks) and the
-swap is cut. Until a name is quiet it answers with the old version, and `point` says so after `timeout_s`.
+swap is cut. Until a name is quiet it answers with the old version, and `point` says so after `patience_s`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class LlamaServerRunner:
         settings: as it was started.
         identify: returns the identity of a GGUF now.
         clock: for the idle time.
-        timeout_s: longest silence of the server in one call, and longest wait for a name to be quiet.
+        timeout_s: longest silence of the server in one call.
+        patience_s: longest wait for a name to be quiet before it is moved or withdrawn.
     """
 
     def __init__(
@@ -52,11 +53,12 @@ class LlamaServerRunner:
         identify: Callable[[Path], BaseIdentity],
         clock: Clock,
         timeout_s: float = 30,
+        patience_s: float = 30,
     ) -> None:
         self._settings = settings
         self._identify = identify
         self._clock = clock
-        self._timeout_s = timeout_s
+        self._patience_s = patience_s
         self._router = Router(settings.url, timeout_s=timeout_s)
         self._presets = Presets(settings)
 
@@ -127,7 +129,7 @@ class LlamaServerRunner:
             if found is None or not found[1].running:
                 self._presets.put(section, self._reload)
                 return
-            idle.wait_until_idle(self._router, found[1], timeout_s=self._timeout_s)
+            idle.wait_until_idle(self._router, found[1], timeout_s=self._patience_s)
             self._presets.put(section, self._reload)
             self._try(section)
 
@@ -151,7 +153,7 @@ class LlamaServerRunner:
                 raise RunnerError(
                     f"{name!r} still answers for {', '.join(holders)}: point that elsewhere first"
                 )
-            idle.wait_until_idle(self._router, model, timeout_s=self._timeout_s)
+            idle.wait_until_idle(self._router, model, timeout_s=self._patience_s)
             self._presets.remove(section, self._reload)
 
     def activity(self) -> Activity:

@@ -45,6 +45,8 @@ class Presets:
     def seed(self, sections: Mapping[Section, Path | None]) -> None:
         """Replace all sections of ours by these, durably; what others wrote stays. For a router that is not running.
 
+        Adapters that no section names any more are deleted.
+
         Args:
             sections: with the adapter of each, None for the base; an adapter that cannot be read raises.
 
@@ -56,6 +58,9 @@ class Presets:
             kept = self.keep(adapter, section.sha256) if adapter else None
             text = self._with(text, section, kept)
         self._write(text)
+        for kept in self._settings.adapters.glob("*.gguf"):
+            if kept.stem not in text:
+                kept.unlink()
 
     def put(self, section: Section, reload: Callable[[], object]) -> None:
         """Write a section, in place of the one that its name had, and `reload`; refused, the file is what it was.

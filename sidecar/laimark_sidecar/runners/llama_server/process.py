@@ -25,6 +25,8 @@ KILL_TIMEOUT_S = 5.0
 LOCK_WAIT_S = 30.0
 _POLL_S = 0.05
 _TOLD_BYTES = 2000
+LOG_BYTES = 16 << 20
+"""A log that is longer when the server is started is begun anew."""
 
 
 class ManagedServer:
@@ -79,7 +81,7 @@ class ManagedServer:
                 )
             binary = find_binary(self._settings.binary, self._environment)
             prepare()
-            began = self._settings.log.stat().st_size if self._settings.log.exists() else 0
+            began = self._trim_log()
             pid = self._spawn(arguments(self._settings, binary))
             write_atomic(self._settings.pid, str(pid).encode("ascii"))
             self._await_health(pid, began)
@@ -115,6 +117,14 @@ class ManagedServer:
             self._settings.folder / "process.lock", f"runner {doing} (pid {os.getpid()})", wait_s=LOCK_WAIT_S
         ):
             yield
+
+    def _trim_log(self) -> int:
+        """Return where the next line of the log begins."""
+        size = self._settings.log.stat().st_size if self._settings.log.exists() else 0
+        if size <= LOG_BYTES:
+            return size
+        self._settings.log.unlink()
+        return 0
 
     def _spawn(self, command: list[str]) -> int:
         make_dir(self._settings.folder)
