@@ -25,11 +25,21 @@ def test_an_answer_is_cut_where_it_was_told_and_has_ordered_alternatives(running
     assert ask(router, "me:one", QUESTION, max_tokens=3, logprobs=0).tokens == ()
 
 
-def test_the_end_of_an_answer_is_a_token_too(running: Running) -> None:
-    # The fingerprint of a version counts it; the embedded runner reports it as well.
-    reply = ask(Router(running.settings.url, timeout_s=30), "demo", QUESTION, max_tokens=400, logprobs=1)
-    assert reply.finish == "stop"
-    assert reply.text.endswith("".join(token.token for token in reply.tokens[:-1])[-5:])
+def test_the_end_of_an_answer_is_a_token_with_a_name(running: Running) -> None:
+    # The fingerprint of a version counts it, and the embedded runner names it too.
+    router = Router(running.settings.url, timeout_s=30)
+    questions = [
+        f"Complete the code:\n```python\ndef {name}(self):\n```" for name in ("amber", "basalt", "cedar")
+    ]
+    replies = [
+        ask(router, "demo", (Message(role="user", content=text),), max_tokens=400, logprobs=1)
+        for text in questions
+    ]
+    ended = [reply for reply in replies if reply.finish == "stop"]
+    assert ended
+    for reply in ended:
+        assert reply.tokens[-1].token.startswith("<")
+        assert reply.text == "".join(token.token for token in reply.tokens[:-1])
 
 
 def test_what_the_server_or_the_template_refuses_is_told(running: Running) -> None:

@@ -25,8 +25,13 @@ class _Tokens(msgspec.Struct):
     tokens: list[int]
 
 
+class _Text(msgspec.Struct):
+    content: str
+
+
 class _Entry(msgspec.Struct):
-    token: str
+    id: int
+    bytes: list[int]
     logprob: float | None
 
 
@@ -70,16 +75,36 @@ def ask(router: Router, model: str, messages: Sequence[Message], *, max_tokens: 
         "cache_prompt": False,
     }
     answer = router.read(router.call("POST", "/completion", question), _Completion)
+    texts = _Texts(router, model)
     return Reply(
         text=answer.content,
         finish="length" if answer.stop_type == "limit" else "stop",
-        tokens=tuple(_scored(model, token) for token in answer.completion_probabilities),
+        tokens=tuple(_scored(texts, token) for token in answer.completion_probabilities),
     )
 
 
-def _scored(model: str, token: _Scored) -> TokenLogprob:
-    top = tuple((other.token, _finite(model, other.logprob)) for other in token.top_logprobs)
-    return TokenLogprob(token=token.token, logprob=_finite(model, token.logprob), top=top)
+class _Texts:
+    """The texts of tokens as the other runners tell them: control tokens by name, broken code points replaced."""
+
+    def __init__(self, router: Router, model: str) -> None:
+        self.model = model
+        self._router = router
+        self._named: dict[int, str] = {}
+
+    def of(self, entry: _Entry) -> str:
+        if entry.bytes:
+            return bytes(entry.bytes).decode("utf-8", "replace")
+        # An answer holds no control tokens, so their text is empty there: only this call tells their names.
+        if entry.id not in self._named:
+            asked = {"model": self.model, "tokens": [entry.id]}
+            told = self._router.read(self._router.call("POST", "/detokenize", asked), _Text)
+            self._named[entry.id] = told.content
+        return self._named[entry.id]
+
+
+def _scored(texts: _Texts, token: _Scored) -> TokenLogprob:
+    top = tuple((texts.of(other), _finite(texts.model, other.logprob)) for other in token.top_logprobs)
+    return TokenLogprob(token=texts.of(token), logprob=_finite(texts.model, token.logprob), top=top)
 
 
 def _finite(model: str, logprob: float | None) -> float:
