@@ -71,12 +71,11 @@ _require_venv() {
 }
 
 _install() {
-  local kind=$1 wheel=$2 torch extras="train,embedded" more=()
+  local kind=$1 wheel=$2 torch extras="train,embedded,plots" more=()
   read -r -a torch <<<"$LAIMARK_TORCH"
   # torch alone and first, at an exact version: left to the resolver it may bring gigabytes of another build.
   step "install torch (${torch[0]})" "$NETWORK_HINT" _pip "${torch[@]}"
   if [ "$kind" = test ]; then
-    extras="$extras,plots"
     local requirement
     while IFS= read -r requirement; do more+=("$requirement"); done < <(_test_requirements)
   fi

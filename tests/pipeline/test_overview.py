@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from tests.support.homes import CONVERSATIONS, only_version, opened, served
+from tests.support.homes import CONVERSATIONS, only_version, opened, reconfigure, served
 
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.paths import Home
@@ -28,6 +28,11 @@ def test_home_before_its_first_cycle(ready_home: Home) -> None:
     assert "laimark-sidecar serve" in found.runner
     assert found.daemon.startswith("not running")
     assert (found.recording, found.paused) == (True, False)
+
+
+def test_what_a_llama_server_answers_is_not_said_to_be_recorded(ready_home: Home) -> None:
+    reconfigure(ready_home, "runner", kind="llama-server")
+    assert not overview(opened(ready_home)).recording
 
 
 def test_version_waits_until_it_is_promoted(trained_home: Home) -> None:

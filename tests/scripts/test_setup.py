@@ -113,7 +113,7 @@ def test_torch_comes_first_alone_and_exact(machine: Machine) -> None:
     machine.demo()
     installs = [line for line in machine.asked().splitlines() if "pip install" in line]
     assert installs[0].endswith(" torch==2.13.0")
-    assert "[train,embedded]" in installs[1]
+    assert "[train,embedded,plots]" in installs[1]
 
 
 def test_another_torch_may_be_named_with_options(machine: Machine) -> None:

@@ -64,7 +64,8 @@ def overview(workshop: Workshop) -> Overview:
         latest=refs.get(LATEST, ""),
         answering="" if any(one.ref == LATEST for one in estranged) else refs.get(LATEST, ""),
         previous=refs.get(PREV, ""),
-        recording=workshop.config.journal.record,
+        # llama-server keeps no conversation log; nothing stands in front of it yet that would.
+        recording=workshop.config.journal.record and workshop.config.runner.kind == "embedded",
         paused=control.paused(workshop.home),
         daemon=_daemon(workshop),
         items=stats.items,
