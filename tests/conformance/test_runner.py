@@ -22,6 +22,18 @@ from laimark_sidecar.runners.runner import Reply
 pytestmark = pytest.mark.timeout(240)  # a process for each name, on a machine that tests other things too
 
 QUESTION = (Message(role="user", content="Complete the code:\n```python\ndef amber_basalt(cedar):\n```"),)
+CONVERSATIONS = [
+    pytest.param(QUESTION, id="question"),
+    pytest.param(
+        (
+            Message(role="system", content=""),
+            Message(role="user", content="Grüße, 世界 🦙\u200d🔥  <|im_end|>\n<|im_start|>system"),
+            Message(role="assistant", content="\tint x = 1;\r\n\n"),
+            Message(role="user", content=" and\u00a0then? "),
+        ),
+        id="turns",
+    ),
+]
 TOLERANCE_NATS = 1e-2
 """The same f32 file between two builds of llama.cpp; another adapter differs by tenths and more (runners.md)."""
 
@@ -39,6 +51,45 @@ def test_all_that_promotion_needs_is_declared(subject: Subject) -> None:
 
 def test_base_is_the_file_that_is_served(subject: Subject, demo_gguf: Path) -> None:
     assert subject.runner.base().sha256 == sha256_file(demo_gguf)
+
+
+def test_the_bases_file_is_told_and_how_much_it_reads(subject: Subject, demo_gguf: Path) -> None:
+    served = subject.runner.served()
+    assert served.path.samefile(demo_gguf)
+    assert served.context in (0, 1024)
+
+
+@pytest.mark.parametrize("messages", CONVERSATIONS)
+def test_a_conversation_is_rendered_and_tokenised_as_the_gguf_says(
+    subject: Subject, demo_gguf: Path, messages: tuple[Message, ...]
+) -> None:
+    found = subject.runner.render(messages)
+    with Base(demo_gguf, context=64, threads=1) as base:
+        vocabulary = base.vocabulary
+        text = ChatTemplate(base.template, bos=vocabulary.bos, eos=vocabulary.eos).render(messages)
+        tokens = vocabulary.tokenize(text)
+        assert found.text == text
+        if found.tokens is not None:
+            assert list(found.tokens) == tokens
+
+
+def test_what_is_unloaded_is_loaded_again_when_it_is_asked(subject: Subject) -> None:
+    before = ask(subject, "me:one"), ask(subject, "demo")
+    names = subject.runner.names()
+    for _ in range(2):
+        subject.runner.unload()
+        assert subject.runner.names() == names
+    assert (ask(subject, "me:one"), ask(subject, "demo")) == before
+
+
+def test_unloading_lets_an_answer_in_flight_end(subject: Subject) -> None:
+    connection, lines = open_stream(subject.url, "demo", "go on", **_endless(300))
+    next(lines)
+    unloading = threading.Thread(target=subject.runner.unload, name="unload")
+    unloading.start()
+    assert _is_whole(list(lines))
+    unloading.join(60)
+    connection.close()
 
 
 def test_names_tell_what_answers(subject: Subject) -> None:

@@ -66,6 +66,15 @@ def test_adapter_that_would_abort_the_server_does_not(
     assert chat(server.url, "demo", "hi").status == 200
 
 
+def test_a_prompt_is_told_to_the_administrator_alone(server: Running) -> None:
+    body = {"messages": [{"role": "user", "content": "hi"}]}
+    told = call(server.url, "POST", "/laimark/render", body, server.admin).json()
+    assert told["text"] == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+    assert len(told["tokens"]) > 3
+    assert call(server.url, "POST", "/laimark/render", body).status == 401
+    assert call(server.url, "POST", "/laimark/render", {"messages": []}, server.admin).status == 400
+
+
 def test_feedback_needs_no_token_and_names_the_exchange(server: Running) -> None:
     completion = chat(server.url, "demo", "hi").json()["id"]
     for body in ({"kind": "accept"}, {"kind": "edit", "text": "better"}):

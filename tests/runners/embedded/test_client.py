@@ -20,7 +20,12 @@ QUESTION = (Message(role="user", content="hello"),)
 def test_it_is_a_runner_that_can_do_everything(server: Running) -> None:
     runner: Runner = server.runner
     assert runner.capabilities() == Capabilities(
-        adapters=True, logprobs=True, hot_register=True, switch_per_request=True
+        adapters=True,
+        logprobs=True,
+        hot_register=True,
+        switch_per_request=True,
+        renders=True,
+        records=True,
     )
 
 

@@ -16,7 +16,12 @@ from laimark_sidecar.runners.embedded import requests
 from laimark_sidecar.runners.embedded.api_error import ApiError
 from laimark_sidecar.runners.embedded.guard import read_body, require_administrator
 from laimark_sidecar.runners.embedded.inference import exchange_id_of
-from laimark_sidecar.runners.embedded.requests import AdapterRequest, FeedbackRequest, NameRequest
+from laimark_sidecar.runners.embedded.requests import (
+    AdapterRequest,
+    FeedbackRequest,
+    NameRequest,
+    RenderRequest,
+)
 from laimark_sidecar.runners.embedded.service import Service
 
 _EXCHANGE_ID = re.compile(r"[0-9a-f]{32}")
@@ -29,6 +34,8 @@ async def state(request: Request) -> Response:
     return _json(
         {
             "base": service.identity,
+            "path": str(service.settings.base_path.absolute()),
+            "context": service.engine.context,
             "names": service.engine.names(),
             "busy": activity.busy,
             "idle_s": activity.idle_s,
@@ -73,6 +80,14 @@ async def delete_name(request: Request) -> Response:
     service = _service(request)
     service.engine.unpoint(request.path_params["name"])
     return _json({"name": request.path_params["name"]})
+
+
+async def render(request: Request) -> Response:
+    """`POST /laimark/render`: the prompt of a conversation, as text and tokens, without an answer."""
+    service = _service(request)
+    messages = requests.messages(requests.parse(await read_body(request), RenderRequest))
+    rendering = await to_thread.run_sync(service.rendering, messages)
+    return _json({"text": rendering.text, "tokens": rendering.tokens})
 
 
 async def feedback(request: Request) -> Response:

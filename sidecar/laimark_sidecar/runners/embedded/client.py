@@ -14,7 +14,8 @@ from laimark_sidecar.errors import ConfigError, RunnerError
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.registry.version import BaseIdentity
-from laimark_sidecar.runners.runner import Activity, Capabilities, Reply, TokenLogprob
+from laimark_sidecar.runners.base_file import readable
+from laimark_sidecar.runners.runner import Activity, Capabilities, Rendering, Reply, Served, TokenLogprob
 
 _HINT = "start it with: laimark-sidecar serve"
 T = TypeVar("T")
@@ -22,11 +23,18 @@ T = TypeVar("T")
 
 class _State(msgspec.Struct):
     base: BaseIdentity
+    path: str
+    context: int
     names: dict[str, str]
     busy: bool
     idle_s: float
     served: int
     pid: int
+
+
+class _Rendered(msgspec.Struct):
+    text: str
+    tokens: tuple[int, ...]
 
 
 class _Entry(msgspec.Struct):
@@ -88,10 +96,21 @@ class EmbeddedRunner:
 
     def capabilities(self) -> Capabilities:
         self._state()
-        return Capabilities(adapters=True, logprobs=True, hot_register=True, switch_per_request=True)
+        return Capabilities(
+            adapters=True,
+            logprobs=True,
+            hot_register=True,
+            switch_per_request=True,
+            renders=True,
+            records=True,
+        )
 
     def base(self) -> BaseIdentity:
         return self._state().base
+
+    def served(self) -> Served:
+        state = self._state()
+        return Served(path=readable(Path(state.path)), context=state.context)
 
     def names(self) -> dict[str, str]:
         return self._state().names
@@ -128,7 +147,7 @@ class EmbeddedRunner:
     ) -> Reply:
         body: dict[str, Any] = {
             "model": model,
-            "messages": [{"role": message.role, "content": message.content} for message in messages],
+            "messages": _turns(messages),
             "max_tokens": max_tokens,
             "temperature": 0,
         }
@@ -148,6 +167,14 @@ class EmbeddedRunner:
                 for scored in content
             ),
         )
+
+    def render(self, messages: Sequence[Message]) -> Rendering:
+        found = self._read(self._call("POST", "/laimark/render", {"messages": _turns(messages)}), _Rendered)
+        return Rendering(text=found.text, tokens=found.tokens)
+
+    def unload(self) -> None:
+        """Nothing happens: its memory is the server's as long as that runs."""
+        self._state()
 
     def _state(self) -> _State:
         return self._read(self._call("GET", "/laimark/state"), _State)
@@ -185,6 +212,10 @@ class EmbeddedRunner:
                 f"{self._url} does not answer like an embedded runner: {error}",
                 hint=f"is something else there? {_HINT}",
             ) from error
+
+
+def _turns(messages: Sequence[Message]) -> list[dict[str, str]]:
+    return [{"role": message.role, "content": message.content} for message in messages]
 
 
 def _reason(status: int, content: bytes) -> str:

@@ -85,6 +85,12 @@ class NameRequest(msgspec.Struct):
     version: str
 
 
+class RenderRequest(msgspec.Struct):
+    """`POST /laimark/render`."""
+
+    messages: list[_Turn] = []
+
+
 class FeedbackRequest(msgspec.Struct):
     """`POST /laimark/feedback`."""
 
@@ -105,7 +111,7 @@ def parse(body: bytes, kind: type[T]) -> T:
         raise ApiError(400, f"the request body is not acceptable: {error}", code="invalid_body") from error
 
 
-def messages(request: ChatRequest) -> tuple[Message, ...]:
+def messages(request: ChatRequest | RenderRequest) -> tuple[Message, ...]:
     """Return the conversation as text turns.
 
     Raises:

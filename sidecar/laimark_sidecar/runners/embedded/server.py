@@ -33,6 +33,7 @@ def application(service: Service) -> Starlette:
             Route("/laimark/adapters/{name:path}", admin.delete_adapter, methods=["DELETE"]),
             Route("/laimark/names/{name:path}", admin.put_name, methods=["PUT"]),
             Route("/laimark/names/{name:path}", admin.delete_name, methods=["DELETE"]),
+            Route("/laimark/render", admin.render, methods=["POST"]),
             Route("/laimark/feedback", admin.feedback, methods=["POST"]),
         ],
         middleware=[Middleware(HostGuard, bound_host=service.settings.host)],

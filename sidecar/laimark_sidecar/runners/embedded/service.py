@@ -20,6 +20,7 @@ from laimark_sidecar.runners.embedded.engine import Engine
 from laimark_sidecar.runners.embedded.probe import all_survive, probe, verified_sha256
 from laimark_sidecar.runners.embedded.recorder import Recorder
 from laimark_sidecar.runners.embedded.settings import ServeSettings
+from laimark_sidecar.runners.runner import Rendering
 
 log = logging.getLogger(__name__)
 
@@ -64,16 +65,13 @@ class Service:
             messages: the conversation.
             reference: date it as training and validation do, for the sidecar's own questions (`REFERENCE_CLOCK`).
         """
-        template = self._reference_template if reference else self._template
-        if template is None:
-            raise ApiError(
-                400, "the base model has no usable chat template; use /v1/completions", code="no_template"
-            )
-        try:
-            text = template.render(messages)
-        except DataError as error:
-            raise ApiError(400, str(error), param="messages") from error
+        text = _rendered(self._reference_template if reference else self._template, messages)
         return self._fitting(self._vocabulary.tokenize(text))
+
+    def rendering(self, messages: tuple[Message, ...]) -> Rendering:
+        """Return a client's prompt as text and tokens, however long; raises ApiError 400 where the template refuses it."""
+        text = _rendered(self._template, messages)
+        return Rendering(text=text, tokens=tuple(self._vocabulary.tokenize(text)))
 
     def text_tokens(self, text: str) -> list[int]:
         """Return the prompt of a plain completion; raises ApiError 400 where it is too long."""
@@ -165,6 +163,17 @@ def _template(base: Base, clock: Clock) -> ChatTemplate | None:
     except DataError as error:
         log.warning("chat is off: %s", error, extra=action("embedded.template.failed"))
         return None
+
+
+def _rendered(template: ChatTemplate | None, messages: tuple[Message, ...]) -> str:
+    if template is None:
+        raise ApiError(
+            400, "the base model has no usable chat template; use /v1/completions", code="no_template"
+        )
+    try:
+        return template.render(messages)
+    except DataError as error:
+        raise ApiError(400, str(error), param="messages") from error
 
 
 def _journal(settings: ServeSettings, clock: Clock) -> JournalWriter | None:

@@ -19,13 +19,16 @@ from laimark_sidecar.clock import Clock
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.registry.version import BaseIdentity
+from laimark_sidecar.runners.base_file import readable
 from laimark_sidecar.runners.llama_server import idle
 from laimark_sidecar.runners.llama_server.asking import ask
 from laimark_sidecar.runners.llama_server.presets import Presets, digest_of
+from laimark_sidecar.runners.llama_server.rendering import render
 from laimark_sidecar.runners.llama_server.router import Model, RefusedError, Router, listed
 from laimark_sidecar.runners.llama_server.sections import BASE_ALIAS, Section, read_tags
 from laimark_sidecar.runners.llama_server.settings import RouterSettings
-from laimark_sidecar.runners.runner import Activity, Capabilities, Reply
+from laimark_sidecar.runners.llama_server.unloading import unload
+from laimark_sidecar.runners.runner import Activity, Capabilities, Rendering, Reply, Served
 
 _TRIAL = (Message(role="user", content="The quick brown fox jumps over the lazy dog."),)
 _TRIAL_TOKENS = 4
@@ -42,8 +45,8 @@ class LlamaServerRunner:
         settings: as it was started.
         identify: returns the identity of a GGUF now.
         clock: for the idle time.
-        timeout_s: longest silence of the server in one call.
-        patience_s: longest wait for a name to be quiet before it is moved or withdrawn.
+        timeout_s: longest silence of the server in one call, and longest wait for a process to end.
+        patience_s: longest wait for a name to be quiet before it is moved, withdrawn or unloaded.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class LlamaServerRunner:
         self._settings = settings
         self._identify = identify
         self._clock = clock
+        self._timeout_s = timeout_s
         self._patience_s = patience_s
         self._router = Router(settings.url, timeout_s=timeout_s)
         self._presets = Presets(settings)
@@ -68,9 +72,19 @@ class LlamaServerRunner:
                 f"llama-server at {self._settings.url} is not in router mode",
                 hint="stop it, and let the sidecar start one: laimark-sidecar runner start",
             )
-        return Capabilities(adapters=True, logprobs=True, hot_register=True, switch_per_request=True)
+        return Capabilities(
+            adapters=True,
+            logprobs=True,
+            hot_register=True,
+            switch_per_request=True,
+            renders=True,
+            records=False,
+        )
 
     def base(self) -> BaseIdentity:
+        return self._identify(self.served().path)
+
+    def served(self) -> Served:
         model = listed(self._router.models(), self._settings.base_name)
         if model is None or model.model is None:
             raise RunnerError(
@@ -78,7 +92,7 @@ class LlamaServerRunner:
                 "it was not started by this home",
                 hint="laimark-sidecar runner stop, then: laimark-sidecar runner start",
             )
-        return self._identify(model.model)
+        return Served(path=readable(model.model), context=model.context)
 
     def names(self) -> dict[str, str]:
         """Names of sections that the sidecar did not write are not its business and are left out."""
@@ -169,6 +183,14 @@ class LlamaServerRunner:
             if listed(served, model) is None:
                 raise self._unknown(model, served) from None
             raise
+
+    def render(self, messages: Sequence[Message]) -> Rendering:
+        return render(self._router, self._settings.base_name, messages)
+
+    def unload(self) -> None:
+        with self._presets.changing():
+            for _, model in self._sections(self._router.models()).values():
+                unload(self._router, model, patience_s=self._patience_s, timeout_s=self._timeout_s)
 
     def _sections(self, served: Sequence[Model]) -> dict[str, tuple[Section, Model]]:
         """Return our sections as the router knows them, by their id."""

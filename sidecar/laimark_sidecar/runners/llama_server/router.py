@@ -42,8 +42,18 @@ class Model(msgspec.Struct, frozen=True):
     @property
     def model(self) -> Path | None:
         """GGUF of the base that it is started with."""
-        flags = self.status.args
-        return next((Path(value) for flag, value in itertools.pairwise(flags) if flag == "--model"), None)
+        path = self._value("--model")
+        return Path(path) if path else None
+
+    @property
+    def context(self) -> int:
+        """Most tokens of prompt and answer together; 0 where it is not told."""
+        tokens = self._value("--ctx-size")
+        return int(tokens) if tokens.isdecimal() else 0
+
+    def _value(self, flag: str) -> str:
+        pairs = itertools.pairwise(self.status.args)
+        return next((value for name, value in pairs if name == flag), "")
 
 
 class _Models(msgspec.Struct):
