@@ -12,7 +12,7 @@ from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import control
 from laimark_sidecar.pipeline.cycle import open_cycle
 from laimark_sidecar.pipeline.folder import Closed, cycles
-from laimark_sidecar.pipeline.promote import LATEST
+from laimark_sidecar.pipeline.following import LATEST
 from laimark_sidecar.pipeline.select import select
 from laimark_sidecar.registry.intent import Intent
 

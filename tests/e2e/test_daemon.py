@@ -15,7 +15,7 @@ from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import control
 from laimark_sidecar.pipeline.checkup import checkup
 from laimark_sidecar.pipeline.folder import cycles
-from laimark_sidecar.pipeline.promote import LATEST
+from laimark_sidecar.pipeline.following import LATEST
 
 QUESTION = "Complete the code:\n```python\ndef amber_basalt(cedar):\n    basalt = cedar.amber(7)\n```"
 STOP_S = 5.0

@@ -15,7 +15,8 @@ from tests.support.processes import PATIENCE_S, environment
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.checkup import checkup
 from laimark_sidecar.pipeline.folder import cycles
-from laimark_sidecar.pipeline.promote import LATEST, PREV, repair
+from laimark_sidecar.pipeline.following import LATEST, PREV
+from laimark_sidecar.pipeline.moving import repair
 
 CHILD = Path(__file__).with_name("carry_on.py")
 _POLL_S = 0.002

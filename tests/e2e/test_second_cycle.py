@@ -21,8 +21,9 @@ from tests.support.homes import (
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.checkup import checkup
 from laimark_sidecar.pipeline.cycle import advance, open_cycle
+from laimark_sidecar.pipeline.following import LATEST, PREV
 from laimark_sidecar.pipeline.prequential import Prequential
-from laimark_sidecar.pipeline.promote import LATEST, PREV, promote, rollback
+from laimark_sidecar.pipeline.promote import promote, rollback
 from laimark_sidecar.validation import evidence as evidence_file
 
 

@@ -7,7 +7,7 @@ from tests.support.homes import only_version, opened, reconfigure, served
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.checkup import checkup
 from laimark_sidecar.pipeline.folder import cycles
-from laimark_sidecar.pipeline.promote import LATEST, PREV
+from laimark_sidecar.pipeline.following import LATEST, PREV
 
 
 def places(home: Home) -> list[str]:

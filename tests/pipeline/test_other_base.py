@@ -5,8 +5,8 @@ from dataclasses import replace
 from tests.support.homes import only_version, opened
 
 from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline.following import LATEST, PREV
 from laimark_sidecar.pipeline.other_base import estranged
-from laimark_sidecar.pipeline.promote import LATEST, PREV
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.version import Version
 

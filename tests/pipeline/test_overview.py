@@ -8,8 +8,9 @@ from tests.support.homes import CONVERSATIONS, only_version, opened, reconfigure
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import control
+from laimark_sidecar.pipeline.following import LATEST, PREV
 from laimark_sidecar.pipeline.overview import overview
-from laimark_sidecar.pipeline.promote import LATEST, PREV, promote
+from laimark_sidecar.pipeline.promote import promote
 from laimark_sidecar.registry.intent import Intent
 
 

@@ -15,7 +15,9 @@ from tests.support.processes import wait_until
 from laimark_sidecar.errors import ConfigError, RunnerError
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.checkup import checkup
-from laimark_sidecar.pipeline.promote import LATEST, PREV, promote, rollback, synchronise, use
+from laimark_sidecar.pipeline.following import LATEST, PREV
+from laimark_sidecar.pipeline.moving import synchronise
+from laimark_sidecar.pipeline.promote import promote, rollback, use
 from laimark_sidecar.pipeline.router import managed_server, router_sections, router_status, start_router
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.runners.llama_server.sections import Section

@@ -9,7 +9,7 @@ from tests.support.homes import halved, only_version, opened, reconfigure, recor
 from laimark_sidecar.curriculum.compose import replay_count
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.cycle import open_cycle
-from laimark_sidecar.pipeline.promote import LATEST
+from laimark_sidecar.pipeline.following import LATEST
 from laimark_sidecar.pipeline.select import NothingToLearnError, eligible, judges, parent_now, select
 from laimark_sidecar.training.jobfile import read_examples, read_job
 

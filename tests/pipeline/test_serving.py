@@ -7,7 +7,7 @@ from tests.support.homes import only_version, opened, reconfigure
 
 from laimark_sidecar.errors import ConfigError
 from laimark_sidecar.paths import Home
-from laimark_sidecar.pipeline.promote import LATEST
+from laimark_sidecar.pipeline.following import LATEST
 from laimark_sidecar.pipeline.serving import serve_settings
 
 

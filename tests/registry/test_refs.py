@@ -21,7 +21,7 @@ def log_path(tmp_path: Path) -> Path:
     return tmp_path / "reflog.jsonl"
 
 
-def move(path: Path, log_path: Path, changes: Mapping[str, str]) -> refs.RefsFile:
+def move(path: Path, log_path: Path, changes: Mapping[str, str | None]) -> refs.RefsFile:
     current = refs.read(path, log_path)
     return refs.write(path, log_path, current, changes, time_s=1.0, who="test", reason="because")
 
@@ -134,3 +134,16 @@ def test_refs_of_a_newer_program_are_not_rebuilt(path: Path, log_path: Path) -> 
     with pytest.raises(StateError, match="format 99"):
         refs.rebuild(path, log_path)
     assert path.read_text() == newer
+
+
+def test_a_removed_ref_is_gone_and_the_reflog_can_tell(path: Path, log_path: Path) -> None:
+    move(path, log_path, {"work": "me:a"})
+    move(path, log_path, {"work": None})
+    assert refs.read(path, log_path).refs == {"latest": "", "prev": ""}
+    last = reflog.read(log_path).entries[-1].moves
+    assert [(m.ref, m.before, m.after) for m in last] == [("work", "me:a", None)]
+    before = path.read_bytes()
+    move(path, log_path, {"work": None})
+    assert path.read_bytes() == before
+    path.unlink()
+    assert refs.rebuild(path, log_path).refs == {"latest": "", "prev": ""}

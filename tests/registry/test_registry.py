@@ -265,3 +265,20 @@ def test_a_disk_that_fills_up_at_any_byte_moves_all_refs_or_none(registry: Regis
     registry.set_refs({"latest": version.name, "prev": ""}, reason="there is room again")
     assert [problem for problem in check(registry) if problem.severity == "error"] == []
     assert len(registry.history()) == (3 if child.stdout == "moved\n" else 1)
+
+
+def test_a_removed_version_is_gone_its_objects_go_with_prune_and_what_is_served_stays(
+    registry: Registry,
+) -> None:
+    kept, gone = added(registry, "a"), added(registry, "b")
+    registry.set_refs({"latest": gone.name}, reason="test")
+    with pytest.raises(StateError, match="still served as latest"):
+        registry.remove(gone.name)
+    registry.set_refs({"latest": kept.name}, reason="test")
+    registry.remove(gone.name)
+    assert registry.versions() == (kept,)
+    assert [problem for problem in check(registry) if problem.severity == "error"] == []
+    assert prune(registry, dry_run=False, min_age_s=-math.inf).paths
+    assert check(registry) == ()
+    with pytest.raises(StateError, match="no version is named"):
+        registry.remove(gone.name)

@@ -255,3 +255,13 @@ def ready_home(ready_root: Path, tmp_path: Path) -> Home:
 def trained_home(trained_root: Path, tmp_path: Path) -> Home:
     """A home with one accepted version that nobody has promoted yet; its own copy."""
     return copy_home(trained_root, tmp_path / "trained")
+
+
+def damage(workshop: Workshop, version: Version) -> Path:
+    """Flip one bit in the middle of the adapter that is served."""
+    path = workshop.registry.objects.path(version.objects["adapter.gguf"])
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(content)
+    return path

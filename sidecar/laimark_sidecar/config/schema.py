@@ -54,6 +54,16 @@ class Runner(Section):
         least=2,
         most=64,
     )
+    kept: int = key(
+        8,
+        "How many of the newest versions the runner holds ready, beside those that a name points at.",
+        least=0,
+    )
+    kept_merged: int = key(
+        1,
+        "The same, where the runner takes no adapters and each version is a whole merged model.",
+        least=0,
+    )
     host: str = key(
         "127.0.0.1", "Address it listens on. Anything but a loopback address is open to the network."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from laimark_sidecar.errors import LaimarkError, RunnerError
 from laimark_sidecar.pipeline import other_base
 from laimark_sidecar.pipeline.folder import cycles
-from laimark_sidecar.pipeline.promote import pointers, servable
+from laimark_sidecar.pipeline.following import pointers, servable
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.check import Problem, check
 

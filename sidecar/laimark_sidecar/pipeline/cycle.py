@@ -23,9 +23,10 @@ from laimark_sidecar.logs import action
 from laimark_sidecar.pipeline.admit import admit, admitted
 from laimark_sidecar.pipeline.base import require_same, resolve
 from laimark_sidecar.pipeline.folder import Closed, CycleFolder, Ending, Plan, cycles, unfinished
+from laimark_sidecar.pipeline.following import LATEST
 from laimark_sidecar.pipeline.judge import judged
 from laimark_sidecar.pipeline.prequential import score_before_training
-from laimark_sidecar.pipeline.promote import LATEST, promote
+from laimark_sidecar.pipeline.promote import promote
 from laimark_sidecar.pipeline.select import drop_forgotten, parent_now, select
 from laimark_sidecar.pipeline.train import train
 from laimark_sidecar.pipeline.workshop import Report, ShouldStop, Workshop

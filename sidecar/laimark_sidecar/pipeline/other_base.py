@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from laimark_sidecar.errors import LaimarkError
-from laimark_sidecar.pipeline.promote import LATEST, PREV
+from laimark_sidecar.pipeline.following import LATEST, PREV
 from laimark_sidecar.pipeline.workshop import Workshop
 
 HINT = "restore the base file, or delete bases/made-* if it was generated"

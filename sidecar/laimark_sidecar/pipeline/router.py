@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from laimark_sidecar.errors import ConfigError, RunnerError
-from laimark_sidecar.pipeline.promote import adapters, pointers
+from laimark_sidecar.pipeline.following import adapters, pointers
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.runners.llama_server.presets import Presets
 from laimark_sidecar.runners.llama_server.process import ManagedServer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from laimark_sidecar.errors import ConfigError
-from laimark_sidecar.pipeline.promote import adapters, pointers
+from laimark_sidecar.pipeline.following import adapters, pointers
 from laimark_sidecar.pipeline.workshop import Workshop, token
 from laimark_sidecar.runners.embedded.settings import ServeSettings
 

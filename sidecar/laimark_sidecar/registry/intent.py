@@ -22,15 +22,20 @@ DAMAGED = "damaged"
 """Begins what is added to the file's name when it is set aside."""
 
 
+Kind = Literal["promote", "rollback", "use", "cp", "rm"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """One move that is under way. Versions by name; empty for the base."""
 
-    kind: Literal["promote", "rollback", "use"]
+    kind: Kind
     target: str
     previous_latest: str
     previous_prev: str
     created_s: float
+    ref: str = "latest"
+    """Where it is after the crash tells whether the move counts."""
     format: int = FORMAT_VERSION
 
 

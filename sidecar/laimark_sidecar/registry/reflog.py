@@ -23,7 +23,8 @@ class Move:
 
     ref: str
     before: str
-    after: str
+    after: str | None
+    """None: the ref was removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,8 @@ def digest(entry: Entry) -> str:
 
 def replay(entries: Iterable[Entry]) -> dict[str, str]:
     """Return where the refs are after all these moves."""
-    return {move.ref: move.after for entry in entries for move in entry.moves}
+    last = {move.ref: move.after for entry in entries for move in entry.moves}
+    return {ref: after for ref, after in last.items() if after is not None}
 
 
 def read(path: Path) -> Reflog:

@@ -46,12 +46,12 @@ def read(path: Path, reflog_path: Path) -> RefsFile:
     return RefsFile(refs=dict(START), last=None)
 
 
-def moves(refs: Mapping[str, str], changes: Mapping[str, str]) -> tuple[reflog.Move, ...]:
-    """Return the steps that really change something, in order of the refs' names."""
+def moves(refs: Mapping[str, str], changes: Mapping[str, str | None]) -> tuple[reflog.Move, ...]:
+    """Return the steps that really change something, in order of the refs' names; None removes a ref."""
     return tuple(
         reflog.Move(ref=ref, before=refs.get(ref, ""), after=changes[ref])
         for ref in sorted(changes)
-        if ref not in refs or refs[ref] != changes[ref]
+        if refs.get(ref) != changes[ref]
     )
 
 
@@ -59,7 +59,7 @@ def write(
     path: Path,
     reflog_path: Path,
     current: RefsFile,
-    changes: Mapping[str, str],
+    changes: Mapping[str, str | None],
     *,
     time_s: float,
     who: str,
@@ -78,7 +78,8 @@ def write(
         return current
     reflog.catch_up(reflog_path, current.last)
     entry = reflog.chain(current.last, time_s=time_s, who=who, reason=reason, moves=steps)
-    moved = RefsFile(refs={**current.refs, **changes}, last=entry)
+    after = {**current.refs, **changes}
+    moved = RefsFile(refs={ref: name for ref, name in after.items() if name is not None}, last=entry)
     files.write_atomic(path, documents.encode(moved))
     try:
         reflog.catch_up(reflog_path, entry)

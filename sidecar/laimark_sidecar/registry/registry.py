@@ -92,6 +92,23 @@ class Registry:
             elif self.get(version.name) != version:
                 raise StateError(f"another version is named {version.name} already", hint="take a new name")
 
+    def remove(self, name: str) -> None:
+        """Forget a version for good; its objects go with the next `prune`. Durable when it returns.
+
+        Whoever calls has looked whether it is needed: nothing but refs is asked here.
+
+        Raises:
+            StateError: no version has this name, or a ref points at it.
+        """
+        with self.locked():
+            if pointing := [ref for ref, target in self.refs().items() if target == name]:
+                raise StateError(f"{name} is still served as {pointing[0]}", hint="laimark-sidecar use base")
+            path = self._version_path(name)
+            if not path.exists():
+                raise StateError(f"no version is named {name}", hint="laimark-sidecar list")
+            path.unlink()
+            files.fsync_dir(path.parent)
+
     def get(self, name: str) -> Version:
         """Return the version of exactly this name.
 
@@ -141,12 +158,12 @@ class Registry:
         return refs.read(self.refs_path, self.reflog_path).refs
 
     def set_refs(
-        self, changes: Mapping[str, str], *, reason: str, expected: Mapping[str, str] | None = None
+        self, changes: Mapping[str, str | None], *, reason: str, expected: Mapping[str, str] | None = None
     ) -> dict[str, str]:
         """Move several refs in one atomic step and record it in the reflog; durable when it returns.
 
         Args:
-            changes: ref to version name; empty for the base.
+            changes: ref to version name; empty for the base, None removes the ref.
             reason: goes into the reflog.
             expected: where these refs were when the caller decided; nothing moves if another process was faster.
 

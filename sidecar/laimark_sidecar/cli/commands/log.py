@@ -22,7 +22,7 @@ def command(as_json: bool) -> None:
             iso(entry.time_s),
             opened.ref(move.ref),
             move.before or "base",
-            move.after or "base",
+            "removed" if move.after is None else move.after or "base",
             entry.reason,
             entry.who,
         )

@@ -12,7 +12,8 @@ from laimark_sidecar.cli.opening import workshop
 def command(name: str | None) -> None:
     """Serve the version NAME under the stable name; without NAME, the newest accepted one."""
     from laimark_sidecar.errors import StateError
-    from laimark_sidecar.pipeline.promote import promote, servable
+    from laimark_sidecar.pipeline.following import servable
+    from laimark_sidecar.pipeline.promote import promote
 
     opened = workshop()
     candidates = servable(opened)

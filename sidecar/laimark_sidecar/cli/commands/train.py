@@ -57,7 +57,7 @@ def _here(opened: Workshop, update: Update) -> Closed:
     from laimark_sidecar.pipeline.cycle import advance, open_cycle
     from laimark_sidecar.pipeline.ingest import ingest
     from laimark_sidecar.pipeline.journal_source import journal_source
-    from laimark_sidecar.pipeline.promote import repair
+    from laimark_sidecar.pipeline.moving import repair
     from laimark_sidecar.pipeline.stopping import Yielded
 
     with _stop_on_signals() as should_stop:
