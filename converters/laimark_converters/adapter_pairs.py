@@ -13,7 +13,8 @@ from laimark_converters.peft_config import LoraConfig
 from laimark_converters.safetensors_index import StoredTensor
 
 _KEY = re.compile(
-    r"base_model\.model\.(?P<module>model\.(?:language_model\.)?layers\.(?P<layer>\d{1,4})\.(?P<projection>[\w.]+))"
+    r"base_model\.model\.(?P<module>(?:model\.(?:language_model\.)?layers|transformer\.h)"
+    r"\.(?P<layer>\d{1,4})\.(?P<projection>[\w.]+))"
     r"\.lora_(?P<half>[AB])\.weight"
 )
 
@@ -101,11 +102,7 @@ def _pair(
     rank = config.rank_of(module)
     _check_shapes(module, a, b, rank)
     _check_against_base(name, module, (b.shape[0], a.shape[1]), base)
-    permuted_heads = 0
-    if architecture.permuted and projection == "self_attn.q_proj":
-        permuted_heads = base.heads(layer)
-    if architecture.permuted and projection == "self_attn.k_proj":
-        permuted_heads = base.kv_heads(layer)
+    permuted_heads = architecture.permuted_heads(architecture.projections[projection], layer, base)
     if permuted_heads and b.shape[0] % (2 * permuted_heads):
         raise ConversionError(
             f"{name} has {b.shape[0]} rows, which {permuted_heads} heads do not divide into pairs"

@@ -1,7 +1,7 @@
 """Which model families are converted, and how; every other one is refused by name. Data, not code.
 
-Source: llama.cpp `conversion/` (as shipped in the llama-cpp-python 0.3.36 sdist): `LlamaModel.undo_permute`,
-`Qwen2Model`, `Qwen3Model`, and the `MODEL_TENSOR` names of gguf-py.
+Source: llama.cpp `conversion/` (as shipped in the llama-cpp-python 0.3.36 sdist), every `modify_tensors` there, and the
+`MODEL_TENSOR` names of gguf-py.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from laimark_converters import names
 from laimark_converters.errors import ConversionError
+from laimark_converters.header import GgufHeader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +26,20 @@ class Architecture:
     """q, k and v carry biases in every model of the family."""
     qk_norm: bool = False
     """Each layer has `q_norm` and `k_norm` weights."""
+    layers: str = "model.layers"
+    """Hugging Face's path of the list of layers."""
     projections: Mapping[str, str] = field(default_factory=lambda: names.PROJECTIONS)
     """Hugging Face module -> ggml name of what a LoRA may sit on."""
+
+    def permuted_heads(self, name: str, layer: int, base: GgufHeader) -> int:
+        """Return the heads to reorder the rows of a layer's tensor `name` (`attn_q`) by; 0 leaves them.
+
+        Raises:
+            ConversionError: the base does not say how many heads it has.
+        """
+        if not self.permuted or name not in names.ROTATED:
+            return 0
+        return base.heads(layer) if name == "attn_q" else base.kv_heads(layer)
 
 
 ARCHITECTURES: Mapping[str, Architecture] = {
@@ -34,12 +47,31 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     for a in (
         Architecture(gguf="llama", permuted=True),
         Architecture(gguf="granite", permuted=True),
+        Architecture(gguf="smollm3", permuted=True),
+        Architecture(gguf="arcee", permuted=True),
+        Architecture(gguf="mistral3", permuted=True),
+        Architecture(gguf="nanbeige", permuted=True),
+        Architecture(gguf="minicpm", permuted=True),
+        Architecture(gguf="olmo", permuted=True),
+        Architecture(gguf="deci", permuted=True),
+        Architecture(gguf="xverse", permuted=True),
+        Architecture(gguf="deepseek", permuted=True),
         Architecture(gguf="qwen2", qkv_bias=True),
         Architecture(gguf="qwen3", qk_norm=True),
         Architecture(gguf="gemma"),
         Architecture(gguf="gemma2"),
         Architecture(gguf="gemma3"),
+        Architecture(gguf="phi2", projections=names.PHI2_PROJECTIONS),
         Architecture(gguf="phi3", projections=names.FUSED_PROJECTIONS),
+        Architecture(gguf="stablelm"),
+        Architecture(gguf="starcoder2", projections=names.STARCODER2_PROJECTIONS),
+        Architecture(gguf="command-r"),
+        Architecture(gguf="cohere2"),
+        Architecture(gguf="olmo2"),
+        Architecture(gguf="exaone", layers="transformer.h", projections=names.EXAONE_PROJECTIONS),
+        Architecture(gguf="exaone4"),
+        Architecture(gguf="nemotron"),
+        Architecture(gguf="seed_oss"),
     )
 }
 
@@ -50,7 +82,9 @@ _STATE_SPACE = "its layers are not all attention"
 _ROTARY = "its q and k are reordered in a way that is not known here"
 
 REFUSED: Mapping[str, str] = {
-    **dict.fromkeys(("bloom", "gptneox", "falcon", "gpt2", "mpt", "starcoder", "phi2", "chatglm"), _FUSED),
+    **dict.fromkeys(
+        ("bloom", "gptneox", "falcon", "gpt2", "mpt", "starcoder", "chatglm", "baichuan", "internlm2"), _FUSED
+    ),
     **dict.fromkeys(
         ("qwen2moe", "qwen3moe", "llama4", "gpt-oss", "dbrx", "grok", "glm4moe", "ernie4_5-moe"), _EXPERTS
     ),

@@ -14,18 +14,20 @@ from numpy.typing import NDArray
 
 from laimark_converters.encoding import encode
 
-Dtype = Literal["f32", "f16", "q8_0"]
+Dtype = Literal["f32", "f16", "bf16", "q8_0"]
 ALIGNMENT = 32
 """Of tensor data in the file, bytes: GGUF's default."""
 
 _TYPES = {
     "f32": gguf.GGMLQuantizationType.F32,
     "f16": gguf.GGMLQuantizationType.F16,
+    "bf16": gguf.GGMLQuantizationType.BF16,
     "q8_0": gguf.GGMLQuantizationType.Q8_0,
 }
 FILE_TYPES = {
     "f32": gguf.LlamaFileType.ALL_F32,
     "f16": gguf.LlamaFileType.MOSTLY_F16,
+    "bf16": gguf.LlamaFileType.MOSTLY_BF16,
     "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
 }
 """`general.file_type` of a file whose matrices are mostly of that type."""

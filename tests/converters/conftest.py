@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.converters import oracle, synthetic, tiny_models
+from tests.converters import oracle, tiny_models
 from tests.converters.oracle import OracleJob
 
 from laimark_converters.adapter_gguf import convert_adapter
@@ -21,15 +21,6 @@ class Family:
     gguf: Path
     adapter: Path
     adapter_gguf: Path
-    oracle: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamesOnly:
-    """An architecture of which only names matter: no weights, a base GGUF that is all header."""
-
-    gguf: Path
-    adapter: Path
     oracle: Path
 
 
@@ -51,36 +42,18 @@ def unconverted(demo_base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def headers_only(tmp_path_factory: pytest.TempPathFactory) -> dict[str, NamesOnly]:
-    root = tmp_path_factory.mktemp("headers")
-    made = {}
-    for name, stub in synthetic.STUBS.items():
-        stub_dir = root / name
-        synthetic.write_hf_config(stub, stub_dir)
-        made[name] = NamesOnly(
-            gguf=synthetic.write_header_only(stub, stub_dir / "base.gguf"),
-            adapter=synthetic.write_stub_adapter(stub, stub_dir / "adapter"),
-            oracle=stub_dir / "oracle.gguf",
-        )
-    return made
-
-
-@pytest.fixture(scope="session")
 def oracle_dtypes(
     unconverted: dict[str, Family], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
     """The llama adapter as llama.cpp's script writes it in the smaller types; written by `families`."""
     folder = tmp_path_factory.mktemp("oracle")
-    return {dtype: folder / f"{dtype}.gguf" for dtype in ("f16", "q8_0")}
+    return {dtype: folder / f"{dtype}.gguf" for dtype in ("f16", "bf16", "q8_0")}
 
 
 @pytest.fixture(scope="session")
-def families(
-    unconverted: dict[str, Family], headers_only: dict[str, NamesOnly], oracle_dtypes: dict[str, Path]
-) -> dict[str, Family]:
+def families(unconverted: dict[str, Family], oracle_dtypes: dict[str, Path]) -> dict[str, Family]:
     """All families, after the oracle ran over all of them in one child process."""
     jobs = [OracleJob(adapter=f.adapter, base=f.hf, out=f.oracle) for f in unconverted.values()]
-    jobs += [OracleJob(adapter=n.adapter, base=n.gguf.parent, out=n.oracle) for n in headers_only.values()]
     llama = unconverted["llama"]
     jobs += [
         OracleJob(adapter=llama.adapter, base=llama.hf, out=out, dtype=dtype)

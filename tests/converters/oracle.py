@@ -48,9 +48,17 @@ def convert(jobs: list[OracleJob]) -> None:
     arguments = [
         ["--base", str(j.base), "--outfile", str(j.out), "--outtype", j.dtype, str(j.adapter)] for j in jobs
     ]
-    child = Path(__file__).with_name("oracle_child.py")
+    _run("oracle_child.py", arguments)
+
+
+def write_bases(bases: dict[Path, Path]) -> None:
+    """Write the GGUF, in f32, of each model folder as llama.cpp's own script does, in one child process."""
+    _run("oracle_base_child.py", [[str(folder), str(out)] for folder, out in bases.items()])
+
+
+def _run(child: str, jobs: list[list[str]]) -> None:
     result = subprocess.run(
-        [sys.executable, str(child), str(source()), json.dumps(arguments)],
+        [sys.executable, str(Path(__file__).with_name(child)), str(source()), json.dumps(jobs)],
         env=os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
         capture_output=True,
         text=True,
@@ -69,3 +77,12 @@ def keys(file: Path) -> dict[str, Any]:
     """Return the keys of a GGUF, read by gguf's own reader; its own count keys left out."""
     reader = gguf.GGUFReader(file)
     return {name: field.contents() for name, field in reader.fields.items() if not name.startswith("GGUF.")}
+
+
+def assert_same_tensors(ours: Path, theirs: Path) -> None:
+    """Fail unless both files hold the same tensors, of the same type and bit for bit."""
+    found, expected = tensors(ours), tensors(theirs)
+    assert set(found) == set(expected)
+    for name, (kind, values) in expected.items():
+        assert found[name][0] == kind, name
+        np.testing.assert_array_equal(found[name][1], values, err_msg=name)

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -11,13 +15,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from tests.converters import oracle, synthetic, tiny_models
-from tests.converters.conftest import Family, NamesOnly
+from tests.converters.conftest import Family
 from tests.converters.llama_cpp_logits import largest_difference, mean_kl, served_logits
 
 from laimark_converters import architectures
 from laimark_converters.adapter_gguf import Converted, convert_adapter
 from laimark_converters.adapter_reader import read_adapter_gguf
 from laimark_converters.errors import ConversionError
+from laimark_converters.gguf_output import Dtype
 from laimark_converters.peft_config import LoraConfig
 from laimark_converters.rotary import permute_rows
 
@@ -28,35 +33,18 @@ IDS = [5, 77, 1000, 4000, 300, 12, 9, 2048, 77, 78, 1, 2, 600, 601]
 FAMILIES = tuple(tiny_models.CONFIGS)
 
 
-def assert_same_tensors(ours: Path, theirs: Path) -> None:
-    found, expected = oracle.tensors(ours), oracle.tensors(theirs)
-    assert set(found) == set(expected)
-    for name, (kind, values) in expected.items():
-        assert found[name][0] == kind, name
-        np.testing.assert_array_equal(found[name][1], values, err_msg=name)
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 def test_tensors_are_those_of_llama_cpps_own_script(families: dict[str, Family], family: str) -> None:
-    assert_same_tensors(families[family].adapter_gguf, families[family].oracle)
+    oracle.assert_same_tensors(families[family].adapter_gguf, families[family].oracle)
 
 
-@pytest.mark.parametrize("architecture", sorted(synthetic.STUBS))
-def test_names_only_architectures_agree_with_llama_cpps_own_script(
-    families: dict[str, Family], headers_only: dict[str, NamesOnly], architecture: str, tmp_path: Path
-) -> None:
-    stub = headers_only[architecture]
-    convert_adapter(stub.adapter, stub.gguf, tmp_path / "ours.gguf")
-    assert_same_tensors(tmp_path / "ours.gguf", stub.oracle)
-
-
-@pytest.mark.parametrize("dtype", ["f16", "q8_0"])
+@pytest.mark.parametrize("dtype", ["f16", "bf16", "q8_0"])
 def test_smaller_types_are_bit_for_bit_those_of_llama_cpps_own_script(
     families: dict[str, Family], oracle_dtypes: dict[str, Path], dtype: Any, tmp_path: Path
 ) -> None:
     llama = families["llama"]
     convert_adapter(llama.adapter, llama.gguf, tmp_path / "ours.gguf", dtype=dtype)
-    assert_same_tensors(tmp_path / "ours.gguf", oracle_dtypes[dtype])
+    oracle.assert_same_tensors(tmp_path / "ours.gguf", oracle_dtypes[dtype])
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -182,13 +170,34 @@ def test_report_says_what_was_written(llama_header: Path, tmp_path: Path) -> Non
     assert done == Converted(tensors=28, bytes=size, rank=synthetic.RANK, alpha=8.0)
 
 
-def test_equal_input_gives_equal_bytes(llama_header: Path, tmp_path: Path) -> None:
-    adapter = synthetic.write_stub_adapter(synthetic.LLAMA, tmp_path / "adapter")
-    metadata = {"version": "me:2026-11-22-3f9a", "base_sha256": "ab" * 32}
-    convert_adapter(adapter, llama_header, tmp_path / "one.gguf", scale=0.3, metadata=metadata)
-    reordered = dict(reversed(metadata.items()))
-    convert_adapter(adapter, llama_header, tmp_path / "two.gguf", scale=0.3, metadata=reordered)
-    assert (tmp_path / "one.gguf").read_bytes() == (tmp_path / "two.gguf").read_bytes()
+CONVERT = (
+    "import sys; from pathlib import Path; from laimark_converters.adapter_gguf import convert_adapter; "
+    "convert_adapter(*map(Path, sys.argv[1:4]), dtype=sys.argv[4], scale=0.3, metadata=dict(version='1', base='2'))"
+)
+
+
+@pytest.mark.parametrize("dtype", get_args(Dtype))
+def test_equal_input_gives_equal_bytes(llama_header: Path, tmp_path: Path, dtype: Dtype) -> None:
+    """Whatever the folder is called, in whatever order its tensors lie, however the interpreter hashes."""
+    tensors = synthetic.stub_tensors(synthetic.LLAMA)
+    changes = {"use_rslora": True, "alpha_pattern": {"q_proj": 3, "v_proj": 5}, "target_modules": ["a", "b"]}
+    adapter = synthetic.write_adapter(tmp_path / "adapter", tensors, **changes)
+    metadata = {"version": "1", "base": "2"}
+    convert_adapter(adapter, llama_header, tmp_path / "1", dtype=dtype, scale=0.3, metadata=metadata)
+    changes["target_modules"] = ["b", "a"]
+    other = synthetic.write_adapter(tmp_path / "another name", {}, **changes)
+    synthetic.save_in_order(dict(reversed(tensors.items())), other / "adapter_model.safetensors")
+    base = Path(shutil.copy(llama_header, tmp_path / "renamed.gguf"))
+    reversed_metadata = dict(reversed(metadata.items()))
+    convert_adapter(other, base, tmp_path / "2", dtype=dtype, scale=0.3, metadata=reversed_metadata)
+    for seed in ("1", "2"):
+        subprocess.run(
+            [sys.executable, "-c", CONVERT, str(other), str(base), str(tmp_path / f"hash{seed}"), dtype],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            check=True,
+        )
+    found = {(tmp_path / name).read_bytes() for name in ("1", "2", "hash1", "hash2")}
+    assert len(found) == 1
 
 
 def test_lineage_is_written_under_its_own_prefix(llama_header: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.converters import synthetic
-from tests.converters.synthetic import LLAMA, STUBS, Stub
+from tests.converters.synthetic import FUSED, GEMMA3, LLAMA, Stub
 
 from laimark_converters.adapter_pairs import Pair, pair_up
 from laimark_converters.architectures import for_gguf
@@ -40,14 +40,14 @@ def test_only_q_and_k_are_permuted_each_by_its_own_heads(tmp_path: Path) -> None
 
 
 def test_architectures_with_halves_of_their_own_are_not_permuted(tmp_path: Path) -> None:
-    pairs = pairs_of(tmp_path, STUBS["gemma3"], synthetic.stub_tensors(STUBS["gemma3"]))
+    pairs = pairs_of(tmp_path, GEMMA3, synthetic.stub_tensors(GEMMA3))
     assert {pair.permuted_heads for pair in pairs} == {0}
 
 
 def test_path_of_a_multimodal_model_is_understood(tmp_path: Path) -> None:
-    tensors = synthetic.stub_tensors(STUBS["gemma3"])
+    tensors = synthetic.stub_tensors(GEMMA3)
     moved = {name.replace("model.layers", "model.language_model.layers"): t for name, t in tensors.items()}
-    pairs = pairs_of(tmp_path, STUBS["gemma3"], moved)
+    pairs = pairs_of(tmp_path, GEMMA3, moved)
     assert pairs[0].module.startswith("model.language_model.layers.0.")
     assert pairs[0].name.startswith("blk.0.")
 
@@ -109,7 +109,7 @@ def test_layer_that_the_base_does_not_have_is_refused(tmp_path: Path) -> None:
 
 def test_base_with_fused_projections_is_refused_with_the_reason(tmp_path: Path) -> None:
     fused = Stub(
-        gguf="llama", hf_class="", model_type="", names=STUBS["phi3"].names, shapes=STUBS["phi3"].shapes
+        gguf="llama", hf_class="", model_type="", names=FUSED.names, shapes=FUSED.shapes
     )  # fmt: skip
     tensors = {name: t for name, t in synthetic.stub_tensors(LLAMA).items() if "q_proj" in name}
     with pytest.raises(
