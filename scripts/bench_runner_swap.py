@@ -36,8 +36,8 @@ from laimark_sidecar.files import sha256_file
 from laimark_sidecar.paths import modelfiles
 from laimark_sidecar.registry.version import BaseIdentity
 from laimark_sidecar.runners.llama_server.client import LlamaServerRunner
+from laimark_sidecar.runners.llama_server.managed import router_server
 from laimark_sidecar.runners.llama_server.presets import Presets
-from laimark_sidecar.runners.llama_server.process import ManagedServer
 from laimark_sidecar.runners.llama_server.sections import Section
 from laimark_sidecar.runners.llama_server.settings import RouterSettings
 
@@ -167,7 +167,7 @@ def main() -> int:
             threads=1,
             context=1024,
         )
-        server = ManagedServer(settings, environment=os.environ)
+        server = router_server(settings, environment=os.environ)
         identity = BaseIdentity(
             sha256=sha256_file(base), architecture="", template_sha256="", tokenizer_sha256=""
         )

@@ -14,6 +14,7 @@ from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.registry.version import BaseIdentity
 from laimark_sidecar.runners.llama_server.client import LlamaServerRunner
+from laimark_sidecar.runners.llama_server.managed import router_server
 from laimark_sidecar.runners.llama_server.presets import Presets
 from laimark_sidecar.runners.llama_server.process import ManagedServer
 from laimark_sidecar.runners.llama_server.sections import Section
@@ -43,7 +44,7 @@ def environment() -> dict[str, str]:
 
 
 def managed(settings: RouterSettings) -> ManagedServer:
-    return ManagedServer(settings, environment=environment())
+    return router_server(settings, environment=environment())
 
 
 def runner(

@@ -9,6 +9,7 @@ from pathlib import Path
 from laimark_sidecar.errors import ConfigError, RunnerError
 from laimark_sidecar.pipeline.following import adapters, pointers
 from laimark_sidecar.pipeline.workshop import Workshop
+from laimark_sidecar.runners.llama_server.managed import router_server
 from laimark_sidecar.runners.llama_server.presets import Presets
 from laimark_sidecar.runners.llama_server.process import ManagedServer
 from laimark_sidecar.runners.llama_server.sections import Section
@@ -41,7 +42,7 @@ def managed_server(workshop: Workshop) -> ManagedServer:
             f'runner.kind is "{kind}": there is no llama-server to look after',
             hint='set runner.kind to "llama-server" in config.toml, or start the embedded runner: laimark-sidecar serve',
         )
-    return ManagedServer(workshop.router_settings(), environment=os.environ)
+    return router_server(workshop.router_settings(), environment=os.environ)
 
 
 def start_router(workshop: Workshop) -> int:

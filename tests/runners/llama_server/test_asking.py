@@ -7,7 +7,8 @@ from tests.support.llama_server import needs_llama_server
 from laimark_sidecar.errors import DataError
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.runners.llama_server.asking import ask
-from laimark_sidecar.runners.llama_server.router import RefusedError, Router
+from laimark_sidecar.runners.llama_server.connection import RefusedError
+from laimark_sidecar.runners.llama_server.router import Router
 
 pytestmark = needs_llama_server
 QUESTION = (Message(role="user", content="def amber(basalt):"),)

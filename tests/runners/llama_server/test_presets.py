@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from tests.support.llama_server import router_settings
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.runners.llama_server.preset_file import blocks
-from laimark_sidecar.runners.llama_server.presets import Presets, digest_of
+from laimark_sidecar.runners.llama_server.presets import Presets
 from laimark_sidecar.runners.llama_server.sections import Section
 from laimark_sidecar.runners.llama_server.settings import RouterSettings
 
@@ -49,8 +51,8 @@ def test_the_adapter_is_kept_so_that_the_original_may_go(settings: RouterSetting
     section = version(adapter)
     presets.seed({section: adapter})
     adapter.unlink()
-    assert presets.adapter(section.sha256).read_bytes() == b"an adapter"
-    assert str(presets.adapter(section.sha256)) in presets.text()
+    assert presets.adapters.path(section.sha256).read_bytes() == b"an adapter"
+    assert str(presets.adapters.path(section.sha256)) in presets.text()
 
 
 def test_seeding_deletes_the_adapters_that_nothing_names(settings: RouterSettings, adapter: Path) -> None:
@@ -58,7 +60,7 @@ def test_seeding_deletes_the_adapters_that_nothing_names(settings: RouterSetting
     section = version(adapter)
     presets.seed({BASE: None, section: adapter})
     presets.seed({BASE: None})
-    assert not presets.adapter(section.sha256).exists()
+    assert not presets.adapters.path(section.sha256).exists()
 
 
 def test_a_refused_change_is_taken_back(settings: RouterSettings, adapter: Path) -> None:
@@ -76,20 +78,40 @@ def test_an_adapter_goes_with_the_last_section_that_names_it(settings: RouterSet
     one, two = version(adapter), version(adapter, "me:two")
     presets.seed({one: adapter, two: adapter})
     presets.remove(one, lambda: None)
-    assert presets.adapter(one.sha256).is_file()
+    assert presets.adapters.path(one.sha256).is_file()
     presets.remove(two, lambda: None)
-    assert not presets.adapter(one.sha256).exists()
+    assert not presets.adapters.path(one.sha256).exists()
     assert presets.text() == ""
 
 
-def test_an_adapter_that_is_not_what_it_should_be_is_not_kept(
+def test_a_file_that_cannot_be_written_is_told_and_the_old_one_stays(
     settings: RouterSettings, adapter: Path
 ) -> None:
     presets = Presets(settings)
-    with pytest.raises(RunnerError, match="expected 00"):
-        presets.keep(adapter, "00")
-    assert list(settings.adapters.iterdir()) == []
-    with pytest.raises(RunnerError, match="cannot be read"):
-        digest_of(adapter.with_name("none"))
-    with pytest.raises(RunnerError, match="not a regular file"):
-        digest_of(adapter.parent)
+    presets.seed({BASE: None})
+    before = presets.text()
+    script = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from tests.runners.llama_server.test_presets import BASE\n"
+        "from tests.support.llama_server import router_settings\n"
+        "from laimark_sidecar.errors import RunnerError\n"
+        "from laimark_sidecar.runners.llama_server.presets import Presets\n"
+        "from laimark_sidecar.runners.llama_server.sections import Section\n"
+        "presets = Presets(router_settings(Path(sys.argv[1]), Path(sys.argv[2])))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "try:\n"
+        "    presets.put(Section(name='me:latest', kind='moving'), lambda: sys.exit('it was read'))\n"
+        "except RunnerError as error:\n"
+        "    print(error, error.hint)\n"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", script, str(settings.folder), str(settings.base_path)],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert "models.ini cannot be written" in child.stdout, child.stderr
+    assert "make room" in child.stdout
+    assert presets.text() == before
+    assert [path.name for path in settings.folder.iterdir()] == ["models.ini"]

@@ -14,7 +14,6 @@ from tests.support.rest import call, chat
 from laimark_sidecar.errors import ConfigError, RunnerError
 from laimark_sidecar.runners.llama_server import process as module
 from laimark_sidecar.runners.llama_server.presets import Presets
-from laimark_sidecar.runners.llama_server.process import ManagedServer
 
 
 def never() -> None:
@@ -100,7 +99,7 @@ def test_pages_of_other_sites_may_not_read_its_answers(tmp_path: Path, demo_gguf
 
 def test_a_number_that_is_another_process_by_now_is_not_ours(tmp_path: Path) -> None:
     settings = router_settings(tmp_path, tmp_path / "base.gguf")
-    server = ManagedServer(settings, environment={})
+    server = managed(settings)
     assert server.pid() is None
     for content in (str(os.getpid()), "", "garbage"):
         settings.pid.write_text(content)

@@ -5,8 +5,9 @@ from tests.runners.llama_server.conftest import Running
 from tests.support.llama_server import needs_llama_server
 
 from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.runners.llama_server.connection import RefusedError
 from laimark_sidecar.runners.llama_server.rendering import render
-from laimark_sidecar.runners.llama_server.router import RefusedError, Router
+from laimark_sidecar.runners.llama_server.router import Router
 
 pytestmark = needs_llama_server
 QUESTION = (Message(role="user", content="def amber(basalt):"),)

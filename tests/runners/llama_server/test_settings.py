@@ -27,6 +27,6 @@ def test_threads_are_fewer_than_cores_unless_they_are_named() -> None:
     assert RouterSettings(**HERE, threads=5).options.threads == 5  # type: ignore[arg-type]
 
 
-def test_one_process_is_too_few() -> None:
-    with pytest.raises(ConfigError, match="2 processes at least, got 1"):
+def test_one_name_is_too_few() -> None:
+    with pytest.raises(ConfigError, match="2 names at least, got 1"):
         RouterSettings(**HERE, preloaded=1)  # type: ignore[arg-type]

@@ -1,8 +1,8 @@
-"""Asks a name through the router, with a prompt that is rendered here: the date stands still, and no text is parsed away."""
+"""Asks a name, with a prompt that is rendered here: the date stands still, and no text is parsed away."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 from urllib.parse import quote
 
@@ -11,7 +11,7 @@ import msgspec
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate
-from laimark_sidecar.runners.llama_server.router import Router
+from laimark_sidecar.runners.llama_server.connection import Connection
 from laimark_sidecar.runners.runner import Reply, TokenLogprob
 
 
@@ -45,17 +45,33 @@ class _Completion(msgspec.Struct):
     completion_probabilities: list[_Scored] = []
 
 
-def ask(router: Router, model: str, messages: Sequence[Message], *, max_tokens: int, logprobs: int) -> Reply:
+def ask(
+    server: Connection,
+    model: str,
+    messages: Sequence[Message],
+    *,
+    max_tokens: int,
+    logprobs: int,
+    scales: Mapping[int, float] | None = None,
+) -> Reply:
     """Answer greedily, starting the name's process where it has none. Blocks until the answer is whole.
 
     Nothing of an earlier prompt is reused (`cache_prompt`): the same question has the same answer to the last bit.
 
+    Args:
+        server: in router mode, or in single mode, where the name changes nothing.
+        model: the name.
+        messages: the conversation.
+        max_tokens: stop after this many.
+        logprobs: alternatives a token; 0 for none.
+        scales: of the adapters by their position, where the server has several.
+
     Raises:
         RefusedError: the name is unknown, its process cannot be started, or it cannot answer.
-        RunnerError: no router answers in time, or the model computes numbers that are not finite.
+        RunnerError: no server answers in time, or the model computes numbers that are not finite.
         DataError: the model's chat template refuses the conversation.
     """
-    props = router.read(router.call("GET", f"/props?model={quote(model, safe='')}"), _Props)
+    props = server.read(server.call("GET", f"/props?model={quote(model, safe='')}"), _Props)
     template = ChatTemplate(
         props.chat_template, bos=props.bos_token, eos=props.eos_token, clock=REFERENCE_CLOCK
     )
@@ -65,8 +81,8 @@ def ask(router: Router, model: str, messages: Sequence[Message], *, max_tokens: 
         "add_special": False,
         "parse_special": True,
     }
-    tokens = router.read(router.call("POST", "/tokenize", text), _Tokens).tokens
-    question = {
+    tokens = server.read(server.call("POST", "/tokenize", text), _Tokens).tokens
+    question: dict[str, object] = {
         "model": model,
         "prompt": tokens,
         "n_predict": max_tokens,
@@ -74,8 +90,10 @@ def ask(router: Router, model: str, messages: Sequence[Message], *, max_tokens: 
         "n_probs": logprobs,
         "cache_prompt": False,
     }
-    answer = router.read(router.call("POST", "/completion", question), _Completion)
-    texts = _Texts(router, model)
+    if scales:
+        question["lora"] = [{"id": position, "scale": scale} for position, scale in scales.items()]
+    answer = server.read(server.call("POST", "/completion", question), _Completion)
+    texts = _Texts(server, model)
     return Reply(
         text=answer.content,
         finish="length" if answer.stop_type == "limit" else "stop",
@@ -86,9 +104,9 @@ def ask(router: Router, model: str, messages: Sequence[Message], *, max_tokens: 
 class _Texts:
     """The texts of tokens as the other runners tell them: control tokens by name, broken code points replaced."""
 
-    def __init__(self, router: Router, model: str) -> None:
+    def __init__(self, server: Connection, model: str) -> None:
         self.model = model
-        self._router = router
+        self._server = server
         self._named: dict[int, str] = {}
 
     def of(self, entry: _Entry) -> str:
@@ -97,7 +115,7 @@ class _Texts:
         # An answer holds no control tokens, so their text is empty there: only this call tells their names.
         if entry.id not in self._named:
             asked = {"model": self.model, "tokens": [entry.id]}
-            told = self._router.read(self._router.call("POST", "/detokenize", asked), _Text)
+            told = self._server.read(self._server.call("POST", "/detokenize", asked), _Text)
             self._named[entry.id] = told.content
         return self._named[entry.id]
 

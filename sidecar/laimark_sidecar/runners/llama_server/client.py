@@ -21,10 +21,12 @@ from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.registry.version import BaseIdentity
 from laimark_sidecar.runners.base_file import readable
 from laimark_sidecar.runners.llama_server import idle
+from laimark_sidecar.runners.llama_server.adapter_files import digest_of
 from laimark_sidecar.runners.llama_server.asking import ask
-from laimark_sidecar.runners.llama_server.presets import Presets, digest_of
+from laimark_sidecar.runners.llama_server.connection import RefusedError
+from laimark_sidecar.runners.llama_server.presets import Presets
 from laimark_sidecar.runners.llama_server.rendering import render
-from laimark_sidecar.runners.llama_server.router import Model, RefusedError, Router, listed
+from laimark_sidecar.runners.llama_server.router import Model, Router, listed
 from laimark_sidecar.runners.llama_server.sections import BASE_ALIAS, Section, read_tags
 from laimark_sidecar.runners.llama_server.settings import RouterSettings
 from laimark_sidecar.runners.llama_server.unloading import unload
@@ -112,7 +114,7 @@ class LlamaServerRunner:
                 raise RunnerError(f"{version!r} already serves another adapter; versions never change")
             if found is not None and not found[1].status.failed:
                 return
-            self._presets.keep(adapter, section.sha256)
+            self._presets.adapters.keep(adapter, section.sha256)
             self._presets.put(section, self._reload)
             try:
                 self._try(section)

@@ -15,7 +15,8 @@ import msgspec
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.files import write_atomic
 from laimark_sidecar.logs import action
-from laimark_sidecar.runners.llama_server.router import Model, RefusedError, Router
+from laimark_sidecar.runners.llama_server.connection import RefusedError
+from laimark_sidecar.runners.llama_server.router import Model, Router
 from laimark_sidecar.runners.runner import Activity
 
 log = logging.getLogger(__name__)

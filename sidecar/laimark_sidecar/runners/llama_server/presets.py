@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from laimark_sidecar.errors import DataError, RunnerError
-from laimark_sidecar.files import copy_atomic, exclusive, make_dir, sha256_file, write_atomic
+from laimark_sidecar.errors import RunnerError
+from laimark_sidecar.files import exclusive, make_dir, write_atomic
 from laimark_sidecar.runners.llama_server import preset_file
+from laimark_sidecar.runners.llama_server.adapter_files import AdapterFiles
 from laimark_sidecar.runners.llama_server.sections import Options, Section, render
 from laimark_sidecar.runners.llama_server.settings import RouterSettings
 
@@ -22,6 +23,7 @@ class Presets:
     def __init__(self, settings: RouterSettings) -> None:
         self._settings = settings
         self._options: Options = settings.options
+        self.adapters = AdapterFiles(settings.adapters)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -55,12 +57,10 @@ class Presets:
         """
         text = preset_file.without_ours(self.text())
         for section, adapter in sections.items():
-            kept = self.keep(adapter, section.sha256) if adapter else None
+            kept = self.adapters.keep(adapter, section.sha256) if adapter else None
             text = self._with(text, section, kept)
         self._write(text)
-        for kept in self._settings.adapters.glob("*.gguf"):
-            if kept.stem not in text:
-                kept.unlink()
+        self.adapters.keep_only({section.sha256 for section in sections})
 
     def put(self, section: Section, reload: Callable[[], object]) -> None:
         """Write a section, in place of the one that its name had, and `reload`; refused, the file is what it was.
@@ -68,35 +68,14 @@ class Presets:
         Raises:
             RunnerError: the name is somebody else's, or the router refuses the file.
         """
-        adapter = self.adapter(section.sha256) if section.sha256 else None
+        adapter = self.adapters.path(section.sha256) if section.sha256 else None
         self._change(self._with(self.text(), section, adapter), reload)
 
     def remove(self, section: Section, reload: Callable[[], object]) -> None:
         """Remove a section and `reload`; an adapter that no section names any more is deleted."""
         self._change(preset_file.without_section(self.text(), section.id), reload)
         if section.sha256 and section.sha256 not in self.text():
-            self.adapter(section.sha256).unlink(missing_ok=True)
-
-    def adapter(self, sha256: str) -> Path:
-        """Return where the adapter of this digest is kept.
-
-        The file's name is new whenever its content is: the router compares names, and would go on with the old one.
-        """
-        return self._settings.adapters / f"{sha256}.gguf"
-
-    def keep(self, adapter: Path, sha256: str) -> Path:
-        """Copy an adapter to where sections name it; nothing happens where it is there already.
-
-        Raises:
-            RunnerError: it cannot be read, or is not the one of this digest.
-        """
-        kept = self.adapter(sha256)
-        try:
-            if not kept.is_file():
-                copy_atomic(adapter, kept, sha256=sha256)
-        except (OSError, DataError) as error:
-            raise RunnerError(f"adapter {adapter} cannot be kept: {error}") from error
-        return kept
+            self.adapters.path(section.sha256).unlink(missing_ok=True)
 
     def _with(self, text: str, section: Section, adapter: Path | None) -> str:
         rendered = render(section, self._options, adapter)
@@ -116,19 +95,11 @@ class Presets:
 
     def _write(self, text: str) -> None:
         preset_file.require_one_owner(text)
-        make_dir(self._settings.folder)
-        write_atomic(self._settings.preset, text.encode("utf-8"))
-
-
-def digest_of(adapter: Path) -> str:
-    """Return the sha256 of an adapter file.
-
-    Raises:
-        RunnerError: it is no regular file, or cannot be read.
-    """
-    if adapter.exists() and not adapter.is_file():
-        raise RunnerError(f"adapter {adapter} is not a regular file")
-    try:
-        return sha256_file(adapter)
-    except OSError as error:
-        raise RunnerError(f"adapter {adapter} cannot be read: {error.strerror}") from error
+        try:
+            make_dir(self._settings.folder)
+            write_atomic(self._settings.preset, text.encode("utf-8"))
+        except OSError as error:
+            raise RunnerError(
+                f"{self._settings.preset} cannot be written: {error.strerror}",
+                hint="nothing was changed; make room on the disk",
+            ) from error

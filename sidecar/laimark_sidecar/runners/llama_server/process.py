@@ -13,9 +13,9 @@ from pathlib import Path
 
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.files import FILE_MODE, exclusive, make_dir, write_atomic
-from laimark_sidecar.runners.llama_server.command import arguments, environment_of, find_binary
-from laimark_sidecar.runners.llama_server.router import Router
-from laimark_sidecar.runners.llama_server.settings import RouterSettings
+from laimark_sidecar.runners.llama_server.command import environment_of, find_binary
+from laimark_sidecar.runners.llama_server.connection import Connection
+from laimark_sidecar.runners.llama_server.settings import ServerSettings
 
 START_TIMEOUT_S = 60.0
 """It listens within a second; its processes are started later, when they are asked."""
@@ -35,11 +35,19 @@ class ManagedServer:
     Args:
         settings: what to start.
         environment: of the process to be.
+        command: returns the command line for a binary; it names a file in the settings' folder.
     """
 
-    def __init__(self, settings: RouterSettings, *, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        settings: ServerSettings,
+        *,
+        environment: Mapping[str, str],
+        command: Callable[[Path], list[str]],
+    ) -> None:
         self._settings = settings
         self._environment = environment
+        self._command = command
 
     def pid(self) -> int | None:
         """Return the process id of the running server, None where none of this home runs."""
@@ -47,13 +55,13 @@ class ManagedServer:
             pid = int(self._settings.pid.read_text(encoding="ascii"))
         except (FileNotFoundError, ValueError):
             return None
-        # The number may be another process's by now: the preset file in its command line tells.
-        return pid if str(self._settings.preset) in _command_line(pid) else None
+        # The number may be another process's by now: what it names of our folder tells.
+        return pid if f"{self._settings.folder}{os.sep}" in _command_line(pid) else None
 
     def healthy(self) -> bool:
         """Say whether it answers within 2 s. A wedged router may still: ask a name to be sure."""
         try:
-            Router(self._settings.url, timeout_s=2).call("GET", "/health")
+            Connection(self._settings.url, timeout_s=2).call("GET", "/health")
         except RunnerError:
             return False
         return True
@@ -72,20 +80,25 @@ class ManagedServer:
             LockedError: another process is starting or stopping it.
         """
         with self._alone("start"):
+            return self.pid() or self._launch(prepare)
+
+    def restart(self, *, prepare: Callable[[], None]) -> int:
+        """End it where it runs, and start it as it is to be now; returns its process id once it answers.
+
+        Answers in flight are cut: look first. Where this process is killed in between, the pid file stays, and tells that
+        it is meant to run (`wanted`).
+
+        Raises:
+            ConfigError, RunnerError, LockedError: as `start` does; it does not run then.
+        """
+        with self._alone("restart"):
             if (pid := self.pid()) is not None:
-                return pid
-            if self.healthy():
-                raise RunnerError(
-                    f"something else answers at {self._settings.url}",
-                    hint="stop it, or choose another runner.port",
-                )
-            binary = find_binary(self._settings.binary, self._environment)
-            prepare()
-            began = self._trim_log()
-            pid = self._spawn(arguments(self._settings, binary))
-            write_atomic(self._settings.pid, str(pid).encode("ascii"))
-            self._await_health(pid, began)
-            return pid
+                self._end(pid)
+            return self._launch(prepare)
+
+    def wanted(self) -> bool:
+        """Say whether it is meant to run: it was started and not stopped since, however it ended."""
+        return self._settings.pid.exists()
 
     def stop(self) -> bool:
         """End it, and say whether it ran. Answers in flight are cut; a wedged one is killed after 8 s. Safe to repeat.
@@ -110,6 +123,20 @@ class ManagedServer:
                 return handle.read().decode("utf-8", "replace").strip()
         except FileNotFoundError:
             return ""
+
+    def _launch(self, prepare: Callable[[], None]) -> int:
+        if self.healthy():
+            raise RunnerError(
+                f"something else answers at {self._settings.url}",
+                hint="stop it, or choose another runner.port",
+            )
+        binary = find_binary(self._settings.binary, self._environment)
+        prepare()
+        began = self._trim_log()
+        pid = self._spawn(self._command(binary))
+        write_atomic(self._settings.pid, str(pid).encode("ascii"))
+        self._await_health(pid, began)
+        return pid
 
     @contextmanager
     def _alone(self, doing: str) -> Iterator[None]:

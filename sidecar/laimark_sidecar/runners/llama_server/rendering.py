@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from laimark_sidecar.journal.exchange import Message
-from laimark_sidecar.runners.llama_server.router import Router
+from laimark_sidecar.runners.llama_server.connection import Connection
 from laimark_sidecar.runners.runner import Rendering
 
 
@@ -19,7 +19,7 @@ class _Tokens(msgspec.Struct):
     tokens: tuple[int, ...]
 
 
-def render(router: Router, model: str, messages: Sequence[Message]) -> Rendering:
+def render(server: Connection, model: str, messages: Sequence[Message]) -> Rendering:
     """Return a conversation's prompt, starting the name's process where it has none.
 
     llama-server takes a begin-of-text token off the template's text where its tokenizer adds one, and tokenises what is
@@ -31,6 +31,6 @@ def render(router: Router, model: str, messages: Sequence[Message]) -> Rendering
     """
     turns = [{"role": message.role, "content": message.content} for message in messages]
     question = {"model": model, "messages": turns}
-    text = router.read(router.call("POST", "/apply-template", question), _Prompt).prompt
+    text = server.read(server.call("POST", "/apply-template", question), _Prompt).prompt
     asked = {"model": model, "content": text, "add_special": True, "parse_special": True}
-    return Rendering(text=text, tokens=router.read(router.call("POST", "/tokenize", asked), _Tokens).tokens)
+    return Rendering(text=text, tokens=server.read(server.call("POST", "/tokenize", asked), _Tokens).tokens)

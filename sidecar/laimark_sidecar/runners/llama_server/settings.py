@@ -11,11 +11,11 @@ from laimark_sidecar.runners.llama_server.sections import Options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RouterSettings:
-    """Settings of one managed llama-server. `folder` is its own; the other files are only read."""
+class ServerSettings:
+    """What both modes of one managed llama-server have in common. `folder` is its own; the other files are only read."""
 
     folder: Path
-    """Preset file, adapters, log and pid of this server."""
+    """Names, adapters, log and pid of this server."""
     base_path: Path
     """GGUF of the base model."""
     base_name: str
@@ -28,24 +28,19 @@ class RouterSettings:
     threads: int = 0
     """0 chooses half of the cores."""
     preloaded: int = 4
-    """Most names that have a process at once; the one that was idle longest makes room. Each holds a KV cache of its
-    own, the base's weights are shared."""
+    """Most names that are ready at once; the one that was idle longest makes room. In router mode each has a process
+    with a KV cache of its own, in single mode it is an adapter in the one process; the base's weights are shared."""
 
     def __post_init__(self) -> None:
         if self.preloaded < 2:
             raise ConfigError(
-                f"llama-server must be allowed 2 processes at least, got {self.preloaded}: "
+                f"llama-server must be allowed 2 names at least, got {self.preloaded}: "
                 "a new version is tried while the old one answers"
             )
 
     @property
     def url(self) -> str:
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
-
-    @property
-    def preset(self) -> Path:
-        """The preset file: one section a name."""
-        return self.folder / "models.ini"
 
     @property
     def adapters(self) -> Path:
@@ -67,3 +62,31 @@ class RouterSettings:
     @property
     def options(self) -> Options:
         return Options(model=self.base_path, context=self.context, threads=self.threads or default_threads())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterSettings(ServerSettings):
+    """A llama-server in router mode: a process for each name."""
+
+    @property
+    def preset(self) -> Path:
+        """The preset file: one section a name."""
+        return self.folder / "models.ini"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SingleSettings(ServerSettings):
+    """A llama-server that loads one model: one process, one KV cache, for binaries without router mode."""
+
+    answering: str
+    """The moving name that every client gets, whatever it asks for; for example `me:latest`."""
+
+    @property
+    def state(self) -> Path:
+        """What is served under which name."""
+        return self.folder / "names.json"
+
+    @property
+    def model(self) -> Path:
+        """A link to the base, so that the command line tells whose server it is."""
+        return self.folder / "base.gguf"

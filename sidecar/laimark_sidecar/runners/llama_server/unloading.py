@@ -7,7 +7,8 @@ import time
 
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.runners.llama_server import idle
-from laimark_sidecar.runners.llama_server.router import Model, RefusedError, Router, listed
+from laimark_sidecar.runners.llama_server.connection import RefusedError
+from laimark_sidecar.runners.llama_server.router import Model, Router, listed
 
 _POLL_S = 0.02
 
