@@ -1,9 +1,10 @@
-"""Write a file beside its target and rename it into place, so that a failed conversion leaves no half file."""
+"""Write a file or folder beside its target and rename it into place, so that a failed conversion leaves no half of it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,30 @@ def replacing(target: Path) -> Iterator[Path]:
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        raise
+    _fsync_folder(target.parent)
+
+
+@contextlib.contextmanager
+def appearing(target: Path) -> Iterator[Path]:
+    """Yield an empty owner-only folder beside `target` that becomes it when the block succeeds.
+
+    `target` must not exist. The files in it are fsynced before the rename, the parent folder after it. When the block
+    raises it is removed; what a killed process left of one is removed by the next.
+    """
+    temporary = target.with_name(f".{target.name}.tmp")
+    if temporary.exists():
+        shutil.rmtree(temporary)
+    temporary.mkdir(mode=0o700)
+    try:
+        yield temporary
+        for file in temporary.iterdir():
+            with file.open("rb+") as handle:
+                os.fsync(handle.fileno())
+        _fsync_folder(temporary)
+        temporary.rename(target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
         raise
     _fsync_folder(target.parent)
 

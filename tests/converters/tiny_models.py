@@ -50,9 +50,14 @@ def build_base(family: str, tokenizer_dir: Path, folder: Path, **changes: Any) -
             if name.endswith(("bias", "norm.weight")):
                 parameter.add_(torch.randn_like(parameter) * 0.2)
     model.save_pretrained(folder)
+    copy_tokenizer(tokenizer_dir, folder)
+    return folder
+
+
+def copy_tokenizer(tokenizer_dir: Path, folder: Path) -> None:
+    """Give the model in `folder` the tokenizer and the template of another one."""
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
         shutil.copy(tokenizer_dir / name, folder / name)
-    return folder
 
 
 def build_adapter(base: Path, folder: Path, **settings: Any) -> Path:
