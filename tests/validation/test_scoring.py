@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from tests.support.lora import write_lora
 
+from laimark_converters.merged_gguf import merge
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.llamacpp.base import Base
 from laimark_sidecar.llamacpp.logits import log_softmax
 from laimark_sidecar.llamacpp.template import ChatTemplate
+from laimark_sidecar.validation.fingerprint import distance
 from laimark_sidecar.validation.score_job import Candidate, ScoreItem, ScoreJob, ScoreProgress
 from laimark_sidecar.validation.scoring import Scoring, run, target_logprob
 
@@ -152,3 +154,27 @@ def test_an_item_that_the_template_refuses_is_left_out_and_the_others_are_scored
     assert scoring.item(refused) == []
     assert scoring.kl_item(refused) == []
     assert scoring.item(ScoreItem(id="x", messages=MESSAGES, target="a")) != []
+
+
+def test_a_merged_model_scores_as_its_adapter_beside_the_base(
+    demo_gguf: Path, lora: str, tmp_path: Path
+) -> None:
+    merged = tmp_path / "merged.gguf"
+    merge(demo_gguf, Path(lora), merged, touched="f32")
+    job = ScoreJob(
+        base_gguf=str(demo_gguf),
+        candidates=(
+            Candidate(name="beside", adapter_gguf=lora),
+            Candidate(name="merged", model_gguf=str(merged)),
+        ),
+        items=(ScoreItem(id="x", messages=MESSAGES, target="def add(a, b): return a + b"),),
+        kl_items=(ScoreItem(id="y", messages=MESSAGES, target=""),),
+        threads=1,
+        context=512,
+    )
+    scores = run(job, lambda _progress: None)
+    beside, alone = scores.items
+    assert alone.logprob == pytest.approx(beside.logprob, abs=0.05)
+    assert [one.kl for one in scores.kl][1] == pytest.approx(scores.kl[0].kl, abs=1e-3)
+    assert scores.kl[1].kl > 1e-3
+    assert distance(scores.fingerprints[0], scores.fingerprints[1].tokens) < 0.05

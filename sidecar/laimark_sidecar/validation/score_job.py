@@ -10,10 +10,12 @@ from laimark_sidecar.validation.fingerprint import Fingerprint
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """What is scored: an adapter at a scale. `adapter_gguf` empty is the base itself."""
+    """What is scored: an adapter at a scale, or a whole merged model. Neither is the base itself."""
 
     name: str
     adapter_gguf: str = ""
+    model_gguf: str = ""
+    """Answers in place of the base: the same tokens and template, other weights."""
     scale: float = 1.0
 
 

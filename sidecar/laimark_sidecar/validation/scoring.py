@@ -5,7 +5,8 @@ Suffixes: t target positions, v vocabulary. Natural logarithms, nats.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _KL_ANSWER_TOKENS = 48
+_NO_MODELS: Mapping[str, Base] = {}
 # Bounds the float64 copies: 64 positions of a vocabulary of 150,000 are 77 MB each.
 _CHUNK_POSITIONS = 64
 
@@ -44,16 +46,25 @@ class Scoring:
     """A base with every candidate's adapter loaded; one candidate is applied at a time.
 
     Args:
-        base: owned by the caller.
-        candidates: loaded at once, so that a bad one fails before hours of scoring.
+        base: owned by the caller, who says what the prompts are.
+        candidates: adapters are loaded at once, so that a bad one fails before hours of scoring.
+        models: the merged models that candidates name, by path; owned by the caller.
 
     Raises:
         RunnerError: an adapter does not load.
         DataError: the base has no usable chat template.
     """
 
-    def __init__(self, base: Base, candidates: Sequence[Candidate]) -> None:
+    def __init__(
+        self, base: Base, candidates: Sequence[Candidate], *, models: Mapping[str, Base] = _NO_MODELS
+    ) -> None:
         self._base = base
+        self._models = models
+        for path, model in models.items():
+            if model.vocabulary.size != base.vocabulary.size:
+                raise DataError(
+                    f"{path} has {model.vocabulary.size} tokens, the base {base.vocabulary.size}: it is of another model"
+                )
         self._vocabulary = base.vocabulary
         self._template = ChatTemplate(
             base.template, bos=base.vocabulary.bos, eos=base.vocabulary.eos, clock=REFERENCE_CLOCK
@@ -121,31 +132,33 @@ class Scoring:
             # base) must not stop the judgement of all others for ever.
             return None
 
-    def _apply(self, candidate: Candidate | None) -> None:
-        self._base.clear()
+    def _applied(self, candidate: Candidate | None) -> Base:
+        """Return the model that answers for a candidate, with an empty conversation."""
+        model = self._models[candidate.model_gguf] if candidate and candidate.model_gguf else self._base
+        model.clear()
         if candidate is None or not candidate.adapter_gguf:
-            self._base.set_adapter(None)
+            model.set_adapter(None)
         else:
-            self._base.set_adapter(self._adapters[candidate.adapter_gguf], scale=candidate.scale)
+            model.set_adapter(self._adapters[candidate.adapter_gguf], scale=candidate.scale)
+        return model
 
     def _greedy(
         self, candidate: Candidate | None, prompt: Sequence[int], limit: int
     ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        self._apply(candidate)
-        logits_v = self._base.decode(prompt)[0]
+        model = self._applied(candidate)
+        logits_v = model.decode(prompt)[0]
         for count in range(limit):
             token = int(logits_v.argmax())
             yield token, logits_v
             if self._vocabulary.is_end(token) or count == limit - 1:
                 return
-            logits_v = self._base.decode([token])[0]
+            logits_v = model.decode([token])[0]
 
     def _target_logits(
         self, candidate: Candidate | None, prompt: Sequence[int], target: Sequence[int]
     ) -> NDArray[np.float32]:
         """Return the logits that predict each target token, `[t, v]`: one decode, logits for these positions only."""
-        self._apply(candidate)
-        return self._base.decode([*prompt, *target[:-1]], logits_from=len(prompt) - 1)
+        return self._applied(candidate).decode([*prompt, *target[:-1]], logits_from=len(prompt) - 1)
 
     def _item_score(
         self, item: ScoreItem, candidate: Candidate, prompt: Sequence[int], target: Sequence[int]
@@ -198,15 +211,21 @@ def run(job: ScoreJob, on_progress: Callable[[ScoreProgress], None]) -> Scores:
     """Score a whole job in this process.
 
     Raises:
-        RunnerError: the base or an adapter does not load, or a decode fails.
+        RunnerError: the base, an adapter or a merged model does not load, or a decode fails.
         DataError: the base has no usable chat template.
     """
     items: list[ItemScore] = []
     kl_scores: list[KlScore] = []
     left_out: list[str] = []
     total = len(job.items) + len(job.kl_items)
-    with Base(Path(job.base_gguf), context=job.context, threads=job.threads) as base:
-        scoring = Scoring(base, job.candidates)
+    with ExitStack() as loaded:
+
+        def load(path: str) -> Base:
+            return loaded.enter_context(Base(Path(path), context=job.context, threads=job.threads))
+
+        merged = {candidate.model_gguf for candidate in job.candidates if candidate.model_gguf}
+        models = {path: load(path) for path in sorted(merged)}
+        scoring = Scoring(load(job.base_gguf), job.candidates, models=models)
         for done, item in enumerate(job.items, start=1):
             scores = scoring.item(item)
             items.extend(scores)
