@@ -57,6 +57,15 @@ def router(base: Path, one: Path, folder: Path) -> Iterator[Subject]:
         yield Subject(kind="llama-server", url=settings.url, runner=llama_server.runner(settings))
 
 
+@contextmanager
+def single(base: Path, one: Path, folder: Path) -> Iterator[Subject]:
+    settings = llama_server.single_settings(folder, base)
+    with llama_server.single_started(settings, {"me:one": one}):
+        yield Subject(
+            kind="llama-server-single", url=settings.url, runner=llama_server.single_runner(settings)
+        )
+
+
 Starter = Callable[[Path, Path, Path], AbstractContextManager[Subject]]
 
 
@@ -65,6 +74,7 @@ Starter = Callable[[Path, Path, Path], AbstractContextManager[Subject]]
     params=[
         pytest.param(embedded, id="embedded"),
         pytest.param(router, id="llama-server", marks=llama_server.needs_llama_server),
+        pytest.param(single, id="llama-server-single", marks=llama_server.needs_llama_server),
     ],
 )
 def subject(

@@ -9,7 +9,7 @@ import pytest
 from tests.conformance.conftest import Subject
 from tests.support.lora import write_lora
 from tests.support.processes import wait_until
-from tests.support.rest import open_stream
+from tests.support.rest import chat, open_stream
 
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.files import sha256_file
@@ -46,7 +46,7 @@ def test_all_that_promotion_needs_is_declared(subject: Subject) -> None:
     found = subject.runner.capabilities()
     assert found.adapters
     assert found.logprobs
-    assert found.hot_register
+    assert found.renders
 
 
 def test_base_is_the_file_that_is_served(subject: Subject, demo_gguf: Path) -> None:
@@ -226,7 +226,41 @@ def test_withdrawing_lets_an_answer_in_flight_end(subject: Subject, adapters: tu
     assert "me:leaving" not in subject.runner.names()
 
 
+def test_a_stream_in_flight_is_whole_when_a_version_is_registered(
+    subject: Subject, adapters: tuple[Path, ...]
+) -> None:
+    connection, lines = open_stream(subject.url, "demo", "go on", **_endless(200))
+    next(lines)
+    registering = threading.Thread(
+        target=subject.runner.register, args=("me:between", adapters[3]), name="register"
+    )
+    registering.start()
+    assert _is_whole(list(lines))
+    registering.join(60)
+    connection.close()
+    assert "me:between" in subject.runner.names()
+    subject.runner.withdraw("me:between")
+
+
+def test_a_client_that_asks_for_the_moving_name_gets_what_it_points_at(
+    subject: Subject, adapters: tuple[Path, ...]
+) -> None:
+    runner = subject.runner
+    runner.register("me:two", adapters[1])
+    text = QUESTION[0].content
+    # Twice there and back: what was cached under one adapter must not answer under another.
+    for version in ("me:one", "me:two", "", "me:two", "me:one"):
+        runner.point("me:latest", version)
+        answer = chat(subject.url, "me:latest", text, max_tokens=8).json()
+        expected = runner.generate(version or "demo", QUESTION, max_tokens=8)
+        assert answer["choices"][0]["message"]["content"] == expected.text
+    runner.withdraw("me:latest")
+    runner.withdraw("me:two")
+
+
 def test_long_streams_run_on_through_registrations(subject: Subject, adapters: tuple[Path, ...]) -> None:
+    if not subject.runner.capabilities().hot_register:
+        pytest.skip("it registers between streams, as the test above shows")
     ended = threading.Event()
     whole: list[bool] = []
 

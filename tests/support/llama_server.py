@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests.support.homes import free_port
+from tests.support.rest import open_stream
 
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.registry.version import BaseIdentity
 from laimark_sidecar.runners.llama_server.client import LlamaServerRunner
-from laimark_sidecar.runners.llama_server.managed import router_server
+from laimark_sidecar.runners.llama_server.managed import router_server, single_server
 from laimark_sidecar.runners.llama_server.presets import Presets
 from laimark_sidecar.runners.llama_server.process import ManagedServer
 from laimark_sidecar.runners.llama_server.sections import Section
-from laimark_sidecar.runners.llama_server.settings import RouterSettings
+from laimark_sidecar.runners.llama_server.settings import RouterSettings, ServerSettings, SingleSettings
+from laimark_sidecar.runners.llama_server.single_client import SingleRunner
+from laimark_sidecar.runners.llama_server.single_names import NamesFile
 
 VARIABLE = "LAIMARK_LLAMA_SERVER"
 needs_llama_server = pytest.mark.skipif(
@@ -43,6 +48,32 @@ def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
+def single_settings(folder: Path, base: Path, **changes: object) -> SingleSettings:
+    fields: dict[str, object] = {
+        "folder": folder,
+        "base_path": base,
+        "base_name": "demo",
+        "answering": "me:latest",
+        "port": free_port(),
+        "threads": 1,
+        "context": 1024,
+    }
+    return SingleSettings(**(fields | changes))  # type: ignore[arg-type]
+
+
+def single_runner(
+    settings: SingleSettings, *, timeout_s: float = 30.0, patience_s: float = 30.0
+) -> SingleRunner:
+    return SingleRunner(
+        settings,
+        server=single_server(settings, environment=environment()),
+        identify=identity,
+        clock=SystemClock(),
+        timeout_s=timeout_s,
+        patience_s=patience_s,
+    )
+
+
 def managed(settings: RouterSettings) -> ManagedServer:
     return router_server(settings, environment=environment())
 
@@ -62,7 +93,7 @@ def identity(gguf: Path) -> BaseIdentity:
     )
 
 
-def sections(settings: RouterSettings, versions: Mapping[str, Path]) -> dict[Section, Path | None]:
+def sections(settings: ServerSettings, versions: Mapping[str, Path]) -> dict[Section, Path | None]:
     found: dict[Section, Path | None] = {Section(name=settings.base_name, kind="base"): None}
     for name, adapter in versions.items():
         found[Section(name=name, kind="version", version=name, sha256=sha256_file(adapter))] = adapter
@@ -78,3 +109,64 @@ def started(settings: RouterSettings, versions: Mapping[str, Path] | None = None
         yield server
     finally:
         server.stop()
+
+
+@contextmanager
+def single_started(
+    settings: SingleSettings, versions: Mapping[str, Path] | None = None
+) -> Iterator[ManagedServer]:
+    """Run a server with one model and some versions."""
+    server = single_server(settings, environment=environment())
+    server.start(prepare=lambda: NamesFile(settings).seed(sections(settings, versions or {})))
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+LONG: dict[str, object] = {"max_tokens": 900, "temperature": 5, "min_p": 0, "top_k": 0, "ignore_eos": True}
+
+
+@contextmanager
+def kept_busy(url: str, model: str) -> Iterator[None]:
+    """Ask a name four long questions at once; at the end they are waited for, and must be whole.
+
+    A tiny model answers one within a second, which a busy machine may let pass before anybody looks.
+    """
+    began = threading.Event()
+    last: list[bytes] = []
+
+    def listen() -> None:
+        connection, lines = open_stream(url, model, "go on", **LONG)
+        read = []
+        for line in lines:
+            began.set()
+            read.append(line.strip())
+        last.append([line for line in read if line][-1])
+        connection.close()
+
+    listeners = [threading.Thread(target=listen, name=f"listener-{number}") for number in range(4)]
+    for listener in listeners:
+        listener.start()
+    try:
+        assert began.wait(60)
+        yield
+    finally:
+        for listener in listeners:
+            listener.join(120)
+    assert last == [b"data: [DONE]"] * len(listeners)
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process started."""
+    listed = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+    return [int(line) for line in listed.stdout.split()]
+
+
+def gone(pid: int) -> bool:
+    """Say whether a process has ended, its sockets with it."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False

@@ -14,8 +14,9 @@ from laimark_sidecar.runners.llama_server.idle import (
     Observation,
     activity,
     compare,
+    loads_of,
     read_metrics,
-    wait_until_idle,
+    wait_until_quiet,
 )
 from laimark_sidecar.runners.llama_server.router import Router, listed
 from laimark_sidecar.runners.runner import Activity
@@ -71,13 +72,13 @@ def test_the_quiet_is_remembered_from_one_process_to_the_next(running: Running, 
     router = Router(running.settings.url, timeout_s=10)
     note = tmp_path / "observed.json"
     chat(running.settings.url, "me:one", "hello")
-    activity(router, note, 100.0)
-    assert activity(router, note, 160.0).idle_s == 60.0
+    activity(loads_of(router), note, 100.0)
+    assert activity(loads_of(router), note, 160.0).idle_s == 60.0
     chat(running.settings.url, "me:one", "hello")
-    again = activity(router, note, 200.0)
+    again = activity(loads_of(router), note, 200.0)
     assert (again.idle_s, again.served) == (0.0, 1)
     note.write_bytes(b"damaged")
-    assert activity(router, note, 300.0).idle_s == 0.0
+    assert activity(loads_of(router), note, 300.0).idle_s == 0.0
 
 
 @needs_llama_server
@@ -90,12 +91,12 @@ def test_waiting_ends_with_the_answer_or_with_patience(running: Running) -> None
     model = listed(router.models(), "demo")
     assert model is not None
     with pytest.raises(RunnerError, match="would cut") as caught:
-        wait_until_idle(router, model, timeout_s=0.05)
+        wait_until_quiet(router, model, timeout_s=0.05)
     assert "when it is quiet" in caught.value.hint
     read: list[bytes] = []
     reader = threading.Thread(target=lambda: read.extend(lines), name="reader")
     reader.start()
-    wait_until_idle(router, model, timeout_s=50)
+    wait_until_quiet(router, model, timeout_s=50)
     reader.join(10)
     assert b"data: [DONE]\n" in read
     connection.close()

@@ -3,11 +3,19 @@ from __future__ import annotations
 import os
 import signal
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
-from tests.support.llama_server import managed, needs_llama_server, router_settings, runner, sections, started
+from tests.support.llama_server import (
+    children,
+    gone,
+    managed,
+    needs_llama_server,
+    router_settings,
+    runner,
+    sections,
+    started,
+)
 from tests.support.processes import wait_until
 from tests.support.rest import call, chat
 
@@ -18,19 +26,6 @@ from laimark_sidecar.runners.llama_server.presets import Presets
 
 def never() -> None:
     raise AssertionError("the preset file of a running server must not be written")
-
-
-def children(pid: int) -> list[int]:
-    listed = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
-    return [int(line) for line in listed.stdout.split()]
-
-
-def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
 
 
 @needs_llama_server

@@ -5,16 +5,18 @@ from pathlib import Path
 import pytest
 
 from laimark_sidecar.errors import ConfigError
-from laimark_sidecar.runners.llama_server.settings import RouterSettings
+from laimark_sidecar.runners.llama_server.settings import RouterSettings, SingleSettings
 
 HERE = {"folder": Path("/home/llama-server"), "base_path": Path("/base.gguf"), "base_name": "demo"}
 
 
 def test_everything_of_the_server_lies_in_its_folder() -> None:
     settings = RouterSettings(**HERE)  # type: ignore[arg-type]
-    paths = (settings.preset, settings.adapters, settings.log, settings.pid, settings.observed)
-    assert {path.parent for path in paths} == {settings.folder}
-    assert len(set(paths)) == len(paths)
+    single = SingleSettings(**HERE, answering="me:latest")  # type: ignore[arg-type]
+    for files in ((settings.preset,), (single.state, single.model)):
+        paths = (*files, settings.adapters, settings.log, settings.pid, settings.observed)
+        assert {path.parent for path in paths} == {settings.folder}
+        assert len(set(paths)) == len(paths)
 
 
 def test_the_url_of_an_ipv6_address_has_brackets() -> None:

@@ -1,1 +1,1 @@
-"""llama.cpp's own server in router mode, started and stopped by the sidecar: a process for each name."""
+"""llama.cpp's own server, started and stopped by the sidecar: a process for each name (router mode), or one for all."""

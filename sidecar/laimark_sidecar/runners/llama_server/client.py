@@ -145,7 +145,7 @@ class LlamaServerRunner:
             if found is None or not found[1].running:
                 self._presets.put(section, self._reload)
                 return
-            idle.wait_until_idle(self._router, found[1], timeout_s=self._patience_s)
+            idle.wait_until_quiet(self._router, found[1], timeout_s=self._patience_s)
             self._presets.put(section, self._reload)
             self._try(section)
 
@@ -169,11 +169,11 @@ class LlamaServerRunner:
                 raise RunnerError(
                     f"{name!r} still answers for {', '.join(holders)}: point that elsewhere first"
                 )
-            idle.wait_until_idle(self._router, model, timeout_s=self._patience_s)
+            idle.wait_until_quiet(self._router, model, timeout_s=self._patience_s)
             self._presets.remove(section, self._reload)
 
     def activity(self) -> Activity:
-        return idle.activity(self._router, self._settings.observed, self._clock.now_s())
+        return idle.activity(idle.loads_of(self._router), self._settings.observed, self._clock.now_s())
 
     def generate(
         self, model: str, messages: Sequence[Message], *, max_tokens: int, logprobs: int = 0

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -96,15 +96,14 @@ def load_of(router: Router, model: Model) -> Load | None:
         return Load(busy=True, decodes=0) if error.status >= 500 else None
 
 
-def activity(router: Router, note: Path, now_s: float) -> Activity:
-    """Look at every process of the router, the user's own among them: they share the machine.
+def activity(loads: Mapping[str, Load], note: Path, now_s: float) -> Activity:
+    """Return the activity since the last look, and remember this one.
 
     Args:
-        router: to ask.
+        loads: what every process is doing, by name.
         note: where the last look is remembered; a damaged or missing one begins anew.
         now_s: epoch seconds.
     """
-    loads = {model.id: load for model in router.models() if (load := load_of(router, model)) is not None}
     last = _remembered(note)
     seen, found = compare(last, loads, now_s)
     if seen != last:
@@ -113,21 +112,40 @@ def activity(router: Router, note: Path, now_s: float) -> Activity:
     return found
 
 
-def wait_until_idle(router: Router, model: Model, *, timeout_s: float) -> None:
-    """Return as soon as a section's process answers nobody, or has ended.
+def loads_of(router: Router) -> dict[str, Load]:
+    """Return what every process of the router is doing, the user's own among them: they share the machine.
+
+    Raises:
+        RunnerError: the router does not answer.
+    """
+    return {model.id: load for model in router.models() if (load := load_of(router, model)) is not None}
+
+
+def wait_until_idle(look: Callable[[], Load | None], *, name: str, timeout_s: float) -> None:
+    """Return as soon as a process answers nobody, or has ended.
+
+    Args:
+        look: returns what it is doing, None where it has ended.
+        name: for the message.
+        timeout_s: longest wait.
 
     Raises:
         RunnerError: it was busy all of `timeout_s` seconds.
     """
     deadline_s = time.monotonic() + timeout_s
-    while (load := load_of(router, model)) is not None and load.busy:
+    while (load := look()) is not None and load.busy:
         if time.monotonic() > deadline_s:
-            name = next(iter(model.aliases), model.id)
             raise RunnerError(
                 f"{name} has been answering for {timeout_s:g} s: changing it now would cut that answer",
                 hint="run the command again when it is quiet",
             )
         time.sleep(_POLL_S)
+
+
+def wait_until_quiet(router: Router, model: Model, *, timeout_s: float) -> None:
+    """Return as soon as a section's process answers nobody, or has ended; raises as `wait_until_idle` does."""
+    name = next(iter(model.aliases), model.id)
+    wait_until_idle(lambda: load_of(router, model), name=name, timeout_s=timeout_s)
 
 
 def _remembered(note: Path) -> Observation | None:

@@ -96,6 +96,11 @@ class ManagedServer:
                 self._end(pid)
             return self._launch(prepare)
 
+    def started_with(self, flag: str) -> bool:
+        """Say whether the running server was started with this option."""
+        pid = self.pid()
+        return pid is not None and flag in _command_line(pid).split()
+
     def wanted(self) -> bool:
         """Say whether it is meant to run: it was started and not stopped since, however it ended."""
         return self._settings.pid.exists()

@@ -23,7 +23,7 @@ def unload(router: Router, model: Model, *, patience_s: float, timeout_s: float)
     """
     if not model.running:
         return
-    idle.wait_until_idle(router, model, timeout_s=patience_s)
+    idle.wait_until_quiet(router, model, timeout_s=patience_s)
     with contextlib.suppress(RefusedError):  # "not running": it has ended meanwhile
         router.call("POST", "/models/unload", {"model": model.id})
     deadline_s = time.monotonic() + timeout_s
