@@ -26,6 +26,8 @@ class Capabilities:
     """Tells the prompt that it makes of a conversation."""
     records: bool
     """What is said through it reaches the journal without a gateway."""
+    tells_busy: bool = True
+    """Its activity shows an answer while it is being written; else only that there was one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,248 @@
+"""The user's own Ollama as a `Runner`. Its names are a cache: the sidecar's registry stays the truth.
+
+Every version is an immutable name, created FROM the pristine base and never from a tuned one (adapters would stack);
+a moving name is a copy of a version's manifest, the smallest write there is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+from laimark_sidecar.clock import Clock
+from laimark_sidecar.errors import LaimarkError, RunnerError
+from laimark_sidecar.files import sha256_file
+from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.registry.version import BaseIdentity
+from laimark_sidecar.runners.ollama.api import Loaded, OllamaApi, Shown
+from laimark_sidecar.runners.ollama.blob import base_blob
+from laimark_sidecar.runners.ollama.catalogue import Catalogue
+from laimark_sidecar.runners.ollama.connection import Connection, OllamaRefusedError
+from laimark_sidecar.runners.ollama.marker import UNCHECKED, Marker, Name, canonical, render
+from laimark_sidecar.runners.ollama.registration import (
+    refuses_adapters,
+    register_adapter,
+    register_merged,
+    takes_adapters,
+)
+from laimark_sidecar.runners.ollama.shown import parameters
+from laimark_sidecar.runners.runner import Activity, Capabilities, Rendering, Reply, Served, TokenLogprob
+
+_LOGPROBS_SINCE = (0, 12, 11)
+_RENDERS_SINCE = (0, 12)
+_POLL_S = 0.05
+
+
+class OllamaRunner:
+    """Talks to a running Ollama. May be used from several threads; one process at a time may register.
+
+    Args:
+        url: for example `http://127.0.0.1:11434`.
+        base: local name of the pristine base.
+        moving: names that only we point, such as `me:latest`.
+        identify: returns the identity of a GGUF now.
+        merge: makes the merged GGUF of (base GGUF, adapter GGUF) and returns its path; called only where adapters
+            are refused. The file is the caller's to keep or delete.
+        clock: for the idle time.
+        timeout_s: longest silence in one call; twenty times as long where a model is loaded.
+
+    Raises:
+        ConfigError: the URL is not an http one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        base: str,
+        *,
+        moving: Collection[str],
+        identify: Callable[[Path], BaseIdentity],
+        merge: Callable[[Path, Path], Path],
+        clock: Clock,
+        timeout_s: float = 30,
+    ) -> None:
+        self._api = OllamaApi(Connection(url, timeout_s=timeout_s))
+        self._base = base
+        self._catalogue = Catalogue(self._api, base, moving)
+        self._identify = identify
+        self._merge = merge
+        self._clock = clock
+        self._timeout_s = timeout_s
+        # By release and base: Ollama may be upgraded, and the base replaced, while we run.
+        self._taken: dict[tuple[str, str], bool] = {}
+        self._seen: list[Loaded] = []
+        self._changed_s = clock.monotonic_s()
+        self._served = 0
+
+    def capabilities(self) -> Capabilities:
+        shown, version = self._catalogue.pristine_base(), self._api.version()
+        place = (version, shown.modelfile)
+        if place not in self._taken:
+            self._taken[place] = takes_adapters(self._api, self._base)
+        return Capabilities(
+            adapters=self._taken[place],
+            logprobs=_is_since(version, _LOGPROBS_SINCE),
+            hot_register=True,
+            switch_per_request=True,
+            renders=_is_since(version, _RENDERS_SINCE),
+            records=False,
+            tells_busy=False,
+        )
+
+    def base(self) -> BaseIdentity:
+        return self._identify(base_blob(self._catalogue.local_base().modelfile))
+
+    def served(self) -> Served:
+        shown = self._catalogue.local_base()
+        return Served(path=base_blob(shown.modelfile), context=self._context(shown))
+
+    def names(self) -> dict[str, str]:
+        return self._catalogue.served(self._catalogue.read())
+
+    def register(self, version: str, adapter: Path) -> None:
+        try:
+            marker = Marker(version=version, adapter_sha256=sha256_file(adapter))
+        except OSError as error:
+            raise RunnerError(f"adapter {adapter} cannot be read: {error.strerror}") from error
+        shown, names = self._catalogue.pristine_base(), self._catalogue.read()
+        for name in (version, version + UNCHECKED):
+            self._catalogue.check_free(name, names)
+        if known := names.get(canonical(version)):
+            if known.marker != marker:
+                raise RunnerError(f"{version} in Ollama was made of another adapter; versions never change")
+            self._forget_unchecked(version, names)
+            return
+        try:
+            self._register(shown, marker, adapter)
+        except LaimarkError as error:
+            raise RunnerError(f"adapter {adapter} is not served: {error}", hint=error.hint) from error
+
+    def _register(self, shown: Shown, marker: Marker, adapter: Path) -> None:
+        place = (self._api.version(), shown.modelfile)
+        if self._taken.get(place, True):
+            try:
+                register_adapter(self._api, self._base, marker, adapter)
+            except OllamaRefusedError as error:
+                if not refuses_adapters(error):
+                    raise
+                self._taken[place] = False
+            else:
+                self._taken[place] = True
+                return
+        base_blob(shown.modelfile)
+        register_merged(self._api, shown, marker, adapter, self._merge)
+
+    def point(self, name: str, version: str) -> None:
+        names = self._catalogue.read()
+        self._catalogue.check_free(name, names)
+        current = names.get(canonical(name))
+        if canonical(name) == canonical(self._base) or (
+            current and current.marker and canonical(current.marker.version) == canonical(name)
+        ):
+            raise RunnerError(f"{name} is a base or a version, which never moves")
+        if not version:
+            self._catalogue.pristine_base()
+            license_text = render(Marker(version="", adapter_sha256=""))
+            self._api.create(name, {"from": self._base, "license": [license_text]})
+            return
+        target = names.get(canonical(version))
+        if target is None or not self._catalogue.ours(version, names):
+            raise RunnerError(f"Ollama has no version {version} of ours", hint="register it first")
+        if current is None or current.digest != target.digest:
+            self._api.copy(version, name)
+
+    def withdraw(self, name: str) -> None:
+        names = self._catalogue.read()
+        if canonical(name) == canonical(self._base):
+            raise RunnerError(f"{name} is the base and cannot be withdrawn")
+        self._forget_unchecked(name, names)
+        if canonical(name) not in names:
+            return
+        self._catalogue.check_free(name, names)
+        served = self._catalogue.served(names)
+        if holders := sorted(other for other, version in served.items() if version == name != other):
+            raise RunnerError(f"{name} still answers for {', '.join(holders)}: point that elsewhere first")
+        self._api.delete(name)
+
+    def _forget_unchecked(self, version: str, names: dict[str, Name]) -> None:
+        """Delete what a registration that was killed half-way left: a merged one is as large as the base."""
+        unchecked = version + UNCHECKED
+        if canonical(unchecked) in names and self._catalogue.ours(unchecked, names):
+            self._api.delete(unchecked)
+
+    def activity(self) -> Activity:
+        """Return since when nothing in `/api/ps` changed; `served` counts the changes, at most one a call.
+
+        Ollama has no busy flag, so an answer that takes longer than the time between two looks is missed and `busy` is
+        never true: where the gateway stands in front, ask it instead.
+        """
+        loaded = self._api.loaded()
+        if loaded != self._seen:
+            self._seen, self._changed_s = loaded, self._clock.monotonic_s()
+            self._served += 1
+        return Activity(busy=False, idle_s=self._clock.monotonic_s() - self._changed_s, served=self._served)
+
+    def generate(
+        self, model: str, messages: Sequence[Message], *, max_tokens: int, logprobs: int = 0
+    ) -> Reply:
+        try:
+            answer = self._api.chat(model, messages, max_tokens=max_tokens, logprobs=logprobs)
+        except OllamaRefusedError as error:
+            if error.status != 404:
+                raise
+            served = ", ".join(sorted(self.names()))
+            raise RunnerError(f"Ollama has no {model[:200]!r}; served names: {served}") from error
+        if logprobs and not answer.logprobs:
+            raise RunnerError(f"Ollama at {self._api.url} returned no log-probs; it has them since 0.12.11")
+        tokens = tuple(
+            TokenLogprob(
+                token=scored.token,
+                logprob=scored.logprob,
+                top=tuple((other.token, other.logprob) for other in scored.top_logprobs),
+            )
+            for scored in answer.logprobs
+        )
+        return Reply(text=answer.message.content, finish=answer.done_reason, tokens=tokens)
+
+    def render(self, messages: Sequence[Message]) -> Rendering:
+        """Ollama tells no tokens: see `prompt_tokens`."""
+        return Rendering(text=self._api.rendered(self._base, messages), tokens=None)
+
+    def prompt_tokens(self, messages: Sequence[Message]) -> int:
+        """Return how many tokens Ollama makes of a conversation, begin-of-text included: it answers one and tells.
+
+        Raises:
+            RunnerError: not reachable or refused.
+        """
+        return self._api.chat(self._base, messages, max_tokens=1).prompt_eval_count
+
+    def unload(self) -> None:
+        """It returns when Ollama lists none of our names any more; the memory may take a moment longer."""
+        deadline_s = self._clock.monotonic_s() + self._timeout_s
+        while ours := self._loaded_ours():
+            if self._clock.monotonic_s() > deadline_s:
+                raise RunnerError(
+                    f"Ollama still holds {', '.join(ours)} in memory after {self._timeout_s:.0f} s",
+                    hint="an answer may be running; try again when it is done",
+                )
+            for name in ours:
+                self._api.unload(name)
+            time.sleep(_POLL_S)
+
+    def _context(self, shown: Shown) -> int:
+        """Return what a plain request gets: as the base says, else as it is loaded. What it was trained for is more."""
+        if isinstance(told := parameters(shown.parameters).get("num_ctx"), int):
+            return told
+        loaded = (one for one in self._api.loaded() if canonical(one.name) == canonical(self._base))
+        return next((one.context_length for one in loaded), 0)
+
+    def _loaded_ours(self) -> list[str]:
+        served = {canonical(name) for name in self.names()}
+        return [model.name for model in self._api.loaded() if canonical(model.name) in served]
+
+
+def _is_since(version: str, release: tuple[int, ...]) -> bool:
+    """Compare releases; a build from source calls itself 0.0.0 and counts as new."""
+    numbers = tuple(int(part) for part in version.partition("-")[0].split(".") if part.isdecimal())
+    return numbers >= release or not any(numbers)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from laimark_sidecar.errors import ConfigError, RunnerError
+from laimark_sidecar.runners.ollama.connection import Connection, OllamaRefusedError
+
+
+class _Echo(msgspec.Struct):
+    size: int
+
+
+@contextmanager
+def answering(status: int, body: bytes, *, silent_s: float = 0) -> Iterator[str]:
+    """A server that gives one answer to everything, after a silence."""
+    released = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            size = len(self.rfile.read(int(self.headers["Content-Length"])))
+            released.wait(silent_s)
+            content = body.replace(b"SIZE", str(size).encode())
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Stay quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), name="answering")
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        released.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:11434", "https://127.0.0.1", "http://", "ollama", "http://a:b"])
+def test_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match="http://host:port"):
+        Connection(url)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (500, b'{"error":"no space left"}', "no space left"),
+        (200, b'{"status":"parsing"}\n{"error":"in a stream"}\n', "in a stream"),
+        (502, b"<html>", "no reason given"),
+    ],
+)
+def test_error_is_told_whatever_its_status(status: int, body: bytes, reason: str) -> None:
+    with answering(status, body) as url, pytest.raises(OllamaRefusedError, match=reason) as caught:
+        Connection(url).call("POST", "/api/create", {})
+    assert (caught.value.status, caught.value.reason) == (status, reason)
+
+
+def test_answer_of_another_program_is_told() -> None:
+    with answering(200, b"hello") as url:
+        connection = Connection(url)
+        with pytest.raises(RunnerError, match="does not answer like Ollama"):
+            connection.read(connection.call("POST", "/", {}), _Echo)
+
+
+def test_silence_beyond_the_timeout_is_an_error() -> None:
+    with (
+        answering(200, b"{}", silent_s=60) as url,
+        pytest.raises(RunnerError, match="does not answer") as caught,
+    ):
+        Connection(url, timeout_s=0.1).call("POST", "/", {})
+    assert "ollama serve" in caught.value.hint
+
+
+def test_file_is_sent_whole_and_a_missing_one_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "blob"
+    file.write_bytes(b"x" * 3_000_000)
+    with answering(200, b'{"size":SIZE}') as url:
+        connection = Connection(url)
+        content = connection.upload("/api/blobs/x", file)
+        assert connection.read(content, _Echo).size == 3_000_000
+        with pytest.raises(RunnerError, match=r"absent cannot be read"):
+            connection.upload("/api/blobs/x", tmp_path / "absent")
