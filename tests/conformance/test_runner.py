@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from pathlib import Path
 
@@ -40,6 +41,13 @@ TOLERANCE_NATS = 1e-2
 
 def ask(subject: Subject, model: str) -> Reply:
     return subject.runner.generate(model, QUESTION, max_tokens=8, logprobs=5)
+
+
+def distance(one: Reply, other: Reply) -> float:
+    """Return the largest difference of log-probs, in nats; infinite where the texts are two."""
+    if one.text != other.text:
+        return math.inf
+    return max(abs(a.logprob - b.logprob) for a, b in zip(one.tokens, other.tokens, strict=True))
 
 
 def test_all_that_promotion_needs_is_declared(subject: Subject) -> None:
@@ -288,6 +296,51 @@ def test_long_streams_run_on_through_registrations(subject: Subject, adapters: t
     subject.runner.withdraw("me:latest")
     for name in names:
         subject.runner.withdraw(name)
+
+
+def test_long_streams_run_on_through_ten_swaps_of_the_moving_name(
+    subject: Subject, adapters: tuple[Path, ...]
+) -> None:
+    runner = subject.runner
+    runner.register("me:two", adapters[1])
+    runner.point("me:latest", "me:two")
+    ended = threading.Event()
+    whole: list[bool] = []
+
+    def listen(model: str, began: threading.Event) -> None:
+        connection, lines = open_stream(subject.url, model, "go on for ever", **_endless(100))
+        first = next(lines)
+        began.set()
+        whole.append(_is_whole([first, *lines]))
+        connection.close()
+
+    def listen_on(model: str) -> None:
+        while not ended.is_set():
+            listen(model, threading.Event())
+
+    others = [threading.Thread(target=listen_on, args=(name,), name=name) for name in ("demo", "me:one")]
+    for listener in others:
+        listener.start()
+    try:
+        for version in ("me:one", "me:two") * 5:
+            # Nobody else is ever quiet, so a swap that waited for them would not end.
+            began = threading.Event()
+            asking = threading.Thread(target=listen, args=("me:latest", began), name="me:latest")
+            asking.start()
+            assert began.wait(60)
+            runner.point("me:latest", version)
+            assert runner.names()["me:latest"] == version
+            asking.join(120)
+            # While others are answered in the same batch the last bits of a number may differ.
+            assert distance(ask(subject, "me:latest"), ask(subject, version)) < TOLERANCE_NATS
+    finally:
+        ended.set()
+        for listener in others:
+            listener.join(120)
+    assert len(whole) >= 12
+    assert all(whole), f"{whole.count(False)} of {len(whole)} streams were cut"
+    runner.withdraw("me:latest")
+    runner.withdraw("me:two")
 
 
 def test_activity_is_told_while_one_asks_and_the_quiet_after_it(subject: Subject) -> None:
