@@ -26,6 +26,11 @@ def test_control_tokens_have_no_text_for_the_answer_but_a_name_for_people(base: 
     assert base.vocabulary.is_end(end)
 
 
+def test_only_control_tokens_are_control(base: Base) -> None:
+    assert base.vocabulary.is_control(base.vocabulary.end_of_turn())
+    assert not any(base.vocabulary.is_control(token) for token in base.vocabulary.tokenize("a turn ends"))
+
+
 def test_ordinary_token_does_not_end_a_turn(base: Base) -> None:
     assert not base.vocabulary.is_end(base.vocabulary.tokenize("a")[0])
 

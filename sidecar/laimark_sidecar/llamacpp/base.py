@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from laimark_sidecar.errors import DataError, RunnerError
 from laimark_sidecar.llamacpp.library import default_threads, forget_reasons, library, reason
+from laimark_sidecar.llamacpp.metadata import metadata
 from laimark_sidecar.llamacpp.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BATCH_TOKENS = 512
-_META_BYTES = 1 << 20
 
 
 class Adapter:
@@ -115,9 +115,7 @@ class Base:
 
     def metadata(self, key: str) -> str:
         """Return a GGUF value as text, empty where the file has none."""
-        buffer = ctypes.create_string_buffer(_META_BYTES)
-        length = self._lib.llama_model_meta_val_str(self._model, key.encode(), buffer, _META_BYTES)
-        return buffer.value.decode("utf-8", "replace") if length > 0 else ""
+        return metadata(self._lib, self._model, key)
 
     def load_adapter(self, path: Path) -> Adapter:
         """Load a LoRA GGUF without applying it.

@@ -54,6 +54,10 @@ class Vocabulary:
         """Tell whether the model ends its turn with this token."""
         return bool(self._lib.llama_vocab_is_eog(self._pointer, token))
 
+    def is_control(self, token: int) -> bool:
+        """Tell whether this token is no text but a mark of the conversation's structure."""
+        return bool(self._lib.llama_vocab_is_control(self._pointer, token))
+
     @property
     def bos(self) -> str:
         """The begin-of-text token's text, empty where the model has none."""

@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import msgspec
-from tokenizers import Tokenizer
 
 from laimark_sidecar.errors import DataError, TrainingError
 from laimark_sidecar.journal.exchange import Message
-from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate
 from laimark_sidecar.replay.item import Span
 from laimark_sidecar.training.job import Example
+from laimark_sidecar.training.worker.hf_tokens import HfTokens
+from laimark_sidecar.training.worker.served_tokens import ServedTokens
+from laimark_sidecar.training.worker.text_tokens import TextTokens
 
 _PROBE = (Message(role="user", content="question"),)
 _PROBE_ANSWER = "answer"
+SERVED_VOCABULARY = "vocabulary.gguf"
+"""In a folder that was made from a GGUF; as `laimark_converters.training_base` names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,29 +32,15 @@ class Encoded:
     learn: tuple[bool, ...]
 
 
-class _TokenizerConfig(msgspec.Struct):
-    chat_template: Any = None
-    bos_token: Any = ""
-    eos_token: Any = ""
-
-
 class ChatTokenizer:
-    """Tokenizer and chat template of a Hugging Face folder.
+    """Tokenizer and chat template of a training base: llama.cpp's own where it was made from the served GGUF.
 
     The template is rendered by the code that the runner and the validation render it with. Only the date that some
     templates print is a fixed one: equal jobs give equal tokens, and the base's cached answers stay valid tomorrow.
     """
 
     def __init__(self, base_dir: Path) -> None:
-        path = base_dir / "tokenizer.json"
-        if not path.is_file():
-            raise TrainingError(f"the training base {base_dir} has no tokenizer.json")
-        text = path.read_text(encoding="utf-8")
-        self._tokenizer = Tokenizer.from_str(text)
-        # In an answer `<|im_end|>` is text, as in validation: it must not teach where a turn ends.
-        self._plain = Tokenizer.from_str(text)
-        self._plain.encode_special_tokens = True
-        self._template = _template(base_dir, _read_config(base_dir / "tokenizer_config.json"))
+        self._tokens = _text_tokens(base_dir)
         self.end_ids = self._end_of_turn()
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
@@ -63,21 +49,25 @@ class ChatTokenizer:
         Raises:
             TrainingError: the template refuses the conversation (for example its order of roles).
         """
-        return self._ids(self._render(messages, generation=True))
+        return self._tokens.ids(self._render(messages, generation=True))
 
     def encode(self, example: Example, *, max_length: int) -> Encoded | None:
         """Tokenise an example; the oldest prompt tokens are cut to fit, the target never.
 
-        Returns None where the target alone is too long, or where nothing of it is to be learned.
+        Returns None where the target alone is too long, where nothing of it is to be learned, or where its tokens cannot
+        be matched with its characters.
 
         Raises:
             TrainingError: the template refuses the conversation.
         """
         prompt = self.prompt_ids(example.messages)
-        encoding = self._plain.encode(example.target, add_special_tokens=False)
-        learn = learn_mask(encoding.offsets, example.spans)
+        plain = self._tokens.plain(example.target)
+        if plain is None:
+            return None
+        target, offsets = plain
+        learn = learn_mask(offsets, example.spans)
         ends_learned = not example.spans or example.spans[-1].learn
-        answer = [*encoding.ids, *self.end_ids]
+        answer = [*target, *self.end_ids]
         learn += [ends_learned] * len(self.end_ids)
         # At least one token must stand before the answer: it is the one that predicts the answer's first.
         room = max_length - len(answer)
@@ -96,10 +86,9 @@ class ChatTokenizer:
                 "a model trained with it would see other tokens than the runner sends",
                 hint="choose a base whose template writes answers right after its generation prompt",
             )
-        ids = self._ids(whole[len(prompt) + len(_PROBE_ANSWER) :])
-        special = {i for i, token in self._tokenizer.get_added_tokens_decoder().items() if token.special}
+        ids = self._tokens.ids(whole[len(prompt) + len(_PROBE_ANSWER) :])
         for position, token_id in enumerate(ids):
-            if token_id in special:
+            if self._tokens.is_special(token_id):
                 return tuple(ids[: position + 1])
         if not ids:
             raise TrainingError(
@@ -109,12 +98,9 @@ class ChatTokenizer:
 
     def _render(self, messages: Sequence[Message], *, generation: bool) -> str:
         try:
-            return self._template.render(messages, answer_next=generation)
+            return self._tokens.template.render(messages, answer_next=generation)
         except DataError as error:
             raise TrainingError(str(error)) from error
-
-    def _ids(self, text: str) -> list[int]:
-        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
 
 def learn_mask(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> list[bool]:
@@ -135,38 +121,6 @@ def learn_mask(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> lis
     ]
 
 
-def _template(base_dir: Path, config: _TokenizerConfig) -> ChatTemplate:
-    try:
-        return ChatTemplate(
-            _template_text(base_dir, config),
-            bos=_token_text(config.bos_token),
-            eos=_token_text(config.eos_token),
-            clock=REFERENCE_CLOCK,
-        )
-    except DataError as error:
-        raise TrainingError(f"{base_dir}: {error}", hint=error.hint) from error
-
-
-def _read_config(path: Path) -> _TokenizerConfig:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=_TokenizerConfig)
-    except FileNotFoundError:
-        return _TokenizerConfig()
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise TrainingError(f"{path} is malformed: {error}") from error
-
-
-def _template_text(base_dir: Path, config: _TokenizerConfig) -> str:
-    path = base_dir / "chat_template.jinja"
-    if path.is_file():
-        return path.read_text(encoding="utf-8")
-    if isinstance(config.chat_template, str):
-        return config.chat_template
-    raise TrainingError(f"the training base {base_dir} has no chat template")
-
-
-def _token_text(token: Any) -> str:
-    """Return a special token's text; older folders write it as an object."""
-    if isinstance(token, dict):
-        return str(token.get("content", ""))
-    return str(token or "")
+def _text_tokens(base_dir: Path) -> TextTokens:
+    served = base_dir / SERVED_VOCABULARY
+    return ServedTokens(served) if served.is_file() else HfTokens(base_dir)
