@@ -26,7 +26,7 @@ from laimark_converters.gguf_output import Dtype, OutputTensor
 from laimark_converters.header import read_header
 from laimark_converters.peft_config import LoraConfig, read_lora_config
 from laimark_converters.rotary import permute_rows
-from laimark_converters.safetensors_index import StoredTensor, read_index
+from laimark_converters.safetensors_index import read_index
 
 METADATA_PREFIX = "laimark."
 _NO_METADATA: Mapping[str, str] = {}
@@ -105,10 +105,10 @@ def fold_factor(pair: Pair, config: LoraConfig, alpha: float) -> float:
 
 def _outputs(pair: Pair, factor: float, dtype: Dtype) -> Iterator[OutputTensor]:
     def a_blocks() -> Iterator[NDArray[np.float32]]:
-        yield _finite(pair.a)
+        yield pair.a.load_finite()
 
     def b_blocks() -> Iterator[NDArray[np.float32]]:
-        rows = _finite(pair.b)
+        rows = pair.b.load_finite()
         if pair.permuted_heads:
             rows = permute_rows(rows, pair.permuted_heads)
         # In float64, so that a folded factor costs one rounding and not two.
@@ -117,15 +117,6 @@ def _outputs(pair: Pair, factor: float, dtype: Dtype) -> Iterator[OutputTensor]:
     for half, tensor, blocks in (("lora_a", pair.a, a_blocks), ("lora_b", pair.b, b_blocks)):
         kind = gguf_output.storable(tensor.shape, dtype)
         yield OutputTensor(name=f"{pair.name}.{half}", shape=tensor.shape, dtype=kind, blocks=blocks)
-
-
-def _finite(tensor: StoredTensor) -> NDArray[np.float32]:
-    values = tensor.load()
-    if not np.isfinite(values).all():
-        raise ConversionError(
-            f"{tensor.name} holds NaN or infinity", hint="the training diverged; train again"
-        )
-    return values
 
 
 def _add_keys(writer: Any, alpha: float, metadata: Mapping[str, str]) -> None:

@@ -12,11 +12,11 @@ from laimark_converters.header import GgufHeader
 from laimark_converters.peft_config import LoraConfig
 from laimark_converters.safetensors_index import StoredTensor
 
-_KEY = re.compile(
-    r"base_model\.model\.(?P<module>(?:model\.(?:language_model\.)?layers|transformer\.h)"
+_MODULE = re.compile(
+    r"base_model\.model\.(?P<path>(?:model\.(?:language_model\.)?layers|transformer\.h)"
     r"\.(?P<layer>\d{1,4})\.(?P<projection>[\w.]+))"
-    r"\.lora_(?P<half>[AB])\.weight"
 )
+_HALVES: Mapping[str, str] = {"A": ".lora_A.weight", "B": ".lora_B.weight"}
 
 _REASONS: tuple[tuple[str, str], ...] = (
     ("lora_embedding", "a LoRA on the embedding aborts llama.cpp"),
@@ -30,6 +30,22 @@ _REASONS: tuple[tuple[str, str], ...] = (
     (".ia3_", "IA3 is not LoRA"),
 )
 """Part of a key -> why it is refused; the first that matches is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Module:
+    """A projection that an adapter may sit on."""
+
+    layer: int
+    name: str
+    """ggml's: `attn_q`."""
+    path: str
+    """In the Hugging Face model, which PEFT's patterns are matched against."""
+
+    @property
+    def prefix(self) -> str:
+        """Of the names of the base's tensors: `blk.0.attn_q`."""
+        return f"blk.{self.layer}.{self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,57 +73,75 @@ def pair_up(
     Raises:
         ConversionError: a tensor is unknown, unpaired or refused by name, is not in the base, or does not fit it.
     """
-    halves: dict[tuple[int, str, str], dict[str, StoredTensor]] = {}
+    found: dict[Module, dict[str, StoredTensor]] = {}
     for key, tensor in stored.items():
-        match = _KEY.fullmatch(key)
-        if match is None or match["projection"] not in architecture.projections:
-            raise _refusal(key, architecture)
-        halves.setdefault((int(match["layer"]), match["projection"], match["module"]), {})[match["half"]] = (
-            tensor
-        )
-    if not halves:
+        half = "B" if key.endswith(_HALVES["B"]) else "A"
+        found.setdefault(find_module(key, _HALVES[half], architecture), {})[half] = tensor
+    if not found:
         raise ConversionError("the adapter holds no tensors")
-    pairs = [_pair(*where, found, config, architecture, base) for where, found in sorted(halves.items())]
-    twice = {pair.name for pair in pairs}
-    if len(twice) != len(pairs):
+    pairs = [_pair(module, halves, config, architecture, base) for module, halves in sorted(found.items())]
+    if len({pair.name for pair in pairs}) != len(pairs):
         raise ConversionError("the adapter holds two LoRAs for one tensor of the base")
     return pairs
 
 
-def _refusal(key: str, architecture: Architecture) -> ConversionError:
-    reason = next((reason for part, reason in _REASONS if part in key), "")
-    if not reason:
-        reason = (
-            f"adapters for {architecture.gguf} are converted for {', '.join(architecture.projections)} only"
-        )
+def find_module(key: str, suffix: str, architecture: Architecture) -> Module:
+    """Return the projection that the tensor `key` of an adapter belongs to.
+
+    Args:
+        key: PEFT's name of it.
+        suffix: what must follow the module's path.
+        architecture: of the base.
+
+    Raises:
+        ConversionError: there is no such projection, or nothing may sit on it; the reason is told.
+    """
+    match = _MODULE.fullmatch(key.removesuffix(suffix))
+    if match is None or not key.endswith(suffix) or match["projection"] not in architecture.projections:
+        raise _refusal(key, suffix, architecture)
+    name = architecture.projections[match["projection"]]
+    return Module(layer=int(match["layer"]), name=name, path=match["path"])
+
+
+def _refusal(key: str, suffix: str, architecture: Architecture) -> ConversionError:
+    reasons = (reason for part, reason in _REASONS if part in key and not suffix.startswith(part))
+    known = f"adapters for {architecture.gguf} are converted for {', '.join(architecture.projections)} only"
     return ConversionError(
-        f"the adapter's tensor {key} is refused: {reason}", hint="train without that module"
+        f"the adapter's tensor {key} is refused: {next(reasons, known)}", hint="train without that module"
     )
 
 
 def _pair(
-    layer: int,
-    projection: str,
-    module: str,
-    found: Mapping[str, StoredTensor],
+    module: Module,
+    halves: Mapping[str, StoredTensor],
     config: LoraConfig,
     architecture: Architecture,
     base: GgufHeader,
 ) -> Pair:
-    if len(found) != 2:
-        missing = "B" if "A" in found else "A"
-        raise ConversionError(f"the adapter has no lora_{missing} for {module}")
-    name = f"blk.{layer}.{architecture.projections[projection]}.weight"
-    a, b = found["A"], found["B"]
-    rank = config.rank_of(module)
-    _check_shapes(module, a, b, rank)
-    _check_against_base(name, module, (b.shape[0], a.shape[1]), base)
-    permuted_heads = architecture.permuted_heads(architecture.projections[projection], layer, base)
-    if permuted_heads and b.shape[0] % (2 * permuted_heads):
+    if len(halves) != 2:
+        missing = "B" if "A" in halves else "A"
+        raise ConversionError(f"the adapter has no lora_{missing} for {module.path}")
+    name = f"{module.prefix}.weight"
+    a, b = halves["A"], halves["B"]
+    rank = config.rank_of(module.path)
+    _check_shapes(module.path, a, b, rank)
+    _check_against_base(name, module.path, (b.shape[0], a.shape[1]), base)
+    heads = permuted_heads(module, b.shape[0], architecture, base)
+    return Pair(name=name, module=module.path, a=a, b=b, rank=rank, permuted_heads=heads)
+
+
+def permuted_heads(module: Module, rows: int, architecture: Architecture, base: GgufHeader) -> int:
+    """Return the heads to reorder the `rows` of a projection's output by; 0 leaves them.
+
+    Raises:
+        ConversionError: the base does not say how many heads it has, or they do not divide the rows into pairs.
+    """
+    heads = architecture.permuted_heads(module.name, module.layer, base)
+    if heads and rows % (2 * heads):
         raise ConversionError(
-            f"{name} has {b.shape[0]} rows, which {permuted_heads} heads do not divide into pairs"
+            f"{module.prefix}.weight has {rows} rows, which {heads} heads do not divide into pairs"
         )
-    return Pair(name=name, module=module, a=a, b=b, rank=rank, permuted_heads=permuted_heads)
+    return heads
 
 
 def _check_shapes(module: str, a: StoredTensor, b: StoredTensor, rank: int) -> None:

@@ -62,14 +62,18 @@ def copy_range(source: BinaryIO, offset: int, size_bytes: int, target: HashedFil
         target.write(read_exactly(source, min(_CHUNK_BYTES, size_bytes - start)))
 
 
-def sha256_file(path: Path) -> str:
-    """Return the hex sha256 of a file's content.
+def sha256_file(*paths: Path) -> str:
+    """Return the hex sha256 of the content of several files, one after the other.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: one cannot be read.
     """
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as handle:
+            while chunk := handle.read(_CHUNK_BYTES):
+                digest.update(chunk)
+    return digest.hexdigest()
 
 
 def stamp(path: Path) -> tuple[int, int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Literal, get_args
 
 import numpy as np
@@ -22,12 +23,13 @@ _OTHER_BASE = "the adapter was trained on another base; name the one it was trai
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rewritten:
-    """One tensor of the base that becomes W + scale * B @ A."""
+    """One tensor of the base that becomes W + scale * update."""
 
     base: TensorInfo
     kind: GGMLQuantizationType
     """In the merged file."""
     scale: float
+    """For a LoRA that of B @ A; else the caller's."""
 
     @property
     def row_bytes(self) -> int:
@@ -38,7 +40,7 @@ class Rewritten:
     @property
     def size_bytes(self) -> int:
         """Of the tensor in the merged file."""
-        return self.base.shape[0] * self.row_bytes
+        return prod(self.base.shape[:-1]) * self.row_bytes
 
 
 def plan_merge(
@@ -56,8 +58,7 @@ def plan_merge(
     Raises:
         ConversionError: the adapter does not fit this base, or its effect cannot be merged; says which tensor.
     """
-    if touched not in get_args(Touched):
-        raise ConversionError(f"touched is {touched!r}; it must be one of {', '.join(get_args(Touched))}")
+    check_merge(base, touched)
     _check_pair(base, adapter, base_sha256)
     alpha = adapter.number("adapter.lora.alpha") or 0.0
     planned = {}
@@ -65,13 +66,20 @@ def plan_merge(
         info, rank = _fitting(name, base, adapter)
         # llama.cpp reads an alpha of zero as "no alpha" and applies the product as it is.
         factor = scale * (alpha / rank if alpha else 1.0)
-        planned[name] = Rewritten(base=info, kind=_kind(info.shape, touched), scale=factor)
+        planned[name] = Rewritten(base=info, kind=merged_kind(info.shape, touched), scale=factor)
     if not planned:
         raise ConversionError(f"{adapter.file_name} holds no tensors")
     return planned
 
 
-def _check_pair(base: GgufHeader, adapter: GgufHeader, base_sha256: str) -> None:
+def check_merge(base: GgufHeader, touched: Touched) -> None:
+    """Do nothing where something may be merged into `base` as `touched`.
+
+    Raises:
+        ConversionError: it is no pristine model, or there is no such type.
+    """
+    if touched not in get_args(Touched):
+        raise ConversionError(f"touched is {touched!r}; it must be one of {', '.join(get_args(Touched))}")
     if base.text("general.type") not in {"", "model"}:
         raise ConversionError(f"{base.file_name} is of the type {base.text('general.type')!r}, not a model")
     if any(key.startswith(MERGED_PREFIX) for key in base.keys):
@@ -79,6 +87,9 @@ def _check_pair(base: GgufHeader, adapter: GgufHeader, base_sha256: str) -> None
             f"{base.file_name} is a merged model already; a second adapter would stack on the first",
             hint="merge into the pristine base",
         )
+
+
+def _check_pair(base: GgufHeader, adapter: GgufHeader, base_sha256: str) -> None:
     if adapter.architecture != base.architecture:
         raise ConversionError(
             f"{adapter.file_name} is for {adapter.architecture!r}, {base.file_name} is {base.architecture!r}",
@@ -122,11 +133,16 @@ def _fitting(name: str, base: GgufHeader, adapter: GgufHeader) -> tuple[TensorIn
             hint=_OTHER_BASE,
         )
     for tensor, header in ((info, base), (a, adapter), (b, adapter)):
-        _check_readable(tensor, header)
+        check_readable(tensor, header)
     return info, a.shape[0]
 
 
-def _check_readable(tensor: TensorInfo, header: GgufHeader) -> None:
+def check_readable(tensor: TensorInfo, header: GgufHeader) -> None:
+    """Do nothing for a tensor of a type that is decoded here.
+
+    Raises:
+        ConversionError: it is of another type.
+    """
     _, block_bytes = GGML_QUANT_SIZES[tensor.kind]
     try:
         quants.dequantize(np.zeros((1, block_bytes), np.uint8), tensor.kind)
@@ -137,7 +153,10 @@ def _check_readable(tensor: TensorInfo, header: GgufHeader) -> None:
         ) from error
 
 
-def _kind(shape: tuple[int, ...], touched: Touched) -> GGMLQuantizationType:
+def merged_kind(shape: tuple[int, ...], touched: Touched) -> GGMLQuantizationType:
+    """Return the type of a rewritten tensor: vectors stay f32, rows that q8_0 cannot block become f16."""
+    if len(shape) < 2:
+        return GGMLQuantizationType.F32
     if touched == "q8_0" and shape[-1] % 32:
         return GGMLQuantizationType.F16
     kinds: Mapping[str, GGMLQuantizationType] = {

@@ -1,49 +1,27 @@
-"""Merge a LoRA into a served GGUF, for runners that take no adapters.
+"""Merge an adapter into a served GGUF, for runners that take no adapters and for adapters that are no LoRA.
 
-The base's bytes are copied as they are; only tensors that carry LoRA are rewritten, at a precision that keeps the
-update. Rounding back onto a 4-bit grid would lose it: an update smaller than half a step vanishes.
+The base's bytes are copied as they are; only tensors that the adapter changes are rewritten, at a precision that keeps
+the update. Rounding back onto a 4-bit grid would lose it: an update smaller than half a step vanishes.
 """
 
 from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
-
-import numpy as np
-from gguf import quants
-from gguf.constants import GGMLQuantizationType
-from numpy.typing import NDArray
 
 from laimark_converters.adapter_gguf import convert_adapter
-from laimark_converters.adapter_reader import LoraPair, read_adapter_header, read_pair
-from laimark_converters.atomic import replacing
-from laimark_converters.byte_stream import HashedFile, copy_range, read_exactly, sha256_file, stamp
-from laimark_converters.encoding import encode
+from laimark_converters.adapter_reader import read_adapter_header, read_pair
+from laimark_converters.byte_stream import sha256_file
 from laimark_converters.errors import ConversionError
-from laimark_converters.gguf_output import row_blocks
-from laimark_converters.header import GgufHeader, read_header
-from laimark_converters.merge_plan import MERGED_PREFIX, Rewritten, Touched, plan_merge
-from laimark_converters.merged_header import merged_header, padding
-from laimark_converters.merged_rows import Residual, ResidualSum, update_rows
+from laimark_converters.header import read_header
+from laimark_converters.merge_plan import Rewritten, Touched, check_merge, merged_kind, plan_merge
+from laimark_converters.merged_rows import RowUpdate, lora_update
+from laimark_converters.merged_writer import Merged, Sources, write_merged
+from laimark_converters.peft_config import read_kind
+from laimark_converters.weight_changes import ADAPTER_FILES, read_changes
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merged:
-    """What a merge wrote."""
-
-    sha256: str
-    """Of the whole file."""
-    bytes: int
-    """Its size."""
-    base_sha256: str
-    adapter_sha256: str
-    """Of the adapter's GGUF."""
-    residuals: Mapping[str, Residual]
-    """Of each rewritten tensor, by name."""
+__all__ = ["Merged", "merge"]
 
 
 def merge(
@@ -56,10 +34,11 @@ def merge(
 
     Args:
         base_gguf: the GGUF that the runner serves, of any type that gguf-py decodes.
-        adapter: a LoRA GGUF (its q and k rows are in ggml's order, and its scale is folded in), or a PEFT folder.
+        adapter: a LoRA GGUF (its q and k rows are in ggml's order, and its scale is folded in), or the PEFT folder
+            of a LoRA, DoRA or IA3. The last two are merged as PEFT merges them, into the weights that are served.
         out: replaced as a whole, or left as it is; not the base or the adapter.
-        touched: type of the rewritten tensors.
-        scale: further factor on the adapter's effect; the line search's for a PEFT folder.
+        touched: type of the rewritten tensors; vectors stay f32.
+        scale: further factor on the adapter's effect, which is merged minus base; the line search's for a PEFT folder.
 
     Raises:
         ConversionError: the adapter does not fit the base, a type is not read, a value does not fit its type, or
@@ -71,62 +50,46 @@ def merge(
     if out.exists() and any(out.samefile(source) for source in (base_gguf, adapter) if source.exists()):
         raise ConversionError(f"{out} would replace what it is made of", hint="name another file to write")
     if not adapter.is_dir():
-        return _merge(base_gguf, adapter, out, touched, scale)
+        return _merge_gguf(base_gguf, adapter, out, touched, scale)
+    if read_kind(adapter / "adapter_config.json") != "lora":
+        return _merge_changes(base_gguf, adapter, out, touched, scale)
     with tempfile.TemporaryDirectory() as folder:
         converted = Path(folder) / "adapter.gguf"
         convert_adapter(adapter, base_gguf, converted)
-        return _merge(base_gguf, converted, out, touched, scale)
+        return _merge_gguf(base_gguf, converted, out, touched, scale)
 
 
-def _merge(base_gguf: Path, adapter: Path, out: Path, touched: Touched, scale: float) -> Merged:
-    before = stamp(base_gguf), stamp(adapter)
+def _merge_gguf(base_gguf: Path, adapter: Path, out: Path, touched: Touched, scale: float) -> Merged:
+    sources = Sources(base_gguf, adapter)
     header, lora = read_header(base_gguf), read_adapter_header(adapter)
     origin = {"base_sha256": sha256_file(base_gguf), "adapter_sha256": sha256_file(adapter)}
     plan = plan_merge(header, lora, touched, base_sha256=origin["base_sha256"], scale=scale)
-    residuals = {}
-    with replacing(out) as temporary:
-        with base_gguf.open("rb") as source, temporary.open("wb") as target:
-            hashed = HashedFile(target)
-            hashed.write(_start(header, source, plan, origin))
-            for name, info in header.tensors.items():
-                if name in plan:
-                    residuals[name] = _rewrite(source, hashed, plan[name], read_pair(adapter, lora, name))
-                else:
-                    copy_range(source, info.offset, info.size_bytes, hashed)
-                hashed.write(b"\0" * padding(hashed.size_bytes, header.alignment))
-        if (stamp(base_gguf), stamp(adapter)) != before:
-            raise ConversionError(
-                f"{base_gguf.name} or {adapter.name} changed while it was read", hint="try again"
-            )
-    return Merged(sha256=hashed.sha256(), bytes=hashed.size_bytes, residuals=residuals, **origin)
+
+    def updates(name: str) -> RowUpdate:
+        return lora_update(read_pair(adapter, lora, name))
+
+    return write_merged(base_gguf, header, plan, updates, origin=origin, sources=sources, out=out)
 
 
-def _start(
-    header: GgufHeader, source: BinaryIO, plan: Mapping[str, Rewritten], origin: Mapping[str, str]
-) -> bytes:
-    source.seek(header.keys_start)
-    raw_keys = read_exactly(source, header.keys_end - header.keys_start)
-    stored = {name: (info.kind, info.size_bytes) for name, info in header.tensors.items()}
-    stored |= {name: (tensor.kind, tensor.size_bytes) for name, tensor in plan.items()}
-    added = {MERGED_PREFIX + key: value for key, value in origin.items()}
-    return merged_header(header, raw_keys, added, stored)
-
-
-def _rewrite(source: BinaryIO, target: HashedFile, tensor: Rewritten, pair: LoraPair) -> Residual:
-    info, residual = tensor.base, ResidualSum()
-    base_row_bytes = info.size_bytes // info.shape[0]
-    source.seek(info.offset)
-    for rows in row_blocks(info.shape[0], info.shape[1]):
-        count = rows.stop - rows.start
-        update = update_rows(pair, rows, tensor.scale)
-        exact = update + _decode(read_exactly(source, count * base_row_bytes), info.kind, count)
-        content = encode(info.name, exact.astype(np.float32), tensor.kind)
-        target.write(content)
-        residual.add(exact, _decode(content, tensor.kind, count), update)
-    return residual.result()
-
-
-def _decode(content: bytes, kind: GGMLQuantizationType, rows: int) -> NDArray[np.float32]:
-    encoded = np.frombuffer(content, np.uint8).reshape(rows, -1)
-    decoded: NDArray[np.float32] = quants.dequantize(encoded, kind)
-    return decoded
+def _merge_changes(base_gguf: Path, adapter: Path, out: Path, touched: Touched, scale: float) -> Merged:
+    files = [adapter / name for name in ADAPTER_FILES]
+    sources = Sources(base_gguf, *files)
+    header = read_header(base_gguf)
+    check_merge(header, touched)
+    changes = read_changes(adapter, header)
+    plan = {
+        name: Rewritten(
+            base=header.tensors[name], kind=merged_kind(header.tensors[name].shape, touched), scale=scale
+        )
+        for name in changes
+    }
+    origin = {"base_sha256": sha256_file(base_gguf), "adapter_sha256": sha256_file(*files)}
+    return write_merged(
+        base_gguf,
+        header,
+        plan,
+        lambda name: changes[name](),
+        origin=origin,
+        sources=sources,
+        out=out,
+    )

@@ -1,8 +1,9 @@
-"""W + s*B@A for a block of rows, and how far the stored block is from it."""
+"""What a LoRA adds to a block of rows, and how far a stored block is from the exact sum."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,10 +24,18 @@ class Residual:
     """Root mean square of the difference / that of the update s*B@A; from 1 on rounding outweighs what was learned."""
 
 
-def update_rows(pair: LoraPair, rows: slice, scale: float) -> NDArray[np.float64]:
-    """Return `scale * B[rows] @ A`, (rows, in), in float64: the sum then costs one rounding and not two."""
-    b = pair.b[rows].astype(np.float64)
-    update: NDArray[np.float64] = scale * (b @ pair.a.astype(np.float64))
+RowUpdate = Callable[[slice, NDArray[np.float32]], NDArray[np.float64]]
+"""(rows, their values in the base, (rows, in)) -> what is added to them, in memory of its own."""
+
+
+def lora_update(pair: LoraPair) -> RowUpdate:
+    """Return the update B @ A, in float64: the sum then costs one rounding and not two."""
+    a = pair.a.astype(np.float64)
+
+    def update(rows: slice, _: NDArray[np.float32]) -> NDArray[np.float64]:
+        product: NDArray[np.float64] = pair.b[rows].astype(np.float64) @ a
+        return product
+
     return update
 
 

@@ -1,17 +1,20 @@
-"""Read PEFT's adapter_config.json, refuse what a GGUF adapter cannot say, and work out each module's scale."""
+"""Read PEFT's adapter_config.json, refuse what cannot be converted, and work out each module's scale."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from laimark_converters.errors import ConversionError
+
+Kind = Literal["lora", "dora", "ia3"]
+"""What an adapter does to a weight W: adds to it, also sets the length of its rows, or scales its rows or columns."""
 
 
 class _LoraFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +61,8 @@ _TRAINING_ONLY = frozenset(
 
 _BASE_CHANGING_INITS = ("pissa", "olora", "corda", "loftq", "lora_ga", "mica")
 
-_REFUSED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+_Refused = Mapping[str, tuple[Callable[[Any], bool], str]]
+_REFUSED: _Refused = {
     "peft_type": (lambda v: v != "LORA", "only LORA has a GGUF form"),
     "use_dora": (bool, "DoRA rescales the base weights; a GGUF adapter cannot"),
     "modules_to_save": (bool, "whole trained modules have no place in a GGUF adapter"),
@@ -76,22 +80,52 @@ _REFUSED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     ),
 }
 
+_REFUSED_IA3: _Refused = {
+    "peft_type": (lambda v: v != "IA3", "it is not IA3"),
+    "modules_to_save": (bool, "whole trained modules are not merged"),
+    "fan_in_fan_out": (bool, "the weights are stored transposed"),
+}
+_KNOWN_IA3 = _TRAINING_ONLY | {"feedforward_modules", "init_ia3_weights"}
 
-def read_lora_config(file: Path) -> LoraConfig:
+
+def read_kind(file: Path) -> Kind:
+    """Return what kind of adapter this is the configuration of; one that is none of them counts as LoRA.
+
+    Raises:
+        ConversionError: the file is missing or damaged.
+    """
+    settings = _settings(file)
+    if settings.get("peft_type") == "IA3":
+        return "ia3"
+    return "dora" if settings.get("use_dora") else "lora"
+
+
+def check_ia3_config(file: Path) -> None:
+    """Do nothing for an IA3 adapter that only scales weights.
+
+    Raises:
+        ConversionError: it is another kind, or a setting changes what it computes in an unknown way.
+    """
+    _refuse(_settings(file), file.name, _REFUSED_IA3, _KNOWN_IA3)
+
+
+def read_lora_config(file: Path, *, dora: bool = False) -> LoraConfig:
     """Return the LoRA settings of an adapter.
+
+    Args:
+        file: adapter_config.json.
+        dora: take a DoRA too, whose magnitudes the caller applies.
 
     Raises:
         ConversionError: the file is missing or damaged, or a setting changes what the adapter computes in a
             way that a GGUF adapter cannot express; the message names the setting, its value and the reason.
     """
+    settings = _settings(file)
+    refused = {name: rule for name, rule in _REFUSED.items() if not (dora and name == "use_dora")}
+    _refuse(settings, file.name, refused, _TRAINING_ONLY | set(_REFUSED) | set(_LoraFile.__struct_fields__))
     try:
-        content = file.read_bytes()
-        everything = msgspec.json.decode(content, type=dict[str, Any])
-        _refuse_inexpressible(everything, file.name)
-        parsed = msgspec.json.decode(content, type=_LoraFile)
-    except OSError as error:
-        raise ConversionError(f"{file} cannot be read: {error.strerror}") from error
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        parsed = msgspec.convert(settings, type=_LoraFile)
+    except msgspec.MsgspecError as error:
         raise ConversionError(f"{file} is not a usable PEFT configuration: {error}") from error
     config = LoraConfig(
         rank=parsed.r,
@@ -110,14 +144,24 @@ def read_lora_config(file: Path) -> LoraConfig:
     return config
 
 
-def _refuse_inexpressible(settings: Mapping[str, Any], file_name: str) -> None:
+def _settings(file: Path) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
+    except OSError as error:
+        raise ConversionError(f"{file} cannot be read: {error.strerror}") from error
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise ConversionError(f"{file} is not a usable PEFT configuration: {error}") from error
+
+
+def _refuse(settings: Mapping[str, Any], file_name: str, refused: _Refused, known: Set[str]) -> None:
     settings = {"peft_type": "", **settings}
-    known = _TRAINING_ONLY | set(_REFUSED) | set(_LoraFile.__struct_fields__)
     for name, value in settings.items():
-        applies, reason = _REFUSED.get(name, (bool, "this setting is not known here"))
-        if (name in _REFUSED or name not in known) and applies(value):
+        applies, reason = refused.get(name, (bool, "this setting is not known here"))
+        if (name in refused or name not in known) and applies(value):
+            merge = "merge it into the base instead" if name == "use_dora" or value == "IA3" else ""
             raise ConversionError(
-                f"{file_name} has {name}={value!r}: {reason}", hint="train the adapter without this setting"
+                f"{file_name} has {name}={value!r}: {reason}",
+                hint=merge or "train the adapter without this setting",
             )
 
 

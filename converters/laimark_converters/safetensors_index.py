@@ -62,6 +62,19 @@ class StoredTensor:
         """Return the whole tensor as float32, in memory of its own."""
         return self.widen(self.raw())
 
+    def load_finite(self) -> NDArray[np.float32]:
+        """Return the whole tensor as `load` does.
+
+        Raises:
+            ConversionError: a value is NaN or infinite.
+        """
+        values = self.load()
+        if not np.isfinite(values).all():
+            raise ConversionError(
+                f"{self.name} holds NaN or infinity", hint="the training diverged; train again"
+            )
+        return values
+
 
 def read_index(file: Path) -> dict[str, StoredTensor]:
     """Return the tensors of one safetensors file by name, in the order of their names.

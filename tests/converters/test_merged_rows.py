@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from laimark_converters.adapter_reader import LoraPair
-from laimark_converters.merged_rows import Residual, ResidualSum, update_rows
+from laimark_converters.merged_rows import Residual, ResidualSum, lora_update
 
 
 def test_update_of_a_block_is_that_of_the_whole() -> None:
@@ -15,8 +15,9 @@ def test_update_of_a_block_is_that_of_the_whole() -> None:
         a=random.standard_normal((4, 32)).astype(np.float32),
         b=random.standard_normal((9, 4)).astype(np.float32),
     )
-    whole = 0.5 * pair.b.astype(np.float64) @ pair.a.astype(np.float64)
-    blocks = [update_rows(pair, slice(start, start + 3), 0.5) for start in (0, 3, 6)]
+    whole, base = pair.b.astype(np.float64) @ pair.a.astype(np.float64), np.zeros((3, 32), np.float32)
+    update = lora_update(pair)
+    blocks = [update(slice(start, start + 3), base) for start in (0, 3, 6)]
     np.testing.assert_allclose(np.concatenate(blocks), whole, rtol=1e-12)
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from peft import IA3Config
 from peft import LoraConfig as PeftLoraConfig
 from peft.utils.other import get_pattern_key
 
 from laimark_converters.errors import ConversionError
-from laimark_converters.peft_config import LoraConfig, read_lora_config
+from laimark_converters.peft_config import LoraConfig, check_ia3_config, read_kind, read_lora_config
 
 
 def write(folder: Path, **changes: Any) -> Path:
@@ -106,3 +107,47 @@ def test_damaged_configuration_is_refused(tmp_path: Path, content: bytes) -> Non
 def test_missing_configuration_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="cannot be read"):
         read_lora_config(tmp_path / "adapter_config.json")
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        (PeftLoraConfig(target_modules=["q_proj"]), "lora"),
+        (PeftLoraConfig(target_modules=["q_proj"], use_dora=True), "dora"),
+        (IA3Config(target_modules=["k_proj"], feedforward_modules=[]), "ia3"),
+    ],
+)
+def test_kinds_that_peft_itself_saves_are_told_apart(tmp_path: Path, config: Any, kind: str) -> None:
+    config.save_pretrained(str(tmp_path))
+    file = tmp_path / "adapter_config.json"
+    assert read_kind(file) == kind
+    if kind == "ia3":
+        check_ia3_config(file)
+    else:
+        assert read_lora_config(file, dora=True).rank == 8
+
+
+def test_dora_and_ia3_are_refused_as_adapters_with_the_way_out(tmp_path: Path) -> None:
+    for changes in ({"use_dora": True}, {"peft_type": "IA3"}):
+        with pytest.raises(ConversionError) as caught:
+            read_lora_config(write(tmp_path, **changes))
+        assert "merge it into the base" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "it is not IA3"),
+        ({"peft_type": "IA3", "r": None, "lora_alpha": None, "fan_in_fan_out": True}, "transposed"),
+        (
+            {"peft_type": "IA3", "r": None, "lora_alpha": None, "modules_to_save": ["x"]},
+            "whole trained modules",
+        ),
+        ({"peft_type": "IA3", "r": None, "lora_alpha": None, "brand_new": 1}, "not known here"),
+    ],
+)
+def test_ia3_that_computes_something_else_is_refused(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConversionError, match=message):
+        check_ia3_config(write(tmp_path, **changes))
