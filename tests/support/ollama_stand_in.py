@@ -1,129 +1,140 @@
 """A working stand-in for Ollama, for tests: a real HTTP server in a process of its own, answering with llama.cpp.
 
-Behaviour recorded from Ollama's source by generation (`server/create.go`, `server/routes.go`):
-`0.24` takes adapters but cannot load them for architectures on its Go engine, `0.33` takes them, `0.34.1` refuses them
-with a 400. A `from` that is not local is pulled: there is no network here, so the attempt is recorded and fails.
+What a release does is taken from Ollama's source (`server/create.go`, `server/routes.go`, `server/sched.go`):
 
-Beyond Ollama's own paths: GET /stand-in/events lists what happened, POST /stand-in/fault {"path", "what"} makes the
-next request to a path fail: `500`, `lost` (hangs up before acting) or `lost-after` (acts, then hangs up).
+* before 0.34.1 it takes adapters without looking whether they fit, and 0.24 cannot load them for architectures on its Go
+  engine; both show as HTTP 500 at the first question. FROM a tuned name adds another adapter.
+* from 0.34.1 it refuses adapters with a 400, and a GGUF that is one.
+* 0.40 keeps manifests in another folder and rewrites what an older release had stored when it is first loaded.
+
+A `from` that is not local is pulled: there is no network here, so the attempt is recorded and fails. What it does not do:
+templates in Go's language (see `ollama_engine.render`), images, tools, embeddings.
+
+Beyond Ollama's own paths: GET /stand-in/events lists what happened, POST /stand-in/fault makes the next request to a path
+fail (see `ollama_http.Fault`), POST /stand-in/release ends all stalls.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import threading
-import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests.support import ollama_engine
+from tests.support.ollama_engine import ApiError, Files, Slot
+from tests.support.ollama_http import serve
 from tests.support.ollama_store import ADAPTER, LICENSE, MODEL, Manifest, Store
 
-from laimark_converters.header import read_header
-from laimark_sidecar.errors import LaimarkError
+from laimark_converters.errors import ConversionError
+from laimark_converters.header import GgufHeader, read_header
 from laimark_sidecar.journal.exchange import Message
-from laimark_sidecar.llamacpp.base import Base
-from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate
-from laimark_sidecar.runners.embedded.generation import Delta, generate
+from laimark_sidecar.runners.embedded.generation import Delta, Done
 from laimark_sidecar.runners.embedded.sampling import Sampling
 
 NO_ADAPTERS = "LoRA adapters are no longer supported"
-UNLOADING_S = 0.2
-
-
-class ApiError(Exception):
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+NO_LORAS = "llama runner process has terminated: loras are not yet implemented"
+OUT_OF_MEMORY = "model requires more system memory (61.2 GiB) than is available (1.5 GiB)"
+TEXTS = ("template", "system", "renderer", "parser", "messages")
 
 
 @dataclass(frozen=True)
-class Generation:
-    """What a version does with adapters."""
+class Release:
+    """What a version does."""
 
     version: str
     go_engine: frozenset[str] = frozenset()
     """Architectures whose adapters do not load."""
+    context: int = 4096
+
+    @property
+    def _numbers(self) -> tuple[int, ...]:
+        return tuple(map(int, self.version.split(".")))
 
     @property
     def refuses_adapters(self) -> bool:
-        return tuple(map(int, self.version.split("."))) >= (0, 34, 1)
+        return self._numbers >= (0, 34, 1)
 
-    def can_load(self, architecture: str) -> bool:
-        return architecture not in self.go_engine
+    @property
+    def modern_store(self) -> bool:
+        return self._numbers >= (0, 40)
 
 
 class Ollama:
-    """The server's state. One slot: the scheduler's key is the files of a name. Calls are made under one lock."""
+    """The server's state. Names are looked at under one lock; answers wait for each other in the slot."""
 
-    def __init__(self, store: Store, generation: Generation) -> None:
-        self.store = store
-        self.generation = generation
+    def __init__(self, root: Path, release: Release) -> None:
+        self.store = Store(root, modern=release.modern_store)
+        self.release = release
         self.events: list[str] = []
-        self.lock = threading.RLock()
-        self._slot: tuple[str, tuple[str, ...]] | None = None
-        self._base: Base | None = None
-        self._loaded = ""
-        self._expires = 0.0
+        self.out_of_memory = False
+        self._lock = threading.RLock()
+        self._slot = Slot()
+
+    def call(self, name: str, body: Any) -> Any:
+        """Answer one of the calls that do not generate."""
+        with self._lock:
+            return getattr(self, name)(body)
+
+    def version(self, body: Any) -> Any:
+        return {"version": self.release.version}
 
     def tags(self, body: Any) -> Any:
+        names = self.store.names().items()
         return {
-            "models": [
-                {"name": name, "model": name, "digest": self.store.digest(manifest)}
-                for name, manifest in self.store.names().items()
-            ]
+            "models": [{"name": name, "model": name, "digest": manifest.digest} for name, manifest in names]
         }
 
     def ps(self, body: Any) -> Any:
-        if self._loaded and time.monotonic() > self._expires:
-            self._unload()
-        expires = f"{self._expires:.9f}"  # Ollama's is a date; what matters is that every answer moves it
-        return {"models": [{"name": self._loaded, "expires_at": expires}] if self._loaded else None}
+        held = self._slot.held()
+        if held is None:
+            return {"models": None}
+        # Ollama's is a date; what matters is that every answer moves it on.
+        expires = f"{held.expires_s:.9f}"
+        return {"models": [{"name": held.name, "expires_at": expires, "context_length": held.context}]}
 
     def show(self, body: Any) -> Any:
         manifest = self._found(body["model"])
-        lines = ['# Modelfile generated by "ollama show"', ""]
+        settings = {"template": "{{ .Prompt }}"} | manifest.settings
+        lines = ['# Modelfile generated by "ollama show"', f"# FROM {body['model']}", ""]
         lines += [f"FROM {self.store.blob(digest)}" for digest in manifest.digests(MODEL)]
         lines += [f"ADAPTER {self.store.blob(digest)}" for digest in manifest.digests(ADAPTER)]
-        settings = manifest.settings
-        lines.append(f'TEMPLATE """{settings.get("template", "{{ .Prompt }}")}"""')
+        lines.append(f'TEMPLATE """{settings["template"]}"""')
         parameters = [
             f"{name:<30} {json.dumps(value)}"
             for name, values in settings.get("parameters", {}).items()
             for value in (values if isinstance(values, list) else [values])
         ]
         licenses = [self.store.blob(digest).read_text() for digest in manifest.digests(LICENSE)]
-        return {
+        told = {name: settings[name] for name in TEXTS if name in settings}
+        return told | {
             "modelfile": "\n".join(lines),
             "license": "\n".join(licenses),
-            "template": settings.get("template", "{{ .Prompt }}"),
-            "system": settings.get("system", ""),
             "parameters": "\n".join(parameters),
         }
 
     def create(self, body: Any) -> Any:
         adapters, files = body.get("adapters") or {}, body.get("files") or {}
-        if adapters and self.generation.refuses_adapters:
+        if adapters and self.release.refuses_adapters:
             raise ApiError(400, NO_ADAPTERS)
         manifest = self._from(body["from"]) if body.get("from") else self._from_files(files)
-        manifest.layers += [(ADAPTER, self._held(digest)) for digest in adapters.values()]
+        for digest in adapters.values():
+            self._header(digest)
+            manifest.layers.append((ADAPTER, digest))
         given = body.get("license") or []
         for text in [given] if isinstance(given, str) else given:
             manifest.layers.append((LICENSE, self.store.put(text.encode())))
-        for setting in ("template", "system"):
-            if body.get(setting):
-                manifest.settings[setting] = body[setting]
+        manifest.settings |= {name: body[name] for name in TEXTS if body.get(name)}
         manifest.settings.setdefault("parameters", {}).update(body.get("parameters") or {})
         self.store.write(body["model"], manifest)
         self.events.append(f"create {body['model']}")
         return {"status": "success"}
 
-    def copy(self, body: Any) -> Any:
-        manifest = self._found(body["source"])
-        self.store.write(body["destination"], manifest)
+    def copy(self, body: Any, *, torn: bool = False) -> Any:
+        self.store.write(body["destination"], self._found(body["source"]), torn=torn)
         self.events.append(f"copy {body['source']} {body['destination']}")
         return {}
 
@@ -134,73 +145,51 @@ class Ollama:
         return {}
 
     def generate(self, body: Any) -> Any:
-        self._found(body["model"])
-        assert body["keep_alive"] == 0
-        # Asynchronous: it is still listed for a while.
-        self._expires = min(self._expires, time.monotonic() + UNLOADING_S)
-        return {"done": True, "done_reason": "unload"}
+        if body.get("prompt") or body.get("keep_alive") != 0:
+            raise ApiError(400, "this stand-in generates through chat alone")
+        self._slot.expire(self._files(self._found(body["model"])))
+        return {"model": body["model"], "done": True, "done_reason": "unload"}
 
-    def chat(self, body: Any) -> Any:
-        base = self._load(body["model"], self._found(body["model"]))
-        messages = [Message(role=m["role"], content=m["content"]) for m in body["messages"]]
-        vocabulary = base.vocabulary
-        template = ChatTemplate(base.template, bos=vocabulary.bos, eos=vocabulary.eos, clock=REFERENCE_CLOCK)
-        prompt = template.render(messages)
-        if body.get("_debug_render_only"):
-            return {"_debug_info": {"rendered_template": prompt}}
-        options, wanted = body.get("options", {}), body.get("top_logprobs")
-        sampling = Sampling(
-            max_tokens=options["num_predict"], temperature=options["temperature"], logprobs=wanted
-        )
-        adapter = base._adapters[0] if base._adapters else None
-        deltas: list[Delta] = []
-        finish = ""
-        for event in generate(base, adapter, vocabulary.tokenize(prompt), sampling, lambda: False):
-            if isinstance(event, Delta):
-                deltas.append(event)
-            else:
-                finish = event.finish
-        answer = {"message": {"role": "assistant", "content": "".join(d.text for d in deltas)}}
-        scored = [d.logprob for d in deltas if d.logprob]
-        return answer | {
-            "done_reason": finish,
-            "logprobs": [
-                {
-                    "token": s.token,
-                    "logprob": s.logprob,
-                    "top_logprobs": [{"token": t, "logprob": p} for t, p in s.top],
-                }
-                for s in scored
-            ],
-        }
+    def chat(self, body: Any) -> Iterator[dict[str, Any]]:
+        """Yield an answer's parts in the shape of `/api/chat`: texts, and at the end why it ended."""
+        with self._lock:
+            manifest = self.store.modernised(body["model"], self._found(body["model"]))
+            files = self._files(manifest)
+        settings = manifest.settings
+        turns = [Message(role=turn["role"], content=turn["content"]) for turn in body["messages"]]
+        turns = [Message(**turn) for turn in settings.get("messages", [])] + turns
+        if settings.get("system") and not any(turn.role == "system" for turn in turns[:1]):
+            turns.insert(0, Message(role="system", content=settings["system"]))
+        with self._slot.loaded(body["model"], files, lambda: self._loading(body["model"], files)) as base:
+            prompt = ollama_engine.render(base, turns)
+            if body.get("_debug_render_only"):
+                yield {"model": body["model"], "_debug_info": {"rendered_template": prompt}}
+                return
+            tokens = base.vocabulary.tokenize(prompt)
+            if len(tokens) >= base.context:
+                raise ApiError(400, "the input length exceeds the context length")
+            sampling = _sampling(settings.get("parameters", {}) | (body.get("options") or {}), body)
+            for event in ollama_engine.answer(base, tokens, sampling):
+                if isinstance(event, Delta):
+                    yield _part(body["model"], event)
+                else:
+                    yield _end(body["model"], event, len(tokens))
 
-    def _load(self, name: str, manifest: Manifest) -> Base:
-        (model,), adapters = manifest.digests(MODEL), manifest.digests(ADAPTER)
-        self._expires = time.monotonic() + 300
-        if self._base is not None and self._slot == (model, tuple(adapters)):
-            self._loaded = name
-            return self._base
-        self._unload()
+    def _loading(self, name: str, files: Files) -> None:
+        refused, self.out_of_memory = self.out_of_memory, False
+        if refused:
+            raise ApiError(500, OUT_OF_MEMORY)
         self.events.append(f"load {name}")
-        path = self.store.blob(model)
-        if adapters and not self.generation.can_load(read_header(path).architecture):
-            raise ApiError(500, "llama runner process has terminated: loras are not yet implemented")
-        base = Base(path, context=512, threads=1)
-        try:
-            for digest in adapters:
-                base.load_adapter(self.store.blob(digest))
-            if len(adapters) > 1:
-                raise ApiError(500, "this stand-in does not stack adapters")
-        except BaseException:
-            base.close()
-            raise
-        self._base, self._slot, self._loaded = base, (model, tuple(adapters)), name
-        return base
+        if files.adapters and read_header(files.model).architecture in self.release.go_engine:
+            raise ApiError(500, NO_LORAS)
 
-    def _unload(self) -> None:
-        if self._base is not None:
-            self._base.close()
-        self._base, self._slot, self._loaded = None, None, ""
+    def _files(self, manifest: Manifest) -> Files:
+        (model,) = manifest.digests(MODEL)
+        return Files(
+            model=self.store.blob(model),
+            adapters=tuple(self.store.blob(digest) for digest in manifest.digests(ADAPTER)),
+            context=int(manifest.settings.get("parameters", {}).get("num_ctx", self.release.context)),
+        )
 
     def _from(self, name: str) -> Manifest:
         manifest = self.store.get(name)
@@ -212,16 +201,21 @@ class Ollama:
     def _from_files(self, files: dict[str, str]) -> Manifest:
         if not files:
             raise ApiError(400, "neither 'from' or 'files' was specified")
+        layers = []
         for name, digest in files.items():
-            kind = read_header(self.store.blob(self._held(digest))).text("general.type")
-            if kind == "adapter" and self.generation.refuses_adapters:
+            is_adapter = self._header(digest).text("general.type") == "adapter"
+            if is_adapter and self.release.refuses_adapters:
                 raise ApiError(400, f"{NO_ADAPTERS}: {name} is a LoRA adapter")
-        return Manifest(layers=[(MODEL, digest) for digest in files.values()])
+            layers.append((ADAPTER if is_adapter else MODEL, digest))
+        return Manifest(layers=layers)
 
-    def _held(self, digest: str) -> str:
+    def _header(self, digest: str) -> GgufHeader:
         if not self.store.blob(digest).is_file():
             raise ApiError(400, f"blob not found (digest {digest})")
-        return digest
+        try:
+            return read_header(self.store.blob(digest))
+        except ConversionError as error:
+            raise ApiError(500, "invalid file magic") from error
 
     def _found(self, name: str) -> Manifest:
         manifest = self.store.get(name)
@@ -230,92 +224,41 @@ class Ollama:
         return manifest
 
 
-class Handler(BaseHTTPRequestHandler):
-    ollama: Ollama
-    faults: dict[str, str]
+def _sampling(options: dict[str, Any], body: dict[str, Any]) -> Sampling:
+    limit = options.get("num_predict", -1)
+    stops = options.get("stop") or ()
+    return Sampling(
+        max_tokens=limit if limit > 0 else 1 << 20,
+        temperature=options.get("temperature", 0.8),
+        top_p=options.get("top_p", 0.9),
+        top_k=options.get("top_k", 40),
+        seed=options.get("seed"),
+        stops=(stops,) if isinstance(stops, str) else tuple(stops),
+        logprobs=body.get("top_logprobs", 0) if body.get("logprobs") else None,
+    )
 
-    def do_HEAD(self) -> None:
-        digest = self.path.rsplit("/", 1)[-1]
-        self.send_response(200 if self.ollama.store.blob(digest).is_file() else 404)
-        self.end_headers()
 
-    def do_GET(self) -> None:
-        self._respond()
+def _part(model: str, event: Delta) -> dict[str, Any]:
+    part: dict[str, Any] = {
+        "model": model,
+        "message": {"role": "assistant", "content": event.text},
+        "done": False,
+    }
+    if scored := event.logprob:
+        top = [{"token": token, "logprob": logprob} for token, logprob in scored.top]
+        part["logprobs"] = [{"token": scored.token, "logprob": scored.logprob, "top_logprobs": top}]
+    return part
 
-    def do_DELETE(self) -> None:
-        self._respond()
 
-    def do_POST(self) -> None:
-        if self.path.startswith("/api/blobs/"):
-            self._take_blob(self.path.rsplit("/", 1)[-1])
-        else:
-            self._respond()
-
-    def _take_blob(self, digest: str) -> None:
-        if self.ollama.store.blob(digest).is_file():
-            self._send(200, {})  # early, the body unread: the client sees a reset
-            self.close_connection = True
-            return
-        if self.faults.pop("/api/blobs", "") == "lost":
-            self.rfile.read(1)
-            self.close_connection = True
-            return
-        content = self.rfile.read(int(self.headers["Content-Length"]))
-        if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
-            self._send(400, {"error": "digest mismatch"})
-            return
-        self.ollama.store.put(content)
-        self.ollama.events.append("blob")
-        self._send(201, None)
-
-    def _respond(self) -> None:
-        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        body = json.loads(content or b"{}")
-        if self.path == "/stand-in/fault":
-            self.faults[body["path"]] = body["what"]
-            self._send(200, {})
-            return
-        fault = self.faults.pop(self.path, "")
-        if fault == "500":
-            self._send(500, {"error": "write manifest: no space left on device"})
-            return
-        if fault == "lost":
-            self.close_connection = True
-            return
-        streamed = self.path == "/api/create" and body.get("stream", True)
-        try:
-            answer, status = self._act(body), 200
-        except ApiError as error:
-            answer, status = {"error": str(error)}, error.status
-        except LaimarkError as error:  # llama.cpp cannot load what was registered
-            answer, status = {"error": f"llama runner process has terminated: {error}"}, 500
-        if fault == "lost-after":
-            self.close_connection = True
-            return
-        self._send(200 if streamed and status != 400 else status, answer)
-
-    def _act(self, body: Any) -> Any:
-        ollama = self.ollama
-        if self.path == "/api/version":
-            return {"version": ollama.generation.version}
-        if self.path == "/stand-in/events":
-            return ollama.events
-        calls = ("tags", "ps", "show", "create", "copy", "delete", "generate", "chat")
-        call = self.path.removeprefix("/api/")
-        if call not in calls:
-            raise ApiError(404, "404 page not found")
-        with ollama.lock:
-            return getattr(ollama, call)(body)
-
-    def _send(self, status: int, answer: Any) -> None:
-        content = b"" if answer is None else json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Stay quiet."""
+def _end(model: str, event: Done, prompt_tokens: int) -> dict[str, Any]:
+    return {
+        "model": model,
+        "message": {"role": "assistant", "content": ""},
+        "done": True,
+        "done_reason": event.finish,
+        "prompt_eval_count": prompt_tokens,
+        "eval_count": event.answer_tokens,
+    }
 
 
 def main() -> None:
@@ -323,14 +266,11 @@ def main() -> None:
     parser.add_argument("store", type=Path)
     parser.add_argument("--version", default="0.33.0")
     parser.add_argument("--go-engine", nargs="*", default=())
+    parser.add_argument("--context", type=int, default=512)
     parser.add_argument("--port", type=int, default=0)
     arguments = parser.parse_args()
-    generation = Generation(version=arguments.version, go_engine=frozenset(arguments.go_engine))
-    Handler.ollama, Handler.faults = Ollama(Store(arguments.store), generation), {}
-    with ThreadingHTTPServer(("127.0.0.1", arguments.port), Handler) as server:
-        # Written when it listens, so that whoever started it knows where.
-        (arguments.store / "port").write_text(str(server.server_address[1]))
-        server.serve_forever()
+    release = Release(arguments.version, frozenset(arguments.go_engine), arguments.context)
+    serve(Ollama(arguments.store, release), arguments.port, arguments.store / "port")
 
 
 if __name__ == "__main__":

@@ -2,68 +2,17 @@
 
 from __future__ import annotations
 
-import sys
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.support import rest
 from tests.support.lora import write_lora
-from tests.support.processes import started, wait_until
-
-from laimark_converters.merged_gguf import merge
-from laimark_sidecar.clock import SystemClock
-from laimark_sidecar.files import sha256_file
-from laimark_sidecar.registry.version import BaseIdentity
-from laimark_sidecar.runners.ollama.api import OllamaApi
-from laimark_sidecar.runners.ollama.connection import Connection
-from laimark_sidecar.runners.ollama.runner import OllamaRunner
+from tests.support.ollama import Server, started
 
 BASE = "demo-base"
-GENERATIONS = ("0.24.0", "0.33.0", "0.34.1")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    url: str
-    store: Path
-    folder: Path
-
-    @property
-    def api(self) -> OllamaApi:
-        return OllamaApi(Connection(self.url))
-
-    def runner(self, base: str = BASE, **options: Any) -> OllamaRunner:
-        def merged(gguf: Path, adapter: Path) -> Path:
-            out = self.folder / f"merged-{adapter.stem}.gguf"
-            merge(gguf, adapter, out, touched="f16")
-            return out
-
-        def identity(gguf: Path) -> BaseIdentity:
-            return BaseIdentity(
-                sha256=sha256_file(gguf), architecture="", template_sha256="", tokenizer_sha256="", name=base
-            )
-
-        defaults: dict[str, Any] = {
-            "moving": ("me:latest",),
-            "identify": identity,
-            "merge": merged,
-            "clock": SystemClock(),
-        }
-        return OllamaRunner(self.url, base, **(defaults | options))
-
-    def events(self) -> list[str]:
-        found: list[str] = rest.call(self.url, "GET", "/stand-in/events").json()
-        return found
-
-    def pulls(self) -> list[str]:
-        return [event for event in self.events() if event.startswith("pull")]
-
-    def fail_next(self, path: str, what: str) -> None:
-        assert rest.call(self.url, "POST", "/stand-in/fault", {"path": path, "what": what}).status == 200
+GENERATIONS = ("0.24.0", "0.33.0", "0.34.1", "0.40.0")
 
 
 Starter = Callable[..., Server]
@@ -71,33 +20,23 @@ Starter = Callable[..., Server]
 
 @pytest.fixture
 def start(demo_gguf: Path, tmp_path: Path) -> Iterator[Starter]:
-    """Start a server of a generation; it ends with the test."""
+    """Start a server of a release, or the next one on what an earlier one left; it ends with the test."""
+    numbers = itertools.count()
     with ExitStack() as stack:
 
-        def run(version: str = "0.33.0", *, go_engine: tuple[str, ...] = ()) -> Server:
-            store = tmp_path / f"ollama-{version}"
-            store.mkdir()
-            arguments = [sys.executable, "-m", "tests.support.ollama_stand_in", str(store)]
-            arguments += ["--version", version, "--go-engine", *go_engine]
-            process = stack.enter_context(started(arguments, tmp_path / "ollama.log"))
-            port = store / "port"
-            wait_until(
-                lambda: process.poll() is not None or (port.is_file() and port.read_text()),
-                "the stand-in listens",
-                log=tmp_path / "ollama.log",
-            )
-            server = Server(url=f"http://127.0.0.1:{port.read_text()}", store=store, folder=tmp_path)
-            digest = server.api.put_blob(demo_gguf)
-            server.api.create(
-                BASE,
-                {
-                    "files": {"base.gguf": digest},
-                    "license": ["The base's own licence"],
-                    "system": "",
-                    "parameters": {"stop": ["<|im_end|>"], "temperature": 0.5},
-                    "template": "{{ .Prompt }} of the base",
-                },
-            )
+        def run(
+            version: str = "0.33.0", *, go_engine: tuple[str, ...] = (), after: Server | None = None
+        ) -> Server:
+            store, port = (after.store, after.port) if after else (tmp_path / f"ollama-{next(numbers)}", 0)
+            server = stack.enter_context(started(store, version=version, go_engine=go_engine, port=port))
+            if after is None:
+                server.install(
+                    BASE,
+                    demo_gguf,
+                    license=["The base's own licence"],
+                    parameters={"stop": ["<|im_end|>"], "temperature": 0.5},
+                    template="{{ .Prompt }} of the base",
+                )
             return server
 
         yield run

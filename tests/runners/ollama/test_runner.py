@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from tests.runners.ollama.conftest import BASE, GENERATIONS, Server, Starter
+from tests.runners.ollama.conftest import BASE, GENERATIONS, Starter
 from tests.support.lora import write_lora
+from tests.support.ollama import Server
+from tests.support.ollama import runner as runner_of
 from tests.support.tools import HandClock
 
 from laimark_sidecar.errors import ConfigError, RunnerError
@@ -17,6 +20,7 @@ from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate
 from laimark_sidecar.registry.version import BaseIdentity
 from laimark_sidecar.runners.embedded.generation import Delta, generate
 from laimark_sidecar.runners.embedded.sampling import Sampling
+from laimark_sidecar.runners.ollama.registration import MergedFile
 from laimark_sidecar.runners.ollama.runner import OllamaRunner
 from laimark_sidecar.runners.runner import Capabilities, Runner
 
@@ -37,6 +41,10 @@ def expected(gguf: Path, adapter: Path | None = None) -> str:
         return "".join(event.text for event in events if isinstance(event, Delta))
 
 
+def runner_at(server: Server, base: str = BASE, **options: object) -> OllamaRunner:
+    return runner_of(server.url, base, server.store.parent, **options)
+
+
 def answer(runner: Runner, name: str) -> str:
     return runner.generate(name, QUESTION, max_tokens=8).text
 
@@ -52,7 +60,7 @@ def test_registered_versions_answer_as_base_and_adapter_do(
     start: Starter, demo_gguf: Path, loras: tuple[Path, Path], version: str
 ) -> None:
     server = start(version)
-    runner: Runner = server.runner()
+    runner: Runner = runner_at(server)
     plain, one, two = expected(demo_gguf), *(expected(demo_gguf, lora) for lora in loras)
     assert len({plain, one, two}) == 3, "the adapters must matter for this to mean anything"
     runner.register(ONE, loras[0])
@@ -68,14 +76,16 @@ def test_registered_versions_answer_as_base_and_adapter_do(
     assert runner.names()[LATEST] == ""
     runner.point(LATEST, ONE)
     assert answer(runner, LATEST) == one
-    assert same_layers(server, TWO) == ((1, 0) if version == "0.34.1" else (1, 1)), "nothing stacks"
+    assert same_layers(server, TWO) == ((1, 1) if version < "0.34.1" else (1, 0)), "nothing stacks"
     assert server.pulls() == []
 
 
-@pytest.mark.parametrize(("version", "adapters"), [("0.24.0", True), ("0.33.0", True), ("0.34.1", False)])
+@pytest.mark.parametrize(
+    ("version", "adapters"), [("0.24.0", True), ("0.33.0", True), ("0.34.1", False), ("0.40.0", False)]
+)
 def test_capabilities_are_those_that_a_create_shows(start: Starter, version: str, adapters: bool) -> None:
     server = start(version)
-    assert server.runner().capabilities() == Capabilities(
+    assert runner_at(server).capabilities() == Capabilities(
         adapters=adapters,
         logprobs=True,
         hot_register=True,
@@ -84,7 +94,7 @@ def test_capabilities_are_those_that_a_create_shows(start: Starter, version: str
         records=False,
         tells_busy=False,
     )
-    assert list(server.runner().names()) == [BASE], "the probe leaves nothing behind"
+    assert list(runner_at(server).names()) == [BASE], "the probe leaves nothing behind"
     assert server.pulls() == []
 
 
@@ -92,18 +102,31 @@ def test_architecture_whose_adapters_do_not_load_is_merged(
     start: Starter, demo_gguf: Path, loras: tuple[Path, Path]
 ) -> None:
     server = start("0.24.0", go_engine=("llama",))
-    runner = server.runner()
+    runner = runner_at(server)
     runner.register(ONE, loras[0])
     assert same_layers(server, ONE) == (1, 0)
     assert answer(runner, ONE) == expected(demo_gguf, loras[0])
     assert not runner.capabilities().adapters
 
 
+def test_the_user_s_choice_is_kept_and_never_worked_around(
+    start: Starter, demo_gguf: Path, loras: tuple[Path, Path]
+) -> None:
+    merging = runner_at(start("0.33.0"), adapters=False)
+    merging.register(ONE, loras[0])
+    assert not merging.capabilities().adapters
+    assert answer(merging, ONE) == expected(demo_gguf, loras[0])
+    refusing = runner_at(start("0.34.1"), adapters=True)
+    with pytest.raises(RunnerError, match="no longer supported"):
+        refusing.register(ONE, loras[0])
+    assert list(refusing.names()) == [BASE]
+
+
 def test_merged_name_keeps_the_settings_and_the_licence_of_its_base(
     start: Starter, loras: tuple[Path, Path]
 ) -> None:
     server = start("0.34.1")
-    server.runner().register(ONE, loras[0])
+    runner_at(server).register(ONE, loras[0])
     base, tuned = server.api.show(BASE), server.api.show(ONE)
     assert (tuned.template, tuned.system, tuned.parameters) == (base.template, base.system, base.parameters)
     assert tuned.license.startswith(base.license)
@@ -113,11 +136,11 @@ def test_registering_again_does_nothing_and_other_content_is_refused(
     start: Starter, loras: tuple[Path, Path]
 ) -> None:
     server = start()
-    runner = server.runner()
+    runner = runner_at(server)
     runner.register(ONE, loras[0])
     before = server.events()
     runner.register(ONE, loras[0])
-    server.runner().register(ONE, loras[0])
+    runner_at(server).register(ONE, loras[0])
     assert server.events() == before
     with pytest.raises(RunnerError, match="versions never change"):
         runner.register(ONE, loras[1])
@@ -128,7 +151,7 @@ def test_base_that_is_not_local_is_never_pulled(
     start: Starter, loras: tuple[Path, Path], version: str
 ) -> None:
     server = start(version)
-    runner = server.runner("llama9")
+    runner = runner_at(server, "llama9")
     for act in (
         lambda: runner.register(ONE, loras[0]),
         lambda: runner.point(LATEST, ""),
@@ -164,7 +187,7 @@ def test_fault_in_the_middle_leaves_what_was_served_and_a_retry_succeeds(
     start: Starter, demo_gguf: Path, loras: tuple[Path, Path], version: str, path: str, what: str
 ) -> None:
     server = start(version)
-    runner = server.runner()
+    runner = runner_at(server)
     runner.register(ONE, loras[0])
     runner.point(LATEST, ONE)
     before = runner.names()
@@ -180,7 +203,7 @@ def test_fault_in_the_middle_leaves_what_was_served_and_a_retry_succeeds(
 
 def test_fault_while_pointing_leaves_the_old_version(start: Starter, loras: tuple[Path, Path]) -> None:
     server = start()
-    runner = server.runner()
+    runner = runner_at(server)
     runner.register(ONE, loras[0])
     runner.register(TWO, loras[1])
     runner.point(LATEST, ONE)
@@ -197,15 +220,15 @@ def test_adapter_for_another_model_is_refused_and_leaves_no_name(
     server = start(version)
     wrong = write_lora(demo_gguf, tmp_path / "wrong.gguf", wrong_shapes=True)
     with pytest.raises(Exception, match=r"refused|the adapter is for"):
-        server.runner().register(ONE, wrong)
-    assert server.runner().names() == {BASE: ""}
+        runner_at(server).register(ONE, wrong)
+    assert runner_at(server).names() == {BASE: ""}
 
 
 def test_name_that_is_not_ours_is_never_touched(start: Starter, loras: tuple[Path, Path]) -> None:
     server = start()
     for name in (ONE, LATEST):
         server.api.create(name, {"from": BASE, "system": "You are a pirate."})
-    runner = server.runner()
+    runner = runner_at(server)
     before = {tag.name: tag.digest for tag in server.api.tags()}
     runner.register(TWO, loras[1])
     acts: tuple[Callable[[], None], ...] = (
@@ -226,20 +249,20 @@ def test_model_that_the_user_built_from_ours_stays_the_users(
     start: Starter, loras: tuple[Path, Path]
 ) -> None:
     server = start()
-    runner = server.runner()
+    runner = runner_at(server)
     runner.register(ONE, loras[0])
     server.api.create("pirate", {"from": ONE, "system": "You are a pirate."})
     assert "pirate:latest" not in runner.names()
     with pytest.raises(RunnerError, match="not made by laimark-sidecar"):
         runner.withdraw("pirate")
     with pytest.raises(RunnerError, match="tuned already"):
-        server.runner(ONE).register(TWO, loras[1])
+        runner_at(server, ONE).register(TWO, loras[1])
 
 
 def test_versions_never_move_and_only_versions_are_pointed_at(
     start: Starter, loras: tuple[Path, Path]
 ) -> None:
-    runner = start().runner()
+    runner = runner_at(start())
     runner.register(ONE, loras[0])
     with pytest.raises(RunnerError, match="never moves"):
         runner.point(ONE, "")
@@ -252,7 +275,7 @@ def test_versions_never_move_and_only_versions_are_pointed_at(
 def test_withdrawn_name_is_gone_and_an_unknown_one_is_no_error(
     start: Starter, loras: tuple[Path, Path]
 ) -> None:
-    runner = start().runner()
+    runner = runner_at(start())
     runner.register(ONE, loras[0])
     runner.point(LATEST, ONE)
     with pytest.raises(RunnerError, match=f"still answers for {LATEST}"):
@@ -268,7 +291,7 @@ def test_base_replaced_under_the_same_name_has_another_identity(
     start: Starter, demo_gguf: Path, loras: tuple[Path, Path], tmp_path: Path
 ) -> None:
     server = start()
-    runner = server.runner()
+    runner = runner_at(server)
     assert runner.base().sha256 == sha256_file(demo_gguf)
     other = tmp_path / "other.gguf"
     other.write_bytes(demo_gguf.read_bytes() + b"\0")
@@ -282,12 +305,12 @@ def test_base_that_may_not_be_read_names_the_group(start: Starter) -> None:
     for blob in (server.store / "blobs").iterdir():
         blob.chmod(0)
     with pytest.raises(RunnerError, match="may not be read") as caught:
-        server.runner().base()
+        runner_at(server).base()
     assert "usermod -aG ollama" in caught.value.hint
 
 
 def test_log_probs_come_when_asked_for(start: Starter) -> None:
-    runner = start().runner()
+    runner = runner_at(start())
     reply = runner.generate(BASE, QUESTION, max_tokens=3, logprobs=5)
     assert [len(token.top) for token in reply.tokens] == [5] * len(reply.tokens)
     assert reply.tokens
@@ -295,7 +318,7 @@ def test_log_probs_come_when_asked_for(start: Starter) -> None:
 
 
 def test_rendering_is_the_prompt_that_is_served(start: Starter, demo_gguf: Path) -> None:
-    rendered = start().runner().render(QUESTION)
+    rendered = runner_at(start()).render(QUESTION)
     with Base(demo_gguf, context=64, threads=1) as base:
         words = base.vocabulary
         template = ChatTemplate(base.template, bos=words.bos, eos=words.eos, clock=REFERENCE_CLOCK)
@@ -305,7 +328,7 @@ def test_rendering_is_the_prompt_that_is_served(start: Starter, demo_gguf: Path)
 
 def test_unload_returns_when_nothing_of_ours_is_in_memory(start: Starter) -> None:
     server = start()
-    runner = server.runner()
+    runner = runner_at(server)
     answer(runner, BASE)
     assert server.api.loaded()
     runner.unload()
@@ -315,7 +338,7 @@ def test_unload_returns_when_nothing_of_ours_is_in_memory(start: Starter) -> Non
 
 def test_activity_counts_from_the_last_change(start: Starter) -> None:
     clock = HandClock(100.0)
-    runner = start().runner(clock=clock)
+    runner = runner_at(start(), clock=clock)
     clock.time_s += 7
     assert runner.activity().idle_s == 7
     answer(runner, BASE)
@@ -343,5 +366,5 @@ def no_identity(gguf: Path) -> BaseIdentity:
     raise AssertionError(gguf)
 
 
-def no_merge(gguf: Path, adapter: Path) -> Path:
+def no_merge(gguf: Path, adapter: Path) -> AbstractContextManager[MergedFile]:
     raise AssertionError(gguf)

@@ -125,10 +125,15 @@ class OllamaApi:
         content = self._connection.call("POST", "/api/show", {"model": model})
         return self._connection.read(content, Shown)
 
-    def put_blob(self, file: Path) -> str:
-        """Store a file and return its digest, `sha256:...`. One that is there is not sent again."""
+    def put_blob(self, file: Path, *, sha256: str = "") -> str:
+        """Store a file and return its digest, `sha256:...`. One that is there is not sent again.
+
+        Args:
+            file: what to store.
+            sha256: of it, where that is known; hashing gigabytes is not repeated.
+        """
         try:
-            digest = f"sha256:{sha256_file(file)}"
+            digest = f"sha256:{sha256 or sha256_file(file)}"
         except OSError as error:
             raise RunnerError(f"{file} cannot be read: {error.strerror}") from error
         # Asked first: a POST of a blob that is there is answered early and then reset.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.journal.exchange import Message
@@ -21,6 +22,19 @@ from laimark_sidecar.runners.ollama.shown import layers, parameters
 _ABSENT = "sha256:" + "0" * 64
 _NO_ADAPTERS = ("LoRA adapters are no longer supported", "loras are not yet implemented")
 _TRIAL = (Message(role="user", content="The quick brown fox jumps over the lazy dog."),)
+
+
+class MergedFile(Protocol):
+    """A merged model on the disk."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def sha256(self) -> str: ...
+
+
+Merge = Callable[[Path, Path], AbstractContextManager[MergedFile]]
+"""Makes the merged GGUF of (base GGUF, adapter GGUF) and lends it: it may be gone when the context ends."""
 
 
 def refuses_adapters(error: OllamaRefusedError) -> bool:
@@ -59,9 +73,7 @@ def register_adapter(api: OllamaApi, base: str, marker: Marker, adapter: Path) -
     _build(api, marker, {"from": base, "adapters": {name: digest}, "license": [render(marker)]})
 
 
-def register_merged(
-    api: OllamaApi, shown: Shown, marker: Marker, adapter: Path, merge: Callable[[Path, Path], Path]
-) -> None:
+def register_merged(api: OllamaApi, shown: Shown, marker: Marker, adapter: Path, merge: Merge) -> None:
     """Register a merged file with the base's template, system prompt and parameters, which a bare file would lose.
 
     Args:
@@ -69,7 +81,7 @@ def register_merged(
         shown: the base's.
         marker: of the version.
         adapter: GGUF.
-        merge: makes the merged GGUF of (base GGUF, adapter) and returns its path.
+        merge: called once.
 
     Raises:
         RunnerError: refused or not reachable, or the base has more files than can be merged; what was served before
@@ -81,7 +93,8 @@ def register_merged(
             f"the base has {len(files)} model files (a projector for images?); such a base is not merged",
             hint="use an Ollama that takes adapters (0.30 to 0.33), or a base without images",
         )
-    digest = api.put_blob(merge(Path(files[0]), adapter))
+    with merge(Path(files[0]), adapter) as merged:
+        digest = api.put_blob(merged.path, sha256=merged.sha256)
     kept: dict[str, Any] = {
         "template": shown.template,
         "system": shown.system,

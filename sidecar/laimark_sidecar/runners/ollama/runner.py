@@ -21,6 +21,7 @@ from laimark_sidecar.runners.ollama.catalogue import Catalogue
 from laimark_sidecar.runners.ollama.connection import Connection, OllamaRefusedError
 from laimark_sidecar.runners.ollama.marker import UNCHECKED, Marker, Name, canonical, render
 from laimark_sidecar.runners.ollama.registration import (
+    Merge,
     refuses_adapters,
     register_adapter,
     register_merged,
@@ -42,9 +43,9 @@ class OllamaRunner:
         base: local name of the pristine base.
         moving: names that only we point, such as `me:latest`.
         identify: returns the identity of a GGUF now.
-        merge: makes the merged GGUF of (base GGUF, adapter GGUF) and returns its path; called only where adapters
-            are refused. The file is the caller's to keep or delete.
+        merge: called only where adapters are refused, or not wanted.
         clock: for the idle time.
+        adapters: False registers merged models even where adapters are taken; True never merges; None asks.
         timeout_s: longest silence in one call; twenty times as long where a model is loaded.
 
     Raises:
@@ -58,8 +59,9 @@ class OllamaRunner:
         *,
         moving: Collection[str],
         identify: Callable[[Path], BaseIdentity],
-        merge: Callable[[Path, Path], Path],
+        merge: Merge,
         clock: Clock,
+        adapters: bool | None = None,
         timeout_s: float = 30,
     ) -> None:
         self._api = OllamaApi(Connection(url, timeout_s=timeout_s))
@@ -67,6 +69,7 @@ class OllamaRunner:
         self._catalogue = Catalogue(self._api, base, moving)
         self._identify = identify
         self._merge = merge
+        self._adapters = adapters
         self._clock = clock
         self._timeout_s = timeout_s
         # By release and base: Ollama may be upgraded, and the base replaced, while we run.
@@ -81,7 +84,7 @@ class OllamaRunner:
         if place not in self._taken:
             self._taken[place] = takes_adapters(self._api, self._base)
         return Capabilities(
-            adapters=self._taken[place],
+            adapters=self._taken[place] and self._adapters is not False,
             logprobs=_is_since(version, _LOGPROBS_SINCE),
             hot_register=True,
             switch_per_request=True,
@@ -120,11 +123,11 @@ class OllamaRunner:
 
     def _register(self, shown: Shown, marker: Marker, adapter: Path) -> None:
         place = (self._api.version(), shown.modelfile)
-        if self._taken.get(place, True):
+        if self._adapters or (self._adapters is None and self._taken.get(place, True)):
             try:
                 register_adapter(self._api, self._base, marker, adapter)
             except OllamaRefusedError as error:
-                if not refuses_adapters(error):
+                if self._adapters or not refuses_adapters(error):
                     raise
                 self._taken[place] = False
             else:
