@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.support import llama_server
+from tests.support import llama_server, ollama
 from tests.support.lora import write_lora
 
 from laimark_sidecar.runners.embedded.client import EmbeddedRunner
@@ -66,6 +67,27 @@ def single(base: Path, one: Path, folder: Path) -> Iterator[Subject]:
         )
 
 
+@contextmanager
+def ollama_stand_in(base: Path, one: Path, folder: Path, *, version: str) -> Iterator[Subject]:
+    with ollama.started(folder / "ollama", version=version, context=1024) as server:
+        ollama.install(server.url, "demo", base)
+        runner = ollama.runner(server.url, "demo", folder, moving=("base", "me:latest"))
+        runner.register("me:one", one)
+        runner.point("base", "")
+        yield Subject(kind=f"ollama {version}", url=server.url, runner=runner)
+
+
+@contextmanager
+def ollama_of_this_machine(base: Path, one: Path, folder: Path) -> Iterator[Subject]:
+    url = ollama.live_url()
+    runner = ollama.runner(url, "demo", folder, moving=("base", "me:latest", "me:lost"))
+    with ollama.lent(url, names=("demo", "base", "me")):
+        ollama.install(url, "demo", base, template=ollama.DEMO_TEMPLATE, parameters={"num_ctx": 1024})
+        runner.register("me:one", one)
+        runner.point("base", "")
+        yield Subject(kind="ollama", url=url, runner=runner)
+
+
 Starter = Callable[[Path, Path, Path], AbstractContextManager[Subject]]
 
 
@@ -75,6 +97,11 @@ Starter = Callable[[Path, Path, Path], AbstractContextManager[Subject]]
         pytest.param(embedded, id="embedded"),
         pytest.param(router, id="llama-server", marks=llama_server.needs_llama_server),
         pytest.param(single, id="llama-server-single", marks=llama_server.needs_llama_server),
+        *(
+            pytest.param(functools.partial(ollama_stand_in, version=version), id=f"ollama-{version}")
+            for version in ("0.33.0", "0.34.1")
+        ),
+        pytest.param(ollama_of_this_machine, id="ollama-live", marks=[pytest.mark.live, ollama.needs_live]),
     ],
 )
 def subject(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
+import pytest
 from tests.support import rest
 from tests.support.processes import started as process_started
 from tests.support.processes import wait_until
@@ -17,12 +19,21 @@ from tests.support.processes import wait_until
 from laimark_converters.errors import ConversionError as Refused
 from laimark_converters.merged_gguf import merge
 from laimark_sidecar.clock import SystemClock
-from laimark_sidecar.errors import ConversionError
+from laimark_sidecar.errors import ConversionError, RunnerError
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.registry.version import BaseIdentity
 from laimark_sidecar.runners.ollama.api import OllamaApi
 from laimark_sidecar.runners.ollama.connection import Connection
 from laimark_sidecar.runners.ollama.runner import OllamaRunner
+
+LIVE = "LAIMARK_LIVE"
+needs_live = pytest.mark.skipif(
+    os.environ.get(LIVE) != "1", reason=f"{LIVE}=1 asks the Ollama of this machine (OLLAMA_HOST)"
+)
+DEMO_TEMPLATE = (
+    "{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}<|im_start|>assistant\n"
+)
+"""The demo base's chat template in Ollama's language."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +51,6 @@ class Server:
     @property
     def api(self) -> OllamaApi:
         return OllamaApi(Connection(self.url))
-
-    def install(self, name: str, gguf: Path, **fields: object) -> None:
-        """Put a model into it as `ollama create` would."""
-        digest = self.api.put_blob(gguf)
-        self.api.create(name, {"files": {"base.gguf": digest}} | fields)
 
     def events(self) -> list[str]:
         return self._control("events")
@@ -69,6 +75,40 @@ class Server:
         assert answer.status == 200
         events: list[str] = answer.json()
         return events
+
+
+def install(url: str, name: str, gguf: Path, **fields: object) -> None:
+    """Put a model into an Ollama as `ollama create` would."""
+    api = OllamaApi(Connection(url))
+    api.create(name, {"files": {"base.gguf": api.put_blob(gguf)}} | fields)
+
+
+def live_url() -> str:
+    """Return where the Ollama of this machine listens; skips the test where none answers."""
+    host = os.environ.get("OLLAMA_HOST") or "127.0.0.1:11434"
+    url = host if "://" in host else f"http://{host}"
+    try:
+        OllamaApi(Connection(url, timeout_s=5)).version()
+    except RunnerError as error:
+        pytest.skip(str(error))
+    return url
+
+
+@contextmanager
+def lent(url: str, *, names: tuple[str, ...]) -> Iterator[None]:
+    """Leave a user's Ollama as it was; skips the test where it has one of the names (before their `:`) already."""
+
+    def found() -> list[str]:
+        tags = OllamaApi(Connection(url)).tags()
+        return [tag.name for tag in tags if tag.name.partition(":")[0] in names]
+
+    if taken := found():
+        pytest.skip(f"the Ollama at {url} has {', '.join(taken)}, which the tests would use")
+    try:
+        yield
+    finally:
+        for name in found():
+            OllamaApi(Connection(url)).delete(name)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.lora import write_lora
-from tests.support.ollama import Server, started
+from tests.support.ollama import Server, install, started
 
 BASE = "demo-base"
 GENERATIONS = ("0.24.0", "0.33.0", "0.34.1", "0.40.0")
@@ -30,7 +30,8 @@ def start(demo_gguf: Path, tmp_path: Path) -> Iterator[Starter]:
             store, port = (after.store, after.port) if after else (tmp_path / f"ollama-{next(numbers)}", 0)
             server = stack.enter_context(started(store, version=version, go_engine=go_engine, port=port))
             if after is None:
-                server.install(
+                install(
+                    server.url,
                     BASE,
                     demo_gguf,
                     license=["The base's own licence"],
