@@ -10,7 +10,7 @@ import pytest
 from laimark_sidecar.errors import DataError
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.llamacpp.base import Base
-from laimark_sidecar.llamacpp.template import ChatTemplate
+from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -101,3 +101,4 @@ def test_date_comes_from_the_clock() -> None:
 
     template = ChatTemplate("{{ strftime_now('%Y') }}", clock=Fixed())
     assert template.render(TURNS) == "2023"
+    assert template.render(TURNS, clock=REFERENCE_CLOCK) == "2026"

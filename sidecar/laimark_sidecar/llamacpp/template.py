@@ -76,15 +76,18 @@ class ChatTemplate:
             self._template = _compile(source, clock or SystemClock())
         except TemplateError as error:
             raise DataError(f"the base model's chat template does not compile: {error}") from error
-        self._bos = bos
+        self.bos = bos
         self._eos = eos
 
-    def render(self, messages: Sequence[Turn], *, answer_next: bool = True) -> str:
+    def render(
+        self, messages: Sequence[Turn], *, answer_next: bool = True, clock: Clock | None = None
+    ) -> str:
         """Return the prompt.
 
         Args:
             messages: the conversation.
             answer_next: end with the header of the assistant's turn (`add_generation_prompt`).
+            clock: for the date, in place of the template's own.
 
         Raises:
             DataError: the template refuses this conversation, for example two user turns in a row; says why.
@@ -96,8 +99,9 @@ class ChatTemplate:
                 tools=None,
                 documents=None,
                 add_generation_prompt=answer_next,
-                bos_token=self._bos,
+                bos_token=self.bos,
                 eos_token=self._eos,
+                **({} if clock is None else {"strftime_now": _strftime_now(clock)}),
             )
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
             raise DataError(f"the chat template refuses this conversation: {error}") from error

@@ -56,6 +56,7 @@ def admit(
         metrics=dict(judgement.verdict.metrics),
         verdict="accepted",
         expected=_expected(workshop, cycle, gguf, report=report, should_stop=should_stop),
+        rendering_sha256=result.rendering_sha256,
         tools={"laimark-sidecar": __version__, **(result.tools or {})},
     )
     workshop.registry.add(version)

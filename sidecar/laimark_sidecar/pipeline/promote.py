@@ -5,6 +5,7 @@ from __future__ import annotations
 from laimark_sidecar.errors import RejectedError, StateError
 from laimark_sidecar.pipeline.following import LATEST, PREV, follow
 from laimark_sidecar.pipeline.moving import move, moving
+from laimark_sidecar.pipeline.parity import parity_before_promotion
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.version import Version
 
@@ -15,6 +16,7 @@ def promote(workshop: Workshop, version: Version, *, reason: str = "promoted") -
     Raises:
         RejectedError: its verdict was not "accepted".
         BaseChangedError: it was made for another base than the runner serves.
+        ConfigError: the runner makes other tokens of a conversation than the version was trained on.
         StateError: its files are missing or damaged.
         RunnerError: the runner refused it or does not answer as the validated artefact did.
         LockedError: another process is moving the names.
@@ -28,6 +30,7 @@ def promote(workshop: Workshop, version: Version, *, reason: str = "promoted") -
         if latest == version.name:
             follow(workshop, runner)
         else:
+            parity_before_promotion(workshop, runner, version)
             refs = {LATEST: version.name, PREV: latest}
             move(workshop, runner, "promote", version.name, refs, reason=reason)
 

@@ -47,6 +47,9 @@ class Version:
     """`accepted`, or why not."""
     expected: str = ""
     """JSON of the post-condition: prompt, expected token and log-probs of the served artefact."""
+    rendering_sha256: str = ""
+    """Of the tokens that training made of a fixed set of conversations. Versions of earlier releases do not tell: empty
+    means unknown, and is not compared."""
     tools: dict[str, str] = field(default_factory=dict)
     """Versions of what made it: torch, peft, llama.cpp, laimark-sidecar."""
     format: int = FORMAT_VERSION

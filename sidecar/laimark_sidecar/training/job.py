@@ -113,5 +113,7 @@ class TrainResult:
     seconds: float = 0.0
     penalty_seconds: float = 0.0
     peak_memory_bytes: int = 0
+    rendering_sha256: str = ""
+    """Of the tokens that training makes of a fixed set of conversations (`training.rendering`)."""
     tools: dict[str, str] | None = None
     version: int = FORMAT_VERSION

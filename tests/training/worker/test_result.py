@@ -31,7 +31,7 @@ POSITION = Position(
 
 def test_the_folder_holds_all_that_the_sidecar_asks_for(make_job: JobMaker, backend: PeftBackend) -> None:
     job = make_job()
-    write_result(job, backend, POSITION, ANCHOR, stopped="", peak_memory_bytes=7)
+    write_result(job, backend, POSITION, ANCHOR, stopped="", peak_memory_bytes=7, rendering_sha256="ab")
     out = Path(job.out_dir)
     assert sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()) == [
         "adapter/adapter_config.json",
@@ -42,6 +42,7 @@ def test_the_folder_holds_all_that_the_sidecar_asks_for(make_job: JobMaker, back
     ]
     result = read_result(out)
     assert (result.losses, result.kl_core, result.peak_memory_bytes) == ((1.5, 1.25), 0.01, 7)
+    assert result.rendering_sha256 == "ab"
     assert result.tools is not None
     assert {"torch", "peft", "laimark-sidecar"} <= result.tools.keys()
     assert [json.loads(line) for line in (out / "losses.jsonl").read_text().splitlines()] == [
@@ -52,8 +53,8 @@ def test_the_folder_holds_all_that_the_sidecar_asks_for(make_job: JobMaker, back
 
 def test_a_result_replaces_an_older_one_as_a_whole(make_job: JobMaker, backend: PeftBackend) -> None:
     job = make_job()
-    write_result(job, backend, POSITION, ANCHOR, stopped="", peak_memory_bytes=0)
-    write_result(job, backend, POSITION, None, stopped="kl_stop", peak_memory_bytes=0)
+    write_result(job, backend, POSITION, ANCHOR, stopped="", peak_memory_bytes=0, rendering_sha256="ab")
+    write_result(job, backend, POSITION, None, stopped="kl_stop", peak_memory_bytes=0, rendering_sha256="ab")
     assert not (Path(job.out_dir) / "curvature.safetensors").exists()
     assert read_result(Path(job.out_dir)).stopped == "kl_stop"
 
@@ -71,6 +72,8 @@ def test_a_failed_write_leaves_nothing_behind(
             raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        write_result(job, FullDisk(), POSITION, ANCHOR, stopped="", peak_memory_bytes=0)
+        write_result(
+            job, FullDisk(), POSITION, ANCHOR, stopped="", peak_memory_bytes=0, rendering_sha256="ab"
+        )
     assert not Path(job.out_dir).exists()
     assert not [path for path in Path(job.out_dir).parent.iterdir() if path.name.startswith(".out")]

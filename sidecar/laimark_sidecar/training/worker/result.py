@@ -36,6 +36,7 @@ def write_result(
     *,
     stopped: Literal["", "kl_stop"],
     peak_memory_bytes: int,
+    rendering_sha256: str,
 ) -> None:
     """Publish adapter, curvature, losses and `result.json` as `job.out_dir`; durable when it returns.
 
@@ -57,6 +58,7 @@ def write_result(
             seconds=position.seconds,
             penalty_seconds=position.penalty_seconds,
             peak_memory_bytes=peak_memory_bytes,
+            rendering_sha256=rendering_sha256,
             tools={
                 "laimark-sidecar": __version__,
                 **{name: importlib.metadata.version(name) for name in _TOOLS},

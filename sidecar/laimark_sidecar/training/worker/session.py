@@ -31,9 +31,10 @@ from laimark_sidecar.training.worker.lessons import compose, core_items, lesson_
 from laimark_sidecar.training.worker.loop import Anchors, Lessons, Loop
 from laimark_sidecar.training.worker.losses import Item
 from laimark_sidecar.training.worker.penalty import Reference
+from laimark_sidecar.training.worker.rendering import rendering_sha256
 from laimark_sidecar.training.worker.result import write_result
 from laimark_sidecar.training.worker.stop import StopFlag
-from laimark_sidecar.training.worker.tokens import ChatTokenizer
+from laimark_sidecar.training.worker.tokens import ChatTokenizer, text_tokens
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ def run(job: TrainJob, *, stop: StopFlag, emit: Callable[[Progress], None], cloc
         curvature,
         stopped=stopped,
         peak_memory_bytes=peak_memory_bytes(backend.device),
+        rendering_sha256=rendering_sha256(text_tokens(Path(job.base_dir))),
     )
     emit(
         Progress(

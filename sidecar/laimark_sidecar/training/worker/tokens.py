@@ -40,7 +40,7 @@ class ChatTokenizer:
     """
 
     def __init__(self, base_dir: Path) -> None:
-        self._tokens = _text_tokens(base_dir)
+        self._tokens = text_tokens(base_dir)
         self.end_ids = self._end_of_turn()
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
@@ -121,6 +121,7 @@ def learn_mask(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> lis
     ]
 
 
-def _text_tokens(base_dir: Path) -> TextTokens:
+def text_tokens(base_dir: Path) -> TextTokens:
+    """Return the tokenizer of a training base; raises TrainingError where it has none that can be used."""
     served = base_dir / SERVED_VOCABULARY
     return ServedTokens(served) if served.is_file() else HfTokens(base_dir)
