@@ -45,6 +45,11 @@ class Home:
         return self.root / "bases"
 
     @property
+    def merged(self) -> Path:
+        """Merged models on their way to a runner, gone when it has them, and what each answers."""
+        return self.root / "merged"
+
+    @property
     def control(self) -> Path:
         """Durable requests to the daemon: `paused`, `train-now`."""
         return self.root / "control"

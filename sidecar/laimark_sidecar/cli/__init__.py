@@ -55,6 +55,7 @@ COMMANDS = (
     _command("cp", "Give a version one more name."),
     _command("rm", "Remove a name, or a version that nothing needs."),
     _command("convert", "Convert a PEFT adapter to GGUF, as llama.cpp and Ollama load it."),
+    _command("merge", "Write a version as a whole model, for programs that take no adapters."),
     _command("check", "Verify every file of the home against its digest."),
     _command("prune", "Delete what no version needs; a dry run without --yes."),
     _command("doctor", "Say whether this machine is ready, and what is missing."),

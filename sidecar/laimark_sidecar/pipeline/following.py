@@ -6,7 +6,7 @@ import logging
 from collections.abc import Container
 from pathlib import Path
 
-from laimark_sidecar.errors import RunnerError, StateError
+from laimark_sidecar.errors import ConversionError, RunnerError, StateError
 from laimark_sidecar.logs import action
 from laimark_sidecar.pipeline.base import require_same
 from laimark_sidecar.pipeline.workshop import Workshop
@@ -32,7 +32,7 @@ def follow(workshop: Workshop, runner: Runner) -> None:
     for name, adapter in adapters(workshop, kept=kept, besides=served).items():
         try:
             runner.register(name, adapter)
-        except RunnerError as error:
+        except (RunnerError, ConversionError, StateError) as error:  # the last two where a model is merged
             log.warning("not serving %s: %s", name, error, extra=action("pipeline.unservable"))
     point(workshop, runner)
     _withdraw_old(workshop, runner, kept)
@@ -95,8 +95,8 @@ def servable(workshop: Workshop) -> tuple[Version, ...]:
 
 def _kept(workshop: Workshop, runner: Runner) -> int:
     """Return how many of the newest stay ready; where each is a whole merged model, that is a matter of gigabytes."""
-    settings = workshop.config.runner
-    return settings.kept if runner.capabilities().adapters else min(settings.kept, settings.kept_merged)
+    kept = workshop.config.runner.kept
+    return kept if runner.capabilities().adapters else min(kept, workshop.config.ollama.kept_merged)
 
 
 def _withdraw_old(workshop: Workshop, runner: Runner, kept: int) -> None:

@@ -8,7 +8,7 @@ from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.config.render import render_default
 from laimark_sidecar.files import DIR_MODE, make_dir, write_atomic
 from laimark_sidecar.paths import Home
-from laimark_sidecar.pipeline.workshop import token
+from laimark_sidecar.pipeline.connect import token
 from laimark_sidecar.registry.registry import Registry
 from laimark_sidecar.replay.store import ReplayStore
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from laimark_sidecar.pipeline.artefact import candidate
 from laimark_sidecar.pipeline.convert import convert
 from laimark_sidecar.pipeline.core import load_core
 from laimark_sidecar.pipeline.folder import CycleFolder, Judgement, Plan
@@ -133,25 +134,27 @@ def measure(
     report: Report,
     should_stop: ShouldStop,
 ) -> Evidence:
-    """Score an adapter file against the frozen base: held-out user items, core items, drift."""
+    """Score what would be served of an adapter against the frozen base: held-out user items, core items, drift."""
     screen = [task for task in load_core(workshop.base.hf_dir) if task.split == "screen"]
-    candidates = [Candidate(name=BASE), Candidate(name=CANDIDATE, adapter_gguf=str(adapter))]
-    if previous:
-        candidates.append(Candidate(name=PREVIOUS, adapter_gguf=str(previous)))
     core = [
         ScoreItem(id=task.id, messages=task.messages, target=task.reference) for task in screen[:MAX_CORE]
     ]
-    job = ScoreJob(
-        base_gguf=str(workshop.base.gguf),
-        candidates=tuple(candidates),
-        items=(*(score_item(item) for item in heldout), *core),
-        kl_items=tuple(
-            ScoreItem(id=task.id, messages=task.messages, target="") for task in screen[-DRIFT_PROMPTS:]
-        ),
-        threads=workshop.config.training.threads,
-        context=workshop.config.runner.context,
-    )
-    scores = scored(job, work, label=f"validating at scale {scale:g}", report=report, should_stop=should_stop)
+    with candidate(workshop, CANDIDATE, adapter) as served:
+        candidates = [Candidate(name=BASE), served]
+        if previous:
+            candidates.append(Candidate(name=PREVIOUS, adapter_gguf=str(previous)))
+        job = ScoreJob(
+            base_gguf=str(workshop.base.gguf),
+            candidates=tuple(candidates),
+            items=(*(score_item(item) for item in heldout), *core),
+            kl_items=tuple(
+                ScoreItem(id=task.id, messages=task.messages, target="") for task in screen[-DRIFT_PROMPTS:]
+            ),
+            threads=workshop.config.training.threads,
+            context=workshop.config.runner.context,
+        )
+        label = f"validating at scale {scale:g}"
+        scores = scored(job, work, label=label, report=report, should_stop=should_stop)
     paired = pair(scores, CANDIDATE)
     user_ids, core_ids = {item.id for item in heldout}, {item.id for item in core}
     return Evidence(

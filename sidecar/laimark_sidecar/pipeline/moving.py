@@ -16,6 +16,7 @@ from laimark_sidecar.files import exclusive
 from laimark_sidecar.logs import action
 from laimark_sidecar.pipeline.base import require_same
 from laimark_sidecar.pipeline.following import LATEST, PREV, follow, point
+from laimark_sidecar.pipeline.merging import answered
 from laimark_sidecar.pipeline.postcondition import verify
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry import reflog
@@ -100,8 +101,10 @@ def _serve(workshop: Workshop, runner: Runner, version: Version) -> None:
             f"{version.name}: its adapter.gguf is damaged, so it is not served",
             hint="see: laimark-sidecar check",
         )
-    runner.register(version.name, workshop.registry.objects.path(version.objects["adapter.gguf"]))
-    verify(runner, version)
+    adapter = workshop.registry.objects.path(version.objects["adapter.gguf"])
+    runner.register(version.name, adapter)
+    merged = answered(workshop.home.merged, adapter, touched=workshop.config.ollama.merged_type)
+    verify(runner, version, merged=merged)
 
 
 def _point(workshop: Workshop, runner: Runner, intent: Intent) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from laimark_sidecar.clock import iso
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.pipeline import control, other_base
+from laimark_sidecar.pipeline.connect import runner_url
 from laimark_sidecar.pipeline.folder import CycleFolder, cycles
 from laimark_sidecar.pipeline.following import LATEST, PREV
 from laimark_sidecar.pipeline.select import eligible
-from laimark_sidecar.pipeline.workshop import Workshop, runner_url
+from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.check import interrupted
 
 

@@ -6,14 +6,19 @@ from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.registry.version import Version
 from laimark_sidecar.runners.runner import Runner
-from laimark_sidecar.validation.fingerprint import FINGERPRINT_TOP, distance, read_fingerprint
+from laimark_sidecar.validation.fingerprint import FINGERPRINT_TOP, Fingerprint, distance, read_fingerprint
 
 TOLERANCE_NATS = 0.05
 """The same file differs by rounding between thread counts (1e-3); another adapter by tenths and more (runners.md)."""
 
 
-def verify(runner: Runner, version: Version) -> float:
+def verify(runner: Runner, version: Version, *, merged: Fingerprint | None = None) -> float:
     """Ask the runner for `version` and return how far its answer is from the validated one, in nats.
+
+    Args:
+        runner: serves the version.
+        version: what must answer.
+        merged: what its merged model answered when it was made: as good an answer, where one was ever made.
 
     Raises:
         RunnerError: it answers something else: not this adapter, or not on this base.
@@ -25,7 +30,7 @@ def verify(runner: Runner, version: Version) -> float:
         max_tokens=len(expected.tokens),
         logprobs=FINGERPRINT_TOP,
     )
-    found = distance(expected, reply.tokens)
+    found = min(distance(one, reply.tokens) for one in (expected, merged) if one is not None)
     if found > TOLERANCE_NATS:
         raise RunnerError(
             f"the runner does not answer as {version.name} did when it was validated: "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from laimark_sidecar.pipeline.workshop import Workshop, runner_url
+from laimark_sidecar.pipeline.connect import runner_url
+from laimark_sidecar.pipeline.workshop import Workshop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

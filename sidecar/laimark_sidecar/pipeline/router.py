@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from laimark_sidecar.errors import ConfigError, RunnerError
+from laimark_sidecar.pipeline.connect import driver, managed, server_settings
 from laimark_sidecar.pipeline.following import adapters, pointers
 from laimark_sidecar.pipeline.workshop import Workshop
-from laimark_sidecar.runners.llama_server.managed import router_server
 from laimark_sidecar.runners.llama_server.presets import Presets
 from laimark_sidecar.runners.llama_server.process import ManagedServer
 from laimark_sidecar.runners.llama_server.sections import Section
+from laimark_sidecar.runners.llama_server.settings import RouterSettings, SingleSettings
+from laimark_sidecar.runners.llama_server.single_names import NamesFile
 
 STATUS_TIMEOUT_S = 5.0
 
@@ -36,13 +37,7 @@ def managed_server(workshop: Workshop) -> ManagedServer:
     Raises:
         ConfigError: the configuration names another runner.
     """
-    kind = workshop.config.runner.kind
-    if kind != "llama-server":
-        raise ConfigError(
-            f'runner.kind is "{kind}": there is no llama-server to look after',
-            hint='set runner.kind to "llama-server" in config.toml, or start the embedded runner: laimark-sidecar serve',
-        )
-    return router_server(workshop.router_settings(), environment=os.environ)
+    return managed(_settings(workshop))
 
 
 def start_router(workshop: Workshop) -> int:
@@ -52,8 +47,19 @@ def start_router(workshop: Workshop) -> int:
         ConfigError: it is not the configured runner, or there is no program to run.
         RunnerError: it does not come up; quotes its log.
     """
-    presets = Presets(workshop.router_settings())
-    return managed_server(workshop).start(prepare=lambda: presets.seed(router_sections(workshop)))
+    settings = _settings(workshop)
+    names = Presets(settings) if isinstance(settings, RouterSettings) else NamesFile(settings)
+    return managed(settings).start(prepare=lambda: names.seed(router_sections(workshop)))
+
+
+def _settings(workshop: Workshop) -> RouterSettings | SingleSettings:
+    if driver(workshop.config) != "llama-server":
+        raise ConfigError(
+            f'runner.kind is "{workshop.config.runner.kind}": there is no llama-server to look after',
+            hint='set runner.kind to "llama-server" (or, for Ollama, ollama.route to "own-server") in config.toml; '
+            "the embedded runner is: laimark-sidecar serve",
+        )
+    return server_settings(workshop.home, workshop.config, workshop.base.gguf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +91,8 @@ def router_status(workshop: Workshop) -> RouterStatus:
     Raises:
         ConfigError: the configuration names another runner.
     """
-    settings = workshop.router_settings()
-    pid = managed_server(workshop).pid()
+    settings = _settings(workshop)
+    pid = managed(settings).pid()
     names: dict[str, str] = {}
     trouble = ""
     try:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from laimark_sidecar.errors import ConfigError
+from laimark_sidecar.pipeline.connect import driver, token
 from laimark_sidecar.pipeline.following import adapters, pointers
-from laimark_sidecar.pipeline.workshop import Workshop, token
+from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.runners.embedded.settings import ServeSettings
 
+_ELSEWHERE = {
+    "llama-server": "start it with: laimark-sidecar runner start",
+    "ollama": "Ollama answers by itself; the daemon is: laimark-sidecar run",
+    "embedded": "",
+}
 BASE = "base"
 """The frozen base answers to its own name and to this one."""
 
@@ -21,7 +27,7 @@ def serve_settings(workshop: Workshop) -> ServeSettings:
     if config.runner.kind != "embedded":
         raise ConfigError(
             f'runner.kind is "{config.runner.kind}", which is no part of `serve`',
-            hint="start it with: laimark-sidecar runner start",
+            hint=_ELSEWHERE[driver(config)],
         )
     versions = adapters(workshop)
     return ServeSettings(

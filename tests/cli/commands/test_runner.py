@@ -12,7 +12,7 @@ from tests.support.rest import chat
 
 from laimark_sidecar.cli import run
 from laimark_sidecar.paths import Home
-from laimark_sidecar.pipeline.workshop import runner_url
+from laimark_sidecar.pipeline.connect import runner_url
 
 
 @pytest.mark.parametrize("command", ["start", "stop", "status"])

@@ -12,7 +12,7 @@ from tests.support.rest import call, chat
 
 from laimark_sidecar.cli import run
 from laimark_sidecar.paths import Home
-from laimark_sidecar.pipeline.workshop import runner_url
+from laimark_sidecar.pipeline.connect import runner_url
 
 
 def test_needs_a_home(without_home: Callable[..., None]) -> None:

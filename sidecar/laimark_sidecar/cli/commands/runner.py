@@ -19,11 +19,12 @@ def start() -> None:
 
     llama-server records no conversations: what is said through it teaches nothing until something in front of it does.
     """
+    from laimark_sidecar.pipeline.connect import runner_url
     from laimark_sidecar.pipeline.router import start_router
 
     opened = workshop()
     pid = start_router(opened)
-    click.echo(f"llama-server (pid {pid}) serves at {opened.router_settings().url}/v1")
+    click.echo(f"llama-server (pid {pid}) serves at {runner_url(opened.config)}/v1")
 
 
 @command.command()

@@ -1,0 +1,43 @@
+"""`laimark-sidecar merge NAME OUT`: base and adapter as one GGUF, for programs that take no adapters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import click
+
+from laimark_sidecar.cli.opening import version_named, workshop
+from laimark_sidecar.cli.output import emit, json_option
+
+
+@click.command()
+@click.argument("name")
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--type",
+    "touched",
+    type=click.Choice(["f16", "bf16", "f32", "q8_0"]),
+    default="f16",
+    show_default=True,
+    help="Of the tensors that the adapter changes; a quantised one loses what is smaller than half of its step.",
+)
+@json_option
+def command(name: str, out: Path, touched: str, as_json: bool) -> None:
+    """Write version NAME (as for `use`) merged into its base to the file OUT, and say how much of it rounding took."""
+    from laimark_sidecar.pipeline.base import require_same
+    from laimark_sidecar.pipeline.merging import MergedType, merge_to
+
+    opened = workshop()
+    version = version_named(opened, name)
+    require_same(version.base, opened.base.identity, where=version.name)
+    adapter = opened.registry.objects.path(version.objects["adapter.gguf"])
+    done = merge_to(opened.base.gguf, adapter, out, touched=cast("MergedType", touched))
+    emit(
+        done,
+        lambda: (
+            f"{out}: {version.name} merged into {version.base.name}, {done.bytes} bytes, "
+            f"{len(done.residuals)} tensors as {touched}, sha256 {done.sha256[:16]}"
+        ),
+        as_json=as_json,
+    )

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from tests.support import llama_server, rest
+from tests.support.homes import free_port
+from tests.support.processes import started, wait_until
+
+from laimark_sidecar.errors import ConfigError, RunnerError
+from laimark_sidecar.pipeline import discovery as module
+from laimark_sidecar.pipeline.discovery import discover, settings_for
+
+NOWHERE = {"OLLAMA_HOST": "127.0.0.1:1", "PATH": ""}
+
+
+def test_on_a_bare_machine_there_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LLAMA_SERVER_URL", "http://127.0.0.1:1")
+    assert discover(NOWHERE) == ()
+    assert discover(NOWHERE | {"OLLAMA_HOST": "a:b"}) == ()
+
+
+@llama_server.needs_llama_server
+def test_a_llama_server_is_found_and_what_it_runs(
+    demo_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    binary = os.environ[llama_server.VARIABLE]
+    place = NOWHERE | {llama_server.VARIABLE: binary}
+    port = free_port()
+    monkeypatch.setattr(module, "LLAMA_SERVER_URL", f"http://127.0.0.1:{port}")
+    (found,) = discover(place)
+    assert (found.kind, found.models) == ("llama-server", ())
+    assert binary in found.what
+    arguments = [binary, "-m", str(demo_gguf), "--port", str(port), "-t", "1", "-c", "256"]
+    with started(arguments, tmp_path / "server.log"):
+        wait_until(lambda: _is_ready(port), "it answers", log=tmp_path / "server.log")
+        (found,) = discover(place)
+    assert found.models == (str(demo_gguf),)
+    assert f"one runs at http://127.0.0.1:{port}" in found.what
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        return rest.call(f"http://127.0.0.1:{port}", "GET", "/health").status == 200
+    except OSError:
+        return False
+
+
+def test_a_file_is_served_under_a_name_made_of_its_own(tmp_path: Path) -> None:
+    gguf = tmp_path / "My Model (Q4_K_M).gguf"
+    gguf.touch()
+    settings = settings_for("llama-server", {}, gguf=str(gguf))
+    assert settings == {
+        "runner": {"kind": "llama-server"},
+        "base": {"gguf": str(gguf), "name": "my-model-q4_k_m"},
+    }
+    folder = settings_for("embedded", {}, hf=str(tmp_path))
+    assert folder["base"]["hf"] == str(tmp_path)
+
+
+def test_what_does_not_belong_together_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="the runner is embedded") as caught:
+        settings_for("embedded", {}, model="llama3.1:8b")
+    assert "--gguf FILE" in caught.value.hint
+    with pytest.raises(ConfigError, match="is not there"):
+        settings_for("embedded", {}, gguf=str(tmp_path / "missing.gguf"))
+    with pytest.raises(ConfigError, match="which of Ollama's models"):
+        settings_for("ollama", NOWHERE)
+    with pytest.raises(RunnerError, match=r"127\.0\.0\.1:1"):
+        settings_for("ollama", NOWHERE, model="llama3.1:8b")
