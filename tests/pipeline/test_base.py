@@ -122,6 +122,21 @@ def test_named_gguf_that_is_whole_and_still_refused_is_no_damage(
         resolve(home, Config(base=Base(hf=str(small_base_dir), gguf=str(gguf))))
 
 
+def test_folder_of_a_named_gguf_is_named_and_not_made(home: Home, demo_gguf: Path) -> None:
+    found = resolve(home, Config(base=Base(gguf=str(demo_gguf))))
+    assert found.hf_made
+    assert found.hf_dir.parent == found.cache == home.bases / found.identity.sha256[:16]
+    assert not found.cache.exists()
+    assert found.gguf == demo_gguf
+
+
+def test_folder_of_the_users_own_is_never_made(home: Home, small_base_dir: Path, demo_gguf: Path) -> None:
+    for base in (Base(), Base(hf=str(small_base_dir)), Base(hf=str(small_base_dir), gguf=str(demo_gguf))):
+        found = resolve(home, Config(base=base))
+        assert not found.hf_made
+        assert (found.hf_dir / "config.json").is_file()
+
+
 def test_missing_folder_or_file_names_the_key(home: Home, tmp_path: Path, small_base_dir: Path) -> None:
     with pytest.raises(ConfigError, match=r"base\.hf"):
         resolve(home, Config(base=Base(hf=str(tmp_path / "nothing"))))

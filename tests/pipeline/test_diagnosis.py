@@ -3,12 +3,15 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import struct
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
+from tests.converters import served_models
 from tests.support.homes import opened, reconfigure, served
 
+from laimark_converters.header import read_header
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.diagnosis import Finding, diagnose
 
@@ -51,3 +54,22 @@ def test_missing_package_names_the_extra_and_a_full_disk_is_told(
     found = diagnose(ready_home)
     assert any("laimark-sidecar[train]" in finding.fix for finding in found)
     assert any("free some space" in finding.fix for finding in found)
+
+
+def test_base_that_cannot_be_trained_on_is_found_before_training(
+    ready_home: Home, demo_gguf: Path, demo_base_dir: Path, tmp_path: Path
+) -> None:
+    reconfigure(ready_home, "base", hf="", gguf=str(demo_gguf))
+    assert any(
+        "will be made when training first needs it" in finding.what for finding in diagnose(ready_home)
+    )
+    # llama.cpp serves any divisors of the rotary frequencies; transformers computes only those of Llama 3.
+    served = served_models.build_hf("llama3", demo_base_dir, tmp_path / "hf")
+    gguf = served_models.serve(served, tmp_path / "odd.gguf")
+    content = bytearray(gguf.read_bytes())
+    struct.pack_into("<f", content, read_header(gguf).tensors["rope_freqs.weight"].offset, 3.0)
+    gguf.write_bytes(content)
+    reconfigure(ready_home, "base", gguf=str(gguf))
+    (bad,) = errors(ready_home)
+    assert f"{gguf}: rope_freqs.weight holds divisors" in bad.what
+    assert "base.hf" in bad.fix

@@ -22,6 +22,8 @@ from laimark_sidecar.registry.version import BaseIdentity
 
 log = logging.getLogger(__name__)
 SHIPPED = "demo_base"
+MADE_FOLDER = "training-base"
+"""In the cache of a base whose folder is made from its GGUF."""
 SMALLEST_CONTEXT = 64
 """Enough to read the header: a full one would allocate the KV cache of a model that is served already."""
 
@@ -33,10 +35,13 @@ class ServedBase:
     """The base as the runner serves it (`gguf`) and as the trainer loads it (`hf_dir`)."""
 
     hf_dir: Path
+    """A Hugging Face folder; where `hf_made`, it is there after `pipeline.training_base.ensure_training_base`."""
     gguf: Path
     identity: BaseIdentity
     cache: Path
-    """Folder for what is derived from exactly these bytes: core answers, core curvature."""
+    """Folder for what is derived from exactly these bytes: core answers, core curvature, a made `hf_dir`."""
+    hf_made: bool = False
+    """`hf_dir` is made from `gguf`, once, when training first needs it: gigabytes that no other command waits for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +73,18 @@ def resolve(home: Home, config: Config) -> ServedBase:
     """Find the base that the configuration names, making its GGUF when only a folder is given.
 
     It is made once, and again when it is found damaged: equal folders give equal bytes, so the versions stay valid.
+    Where only a GGUF is given, its folder is named here and made when training needs it.
 
     Raises:
         ConfigError: the folder or file is not there, damaged, or begins with the tilde of an unknown user.
         ConversionError: the folder holds a model that cannot be written as a GGUF faithfully.
         RunnerError: the GGUF is whole, and llama.cpp cannot load it.
     """
+    if config.base.gguf and not config.base.hf:
+        gguf = expanded(config.base.gguf, named_by="base.gguf")
+        identity = _identify_named(home, gguf, name=config.base.name)
+        cache = home.bases / identity.sha256[:16]
+        return ServedBase(hf_dir=cache / MADE_FOLDER, gguf=gguf, identity=identity, cache=cache, hf_made=True)
     hf_dir = expanded(config.base.hf, named_by="base.hf") if config.base.hf else modelfiles() / SHIPPED
     if not (hf_dir / "config.json").is_file():
         raise ConfigError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, cast
 
@@ -10,6 +10,7 @@ from laimark_converters.adapter_gguf import Converted, convert_adapter
 from laimark_converters.base_gguf import write_base_gguf
 from laimark_converters.errors import ConversionError as Refused
 from laimark_converters.header import read_header
+from laimark_converters.training_base import plan_training_base, write_training_base
 from laimark_sidecar.errors import ConversionError
 
 _Dtype = Literal["f32", "f16", "q8_0"]
@@ -48,6 +49,40 @@ def convert_base(hf_dir: Path, out: Path) -> None:
         write_base_gguf(hf_dir, out)
     except Refused as error:
         raise ConversionError(f"{hf_dir}: {error}", hint=error.hint) from error
+
+
+def make_training_base(gguf: Path, folder: Path, *, progress: Callable[[float], None]) -> None:
+    """Make the folder that training loads from a served GGUF; it appears complete or not at all.
+
+    Args:
+        gguf: the served base.
+        folder: must not exist.
+        progress: called with the share that is written; may raise to give up.
+
+    Raises:
+        ConversionError: it cannot be made faithfully, or the disk has no room; says why.
+    """
+    try:
+        write_training_base(gguf, folder, progress=progress)
+    except Refused as error:
+        raise ConversionError(f"{gguf}: {error}", hint=error.hint) from error
+    except OSError as error:
+        raise ConversionError(
+            f"the training base of {gguf} cannot be written to {folder}: {error.strerror}",
+            hint="free some disk space, or set base.hf to a Hugging Face folder of this model",
+        ) from error
+
+
+def require_trainable(gguf: Path) -> int:
+    """Look by its header alone whether a training base can be made of a GGUF, and return its size in bytes.
+
+    Raises:
+        ConversionError: it cannot; says why.
+    """
+    try:
+        return plan_training_base(gguf).size_bytes
+    except Refused as error:
+        raise ConversionError(f"{gguf}: {error}", hint=error.hint) from error
 
 
 def require_whole(gguf: Path) -> None:

@@ -17,6 +17,7 @@ from laimark_sidecar.errors import LaimarkError
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.base import require_same
 from laimark_sidecar.pipeline.checkup import checkup
+from laimark_sidecar.pipeline.convert import require_trainable
 from laimark_sidecar.pipeline.workshop import Workshop, open_workshop
 
 LEAST_FREE_BYTES = 2_000_000_000
@@ -53,6 +54,7 @@ def _findings(home: Home) -> Iterator[Finding]:
         yield Finding(state="error", what=str(error), fix=error.hint)
         return
     yield Finding(state="ok", what=f"base {workshop.base.identity.name}: {workshop.base.gguf}")
+    yield from _training_base(workshop)
     yield _runner(workshop)
     problems = checkup(workshop)
     if not problems:
@@ -102,6 +104,20 @@ def _permissions(home: Home) -> Finding:
             fix=f"chmod 700 {home.root}",
         )
     return Finding(state="ok", what=f"{home.root} is readable by you alone")
+
+
+def _training_base(workshop: Workshop) -> Iterator[Finding]:
+    """Look whether the folder to train on can be made from the GGUF, where there is none of the user's own."""
+    base = workshop.base
+    if not base.hf_made:
+        return
+    try:
+        size = require_trainable(base.gguf)
+    except LaimarkError as error:
+        yield Finding(state="error", what=str(error), fix=error.hint)
+        return
+    made = "is made" if base.hf_dir.is_dir() else "will be made when training first needs it"
+    yield Finding(state="ok", what=f"the training base ({size / 1e9:.1f} GB) {made} from it: {base.hf_dir}")
 
 
 def _runner(workshop: Workshop) -> Finding:

@@ -64,7 +64,9 @@ class PeftBackend:
         self.device = _device(job.device)
         torch.manual_seed(job.seed)
         torch.use_deterministic_algorithms(mode=True, warn_only=True)
-        base = _load_base(Path(job.base_dir), self.device)
+        base = load_base(
+            Path(job.base_dir), torch.bfloat16 if self.device.type == "cuda" else torch.float32
+        ).to(self.device)
         targets = _linear_leaves(base)
         self._config = LoraConfig(
             r=job.rank,
@@ -195,7 +197,12 @@ def _device(wanted: str) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def _load_base(folder: Path, device: torch.device) -> torch.nn.Module:
+def load_base(folder: Path, dtype: torch.dtype) -> torch.nn.Module:
+    """Return the frozen base of a folder, on the CPU, every weight as `dtype`.
+
+    Raises:
+        TrainingError: the folder holds no model that transformers can load.
+    """
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging as transformers_logging
 
@@ -206,15 +213,14 @@ def _load_base(folder: Path, device: torch.device) -> torch.nn.Module:
     try:
         model: torch.nn.Module = AutoModelForCausalLM.from_pretrained(
             folder,
-            dtype=torch.bfloat16 if device.type == "cuda" else torch.float32,
+            dtype=dtype,
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,
         )
     except (OSError, ValueError, SafetensorError) as error:
         raise TrainingError(f"the training base {folder} cannot be loaded: {error}") from error
-    model.requires_grad_(requires_grad=False)
-    return model.to(device)
+    return model.requires_grad_(requires_grad=False)
 
 
 def _linear_leaves(model: torch.nn.Module) -> list[str]:

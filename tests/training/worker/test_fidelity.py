@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.converters import served_models, tiny_models
+
+from laimark_converters.training_base import write_training_base
+from laimark_sidecar.training.worker import fidelity
+from laimark_sidecar.training.worker.backend import load_base
+from laimark_sidecar.training.worker.fidelity import activation_block, compare, measure, rounded, widen
+
+IDS = [5, 77, 1000, 4000, 300, 12, 9, 2048]
+
+
+@pytest.mark.parametrize("kind", [None, *served_models.QUANTISED])
+def test_a_trained_model_lies_within_its_own_noise_in_every_type(
+    demo_gguf: Path, tmp_path: Path, kind: str | None
+) -> None:
+    gguf = demo_gguf if kind is None else served_models.quantise(demo_gguf, tmp_path / "base.gguf", kind)
+    write_training_base(gguf, tmp_path / "training")
+    found = measure(tmp_path / "training", gguf, threads=1)
+    assert found.flaw() == ""
+    if kind is None:
+        assert (found.kl < 1e-5, found.noise_kl) == (True, 0.0)
+    else:
+        # Measured .95 to 1.22 over every family and type.
+        assert 0.7 < found.kl / found.noise_kl < 1.5
+
+
+def test_half_precision_weights_compute_as_full_ones_when_widened(
+    demo_base_dir: Path, demo_gguf: Path, tmp_path: Path
+) -> None:
+    write_training_base(demo_gguf, tmp_path / "training")
+    model = load_base(tmp_path / "training", torch.float16).eval()
+    widen(model, lambda x: x)
+    found = fidelity._logits(model, IDS)
+    expected = tiny_models.torch_logits(tmp_path / "training", IDS)
+    assert found.dtype == torch.float32
+    assert float((found - expected).abs().max()) < 0.02
+
+
+def test_comparison_is_the_mean_divergence_and_the_largest_difference() -> None:
+    p, q = torch.tensor([[0.0, 0.0]] * 3), torch.tensor([[math.log(3.0), 0.0]] * 3)
+    kl, difference = compare(p, q)
+    assert kl == pytest.approx(0.5 * math.log(0.5 / 0.75) + 0.5 * math.log(0.5 / 0.25))
+    assert difference == pytest.approx(math.log(3.0))
+    assert compare(p, p) == (0.0, 0.0)
+
+
+@given(st.lists(st.floats(-1e3, 1e3, width=32), min_size=64, max_size=64))
+def test_rounding_moves_a_value_by_at_most_half_a_step_of_its_block(values: list[float]) -> None:
+    x = torch.tensor(values)
+    for block, blocks in ((32, x.reshape(2, 32)), (64, x.reshape(1, 64))):
+        step = (blocks.abs().amax(-1, keepdim=True) / 127).expand_as(blocks).reshape(64)
+        moved = (rounded(x, block=block) - x).abs()
+        assert bool((moved <= 0.5001 * step + 1e-30).all())
+
+
+def test_rows_that_wide_blocks_do_not_divide_are_rounded_in_narrow_ones() -> None:
+    x = torch.randn(3, 96)
+    assert torch.equal(rounded(x, block=256), rounded(x, block=32))
+
+
+def test_blocks_are_those_that_ggml_rounds_activations_in() -> None:
+    assert activation_block(["F16", "F32"]) == activation_block([]) == 0
+    assert activation_block(["F32", "Q8_0"]) == 32
+    assert activation_block(["F32", "Q4_K", "Q5_0"]) == activation_block(["IQ3_S"]) == 256
