@@ -29,6 +29,7 @@ from laimark_sidecar.pipeline.prequential import score_before_training
 from laimark_sidecar.pipeline.promote import promote
 from laimark_sidecar.pipeline.select import drop_forgotten, parent_now, select
 from laimark_sidecar.pipeline.train import train
+from laimark_sidecar.pipeline.training_base import ensure_training_base
 from laimark_sidecar.pipeline.workshop import Report, ShouldStop, Workshop
 from laimark_sidecar.registry.version import Version
 from laimark_sidecar.replay.store import ReplayStore
@@ -112,6 +113,8 @@ def _make(
     should_stop: ShouldStop,
 ) -> Version | str:
     """Return the version that the cycle makes, or why the gate refused it."""
+    if not cycle.result.exists():
+        ensure_training_base(workshop, report=report, should_stop=should_stop)
     score_before_training(workshop, store, cycle, plan, report=report, should_stop=should_stop)
     drop_forgotten(store, cycle, plan)
     train(cycle, workshop.config, report=report, should_stop=should_stop)
