@@ -31,7 +31,10 @@ class Base(Section):
     name: str = key(
         "demo", "Name of the base model, for people. What identifies it is the sha256 of its GGUF."
     )
-    hf: str = key("", "Hugging Face folder that training loads. Empty: the small demo model that is shipped.")
+    hf: str = key(
+        "",
+        "Hugging Face folder that training loads. Empty: made from base.gguf, once; without that, the shipped demo model.",
+    )
     gguf: str = key("", "GGUF file that the runner serves. Empty: made from the Hugging Face folder, once.")
 
 
