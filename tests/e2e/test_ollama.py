@@ -1,0 +1,140 @@
+"""The whole loop through the user's own Ollama, of a release that takes adapters and of one that refuses them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.support import llama_server, ollama, rest
+from tests.support.homes import (
+    add_twin,
+    answer,
+    never,
+    only_version,
+    opened,
+    reconfigure,
+    silent,
+)
+from tests.support.ollama import Server
+
+from laimark_sidecar.files import sha256_file
+from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline.checkup import checkup
+from laimark_sidecar.pipeline.cycle import advance, open_cycle
+from laimark_sidecar.pipeline.following import LATEST, PREV
+from laimark_sidecar.pipeline.moving import synchronise
+from laimark_sidecar.pipeline.naming import copy, removal, remove
+from laimark_sidecar.pipeline.promote import promote, rollback, use
+from laimark_sidecar.pipeline.router import managed_server, start_router
+from laimark_sidecar.pipeline.workshop import Workshop
+from laimark_sidecar.runners.ollama.blob import base_blob
+
+pytestmark = pytest.mark.timeout(240)
+BASE = "demo"
+QUESTION = "Complete the code:\n```python\ndef amber_basalt(cedar):\n```"
+TWIN = "me:2026-11-22-fffe"
+
+
+@contextmanager
+def beside(home: Home, gguf: Path, version: str, **settings: str) -> Iterator[tuple[Workshop, Server]]:
+    """Run an Ollama that has the base, and point the home at it as `init --runner ollama` does."""
+    with ollama.started(home.root.parent / "ollama", version=version) as server:
+        ollama.install(server.url, BASE, gguf, template=ollama.DEMO_TEMPLATE)
+        blob = base_blob(server.api.show(BASE).modelfile)
+        reconfigure(home, "base", name=BASE, gguf=str(blob))
+        reconfigure(home, "runner", kind="ollama")
+        reconfigure(home, "ollama", url=server.url, **settings)
+        yield opened(home), server
+
+
+def chat(server: Server, model: str) -> str:
+    """Ask as the user's client does."""
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": QUESTION}],
+        "stream": False,
+        "options": {"temperature": 0, "num_predict": 12},
+    }
+    found = rest.call(server.url, "POST", "/api/chat", body)
+    assert found.status == 200
+    text: str = found.json()["message"]["content"]
+    return text
+
+
+@pytest.mark.parametrize("release", ["0.33.0", "0.34.1"])
+def test_the_user_s_clients_are_answered_by_the_version_and_by_the_base_again(
+    trained_home: Home, demo_gguf: Path, release: str
+) -> None:
+    with beside(trained_home, demo_gguf, release) as (workshop, server):
+        version = only_version(workshop)
+        base = chat(server, BASE)
+        promote(workshop, version)
+        tuned = chat(server, "me:latest")
+        assert tuned == chat(server, version.name)
+        assert answer(workshop, "me:latest", QUESTION) != answer(workshop, BASE, QUESTION)
+        assert copy(workshop, "latest", "work") == ("me:work", version.name)
+        twin = add_twin(workshop, version, name=TWIN, parent=version.name)
+        promote(workshop, twin)
+        assert workshop.runner().names() == {
+            BASE: "",
+            version.name: version.name,
+            TWIN: TWIN,
+            "me:latest": TWIN,
+            "me:prev": version.name,
+            "me:work": version.name,
+        }
+        assert rollback(workshop) == version.name
+        assert chat(server, "me:latest") == tuned
+        assert rollback(workshop) == ""
+        assert chat(server, "me:latest") == base
+        remove(workshop, removal(workshop, "me:work"))
+        assert "me:work" not in opened(trained_home).runner().names()
+        assert checkup(opened(trained_home)) == ()
+        assert workshop.registry.refs() == {LATEST: "", PREV: ""}
+        assert server.pulls() == []
+        assert list(trained_home.merged.glob("*.gguf")) == []
+
+
+def test_old_merged_models_go_and_come_back_when_they_are_used(trained_home: Home, demo_gguf: Path) -> None:
+    with beside(trained_home, demo_gguf, "0.34.1") as (workshop, server):
+        version = only_version(workshop)
+        twin = add_twin(workshop, version, name=TWIN)
+        promote(workshop, version)
+        use(workshop, "base")
+        promote(workshop, twin)
+        synchronise(workshop, workshop.runner())
+        assert version.name not in workshop.runner().names()
+        assert use(workshop, version.name) == version.name
+        assert workshop.runner().names()["me:latest"] == version.name
+        assert server.pulls() == []
+
+
+@pytest.mark.slow
+def test_a_cycle_is_judged_on_the_merged_model_that_is_served(ready_home: Home, demo_gguf: Path) -> None:
+    reconfigure(ready_home, "promotion", mode="auto")
+    with beside(ready_home, demo_gguf, "0.34.1") as (workshop, server):
+        closed = advance(workshop, open_cycle(workshop), report=silent, should_stop=never)
+        assert closed.ending == "promoted", closed.reason
+        assert workshop.runner().names()["me:latest"] == closed.version
+        notes = [path.suffix for path in ready_home.merged.iterdir()]
+        assert notes == [".json"]
+        assert checkup(workshop) == ()
+        assert server.pulls() == []
+
+
+@llama_server.needs_llama_server
+def test_a_server_of_our_own_serves_adapters_on_ollama_s_file(trained_home: Home, demo_gguf: Path) -> None:
+    with beside(trained_home, demo_gguf, "0.34.1", route="own-server") as (workshop, server):
+        version = only_version(workshop)
+        start_router(workshop)
+        try:
+            promote(workshop, version)
+            runner = workshop.runner()
+            assert runner.names()["me:latest"] == version.name
+            assert sha256_file(runner.served().path) == workshop.base.identity.sha256
+            assert answer(workshop, "me:latest", QUESTION) != answer(workshop, BASE, QUESTION)
+        finally:
+            managed_server(workshop).stop()
+        assert [tag.name for tag in server.api.tags()] == [f"{BASE}:latest"]
