@@ -58,9 +58,9 @@ class Server:
     def pulls(self) -> list[str]:
         return [event for event in self.events() if event.startswith("pull")]
 
-    def fail_next(self, path: str, what: str) -> None:
-        """Let the next request to `path` go wrong as `ollama_http.Fault` says."""
-        self._control("fault", {"path": path, "what": what})
+    def fail_next(self, path: str, what: str, *, skip: int = 0) -> None:
+        """Let a request to `path` go wrong as `ollama_http.Fault` says."""
+        self._control("fault", {"path": path, "what": what, "skip": skip})
 
     def release(self) -> None:
         """End what stalls."""

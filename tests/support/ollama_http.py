@@ -8,7 +8,7 @@ import itertools
 import json
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,13 +26,14 @@ DISK_FULL = "write manifest: no space left on device"
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """What happens to the next request to `path`, once."""
+    """What happens once to a request to `path`: the next one, or the one after `skip` others."""
 
     path: str
     what: Literal["500", "lost", "lost-after", "stall", "stall-after", "torn", "oom"]
     """`500`: refused, nothing done. `lost`: hangs up before acting. `lost-after`: acts, then hangs up. `stall`: falls
     silent before acting, and never acts. `stall-after`: acts, then falls silent. `torn`: a copy breaks off half-way
     through the manifest, as a crash leaves it. `oom`: what would be loaded is too large."""
+    skip: int = 0
 
 
 class Faults:
@@ -47,7 +48,12 @@ class Faults:
 
     def take(self, path: str) -> str:
         fault = self._waiting.pop(path, None)
-        return fault.what if fault else ""
+        if fault is None:
+            return ""
+        if fault.skip:
+            self._waiting[path] = replace(fault, skip=fault.skip - 1)
+            return ""
+        return fault.what
 
     def stall(self) -> None:
         self._released.wait()
@@ -86,7 +92,7 @@ class Handler(BaseHTTPRequestHandler):
             self._body()
             self._send(500, {"error": DISK_FULL})
         elif path == "/api/blobs":
-            self._take_blob()
+            self._take_blob(fault)
         elif path.startswith("/stand-in/"):
             self._send(200, self._control(path, json.loads(self._body() or b"{}")))
         else:
@@ -106,7 +112,7 @@ class Handler(BaseHTTPRequestHandler):
             self.faults.release()
         return self.ollama.events
 
-    def _take_blob(self) -> None:
+    def _take_blob(self, fault: str) -> None:
         digest = self.path.rsplit("/", 1)[-1]
         if self.ollama.store.blob(digest).is_file():
             self._send(200, None)  # early, the body unread: the client sees a reset
@@ -117,15 +123,20 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.ollama.store.put(content)
         self.ollama.events.append("blob")
-        self._send(201, None)
+        if not self._cut_after("/api/blobs", fault):
+            self._send(201, None)
+
+    def _cut_after(self, path: str, fault: str) -> bool:
+        """Say whether what was done stays unanswered; stalls first where it shall."""
+        if fault == "stall-after":
+            self._stall(path)
+        return fault in ("stall-after", "lost-after", "torn")
 
     def _answer(self, path: str, body: Any, fault: str) -> None:
         if fault == "oom":
             self.ollama.out_of_memory = True
         status, parts = self._acted(path, body, torn=fault == "torn")
-        if fault == "stall-after":
-            self._stall(path)
-        if fault in ("stall-after", "lost-after", "torn"):
+        if self._cut_after(path, fault):
             return
         openai = path == "/v1/chat/completions"
         streamed = status == 200 and body.get("stream", not openai)

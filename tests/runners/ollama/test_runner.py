@@ -1,52 +1,40 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from tests.runners.ollama.conftest import BASE, GENERATIONS, Starter
+from tests.runners.ollama.conftest import (
+    BASE,
+    GENERATIONS,
+    LATEST,
+    ONE,
+    QUESTION,
+    TWO,
+    Starter,
+    answer,
+    expected,
+    runner_at,
+)
+from tests.support import ollama_modelfile
 from tests.support.lora import write_lora
-from tests.support.ollama import Server
-from tests.support.ollama import runner as runner_of
+from tests.support.ollama import Server, install
 from tests.support.tools import HandClock
 
 from laimark_sidecar.errors import ConfigError, RunnerError
 from laimark_sidecar.files import sha256_file
-from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.llamacpp.base import Base
 from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate
 from laimark_sidecar.registry.version import BaseIdentity
-from laimark_sidecar.runners.embedded.generation import Delta, generate
-from laimark_sidecar.runners.embedded.sampling import Sampling
+from laimark_sidecar.runners.ollama.marker import Marker
+from laimark_sidecar.runners.ollama.modelfile import adapter_modelfile, template_text
 from laimark_sidecar.runners.ollama.registration import MergedFile
 from laimark_sidecar.runners.ollama.runner import OllamaRunner
+from laimark_sidecar.runners.ollama.shown import layers
 from laimark_sidecar.runners.runner import Capabilities, Runner
 
 pytestmark = pytest.mark.timeout(180)
-
-QUESTION = (Message(role="user", content="hello"),)
-ONE, TWO, LATEST = "me:2026-11-22-0001", "me:2026-11-23-0002", "me:latest"
-
-
-def expected(gguf: Path, adapter: Path | None = None) -> str:
-    """What llama.cpp itself answers in this process."""
-    with Base(gguf, context=512, threads=1) as base:
-        words = base.vocabulary
-        template = ChatTemplate(base.template, bos=words.bos, eos=words.eos, clock=REFERENCE_CLOCK)
-        loaded = base.load_adapter(adapter) if adapter else None
-        prompt = words.tokenize(template.render(QUESTION))
-        events = generate(base, loaded, prompt, Sampling(max_tokens=8, temperature=0), lambda: False)
-        return "".join(event.text for event in events if isinstance(event, Delta))
-
-
-def runner_at(server: Server, base: str = BASE, **options: object) -> OllamaRunner:
-    return runner_of(server.url, base, server.store.parent, **options)
-
-
-def answer(runner: Runner, name: str) -> str:
-    return runner.generate(name, QUESTION, max_tokens=8).text
 
 
 def same_layers(server: Server, name: str) -> tuple[int, int]:
@@ -96,6 +84,16 @@ def test_capabilities_are_those_that_a_create_shows(start: Starter, version: str
     )
     assert list(runner_at(server).names()) == [BASE], "the probe leaves nothing behind"
     assert server.pulls() == []
+
+
+def test_merged_name_answers_as_llama_cpp_does_on_the_very_file(
+    start: Starter, loras: tuple[Path, Path]
+) -> None:
+    server = start("0.34.1")
+    runner = runner_at(server)
+    runner.register(ONE, loras[0])
+    (file,) = layers(server.api.show(ONE).modelfile).models
+    assert answer(runner, ONE) == expected(Path(file))
 
 
 def test_architecture_whose_adapters_do_not_load_is_merged(
@@ -168,49 +166,6 @@ def test_the_stand_in_itself_would_have_pulled(start: Starter) -> None:
     with pytest.raises(RunnerError, match="pull model manifest"):
         server.api.create("x", {"from": "llama9"})
     assert server.pulls() == ["pull llama9"]
-
-
-@pytest.mark.parametrize("version", ["0.33.0", "0.34.1"])
-@pytest.mark.parametrize(
-    ("path", "what"),
-    [
-        ("/api/create", "500"),
-        ("/api/create", "lost"),
-        ("/api/create", "lost-after"),
-        ("/api/chat", "500"),
-        ("/api/copy", "500"),
-        ("/api/copy", "lost"),
-        ("/api/blobs", "lost"),
-    ],
-)
-def test_fault_in_the_middle_leaves_what_was_served_and_a_retry_succeeds(
-    start: Starter, demo_gguf: Path, loras: tuple[Path, Path], version: str, path: str, what: str
-) -> None:
-    server = start(version)
-    runner = runner_at(server)
-    runner.register(ONE, loras[0])
-    runner.point(LATEST, ONE)
-    before = runner.names()
-    server.fail_next(path, what)
-    with pytest.raises(RunnerError):
-        runner.register(TWO, loras[1])
-    assert runner.names() == before
-    assert answer(runner, LATEST) == expected(demo_gguf, loras[0])
-    runner.register(TWO, loras[1])
-    assert answer(runner, TWO) == expected(demo_gguf, loras[1])
-    assert not [tag.name for tag in server.api.tags() if "unchecked" in tag.name]
-
-
-def test_fault_while_pointing_leaves_the_old_version(start: Starter, loras: tuple[Path, Path]) -> None:
-    server = start()
-    runner = runner_at(server)
-    runner.register(ONE, loras[0])
-    runner.register(TWO, loras[1])
-    runner.point(LATEST, ONE)
-    server.fail_next("/api/copy", "500")
-    with pytest.raises(RunnerError, match="no space left on device"):
-        runner.point(LATEST, TWO)
-    assert runner.names()[LATEST] == ONE
 
 
 @pytest.mark.parametrize("version", ["0.33.0", "0.34.1"])
@@ -299,16 +254,6 @@ def test_base_replaced_under_the_same_name_has_another_identity(
     assert runner.base().sha256 == sha256_file(other)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_base_that_may_not_be_read_names_the_group(start: Starter) -> None:
-    server = start()
-    for blob in (server.store / "blobs").iterdir():
-        blob.chmod(0)
-    with pytest.raises(RunnerError, match="may not be read") as caught:
-        runner_at(server).base()
-    assert "usermod -aG ollama" in caught.value.hint
-
-
 def test_log_probs_come_when_asked_for(start: Starter) -> None:
     runner = runner_at(start())
     reply = runner.generate(BASE, QUESTION, max_tokens=3, logprobs=5)
@@ -368,3 +313,118 @@ def no_identity(gguf: Path) -> BaseIdentity:
 
 def no_merge(gguf: Path, adapter: Path) -> AbstractContextManager[MergedFile]:
     raise AssertionError(gguf)
+
+
+def test_context_is_what_a_plain_request_gets(start: Starter, demo_gguf: Path) -> None:
+    server = start()
+    runner = runner_at(server)
+    assert runner.served().context == 0, "nothing tells before it is loaded"
+    answer(runner, BASE)
+    assert runner.served().context == 512, "the server's own default"
+    install(server.url, BASE, demo_gguf, parameters={"num_ctx": 256})
+    assert runner.served().context == 256
+
+
+def test_prompt_tokens_are_counted_by_ollama(start: Starter, demo_gguf: Path) -> None:
+    runner = runner_at(start())
+    with Base(demo_gguf, context=64, threads=1) as base:
+        tokens = base.vocabulary.tokenize(runner.render(QUESTION).text)
+    assert runner.prompt_tokens(QUESTION) == len(tokens)
+
+
+def test_restarted_server_has_all_names_and_is_told_apart_from_a_dead_one(
+    start: Starter, loras: tuple[Path, Path]
+) -> None:
+    server = start()
+    runner = runner_at(server)
+    runner.register(ONE, loras[0])
+    runner.point(LATEST, ONE)
+    names, before = runner.names(), answer(runner, LATEST)
+    server.kill()
+    with pytest.raises(RunnerError, match="does not answer") as caught:
+        runner.names()
+    assert caught.value.hint == "start it with: ollama serve"
+    start(after=server)
+    assert runner.names() == names
+    assert answer(runner, LATEST) == before
+
+
+def test_upgrade_in_place_is_noticed_and_what_was_built_before_answers_still(
+    start: Starter, demo_gguf: Path, loras: tuple[Path, Path]
+) -> None:
+    server = start("0.33.0")
+    runner = runner_at(server)
+    runner.register(ONE, loras[0])
+    runner.point(LATEST, ONE)
+    assert runner.capabilities().adapters
+    server.kill()
+    server = start("0.34.1", after=server)
+    runner.register(TWO, loras[1])
+    assert same_layers(server, TWO) == (1, 0)
+    assert not runner.capabilities().adapters
+    server.kill()
+    server = start("0.40.0", after=server)
+    assert runner.names() == {BASE: "", ONE: ONE, TWO: TWO, LATEST: ONE}
+    for name, adapter in ((BASE, None), (LATEST, loras[0]), (ONE, loras[0]), (TWO, loras[1])):
+        assert answer(runner, name) == expected(demo_gguf, adapter)
+    assert runner.base().sha256 != sha256_file(demo_gguf), "0.40 rewrote what 0.33 had stored"
+    assert runner.names() == {BASE: "", ONE: ONE, TWO: TWO, LATEST: ONE}
+    runner.point(LATEST, TWO)
+    assert answer(runner, LATEST) == answer(runner, TWO)
+    assert server.pulls() == []
+
+
+def test_server_that_falls_silent_is_an_error_and_not_a_hang(
+    start: Starter, loras: tuple[Path, Path]
+) -> None:
+    server = start()
+    runner = runner_at(server, timeout_s=1)
+    server.fail_next("/api/tags", "stall")
+    with pytest.raises(RunnerError, match="does not answer: timed out"):
+        runner.names()
+    server.fail_next("/api/copy", "stall")
+    with pytest.raises(RunnerError, match="does not answer: timed out"):
+        runner.register(ONE, loras[0])
+    server.release()
+    runner_at(server).register(ONE, loras[0])
+
+
+def test_model_that_does_not_fit_the_memory_is_told_in_ollamas_words(start: Starter) -> None:
+    server = start()
+    runner = runner_at(server)
+    server.fail_next("/api/chat", "oom")
+    with pytest.raises(RunnerError, match="more system memory"):
+        answer(runner, BASE)
+    assert answer(runner, BASE)
+
+
+def test_copy_that_breaks_off_loses_the_moving_name_until_it_is_pointed_again(
+    start: Starter, loras: tuple[Path, Path]
+) -> None:
+    server = start()
+    runner = runner_at(server)
+    for version, lora in zip((ONE, TWO), loras, strict=True):
+        runner.register(version, lora)
+    runner.point(LATEST, ONE)
+    server.fail_next("/api/copy", "torn")
+    with pytest.raises(RunnerError):
+        runner.point(LATEST, TWO)
+    assert runner.names() == {BASE: "", ONE: ONE, TWO: TWO}
+    runner.point(LATEST, TWO)
+    assert answer(runner, LATEST) == answer(runner, TWO)
+
+
+def test_name_built_by_hand_from_the_modelfile_is_known_as_ours(
+    start: Starter, demo_gguf: Path, loras: tuple[Path, Path]
+) -> None:
+    server = start()
+    runner = runner_at(server)
+    marker = Marker(version=ONE, adapter_sha256=sha256_file(loras[0]))
+    text = adapter_modelfile(template_text("adapter"), marker=marker, base=BASE, adapter=loras[0])
+    fields = ollama_modelfile.create_fields(ollama_modelfile.parse(text))
+    adapter = Path(fields.pop("adapter"))
+    server.api.create(ONE, fields | {"adapters": {adapter.name: server.api.put_blob(adapter)}})
+    assert runner.names() == {BASE: "", ONE: ONE}
+    runner.register(ONE, loras[0])
+    runner.point(LATEST, ONE)
+    assert answer(runner, LATEST) == expected(demo_gguf, loras[0])

@@ -80,11 +80,8 @@ class OllamaRunner:
 
     def capabilities(self) -> Capabilities:
         shown, version = self._catalogue.pristine_base(), self._api.version()
-        place = (version, shown.modelfile)
-        if place not in self._taken:
-            self._taken[place] = takes_adapters(self._api, self._base)
         return Capabilities(
-            adapters=self._taken[place] and self._adapters is not False,
+            adapters=self._takes_adapters(version, shown) and self._adapters is not False,
             logprobs=_is_since(version, _LOGPROBS_SINCE),
             hot_register=True,
             switch_per_request=True,
@@ -122,19 +119,24 @@ class OllamaRunner:
             raise RunnerError(f"adapter {adapter} is not served: {error}", hint=error.hint) from error
 
     def _register(self, shown: Shown, marker: Marker, adapter: Path) -> None:
-        place = (self._api.version(), shown.modelfile)
-        if self._adapters or (self._adapters is None and self._taken.get(place, True)):
+        version = self._api.version()
+        if self._adapters or (self._adapters is None and self._takes_adapters(version, shown)):
             try:
                 register_adapter(self._api, self._base, marker, adapter)
             except OllamaRefusedError as error:
                 if self._adapters or not refuses_adapters(error):
                     raise
-                self._taken[place] = False
+                self._taken[version, shown.modelfile] = False
             else:
-                self._taken[place] = True
                 return
         base_blob(shown.modelfile)
         register_merged(self._api, shown, marker, adapter, self._merge)
+
+    def _takes_adapters(self, version: str, shown: Shown) -> bool:
+        place = (version, shown.modelfile)
+        if place not in self._taken:
+            self._taken[place] = takes_adapters(self._api, self._base)
+        return self._taken[place]
 
     def point(self, name: str, version: str) -> None:
         names = self._catalogue.read()
