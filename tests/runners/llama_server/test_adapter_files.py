@@ -22,7 +22,9 @@ def test_a_kept_adapter_outlives_its_original_until_nobody_wants_it(adapter: Pat
     kept = files.keep(adapter, sha256)
     adapter.unlink()
     assert files.keep(adapter, sha256) == kept == files.path(sha256)
+    (kept.parent / f".{sha256}.gguf.x1y2.tmp").write_bytes(b"half a copy")
     files.keep_only({sha256})
+    assert list(kept.parent.iterdir()) == [kept]
     assert kept.read_bytes() == b"an adapter"
     files.keep_only(())
     assert not kept.exists()

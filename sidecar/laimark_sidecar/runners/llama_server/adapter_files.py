@@ -34,10 +34,11 @@ class AdapterFiles:
         return kept
 
     def keep_only(self, digests: Collection[str]) -> None:
-        """Delete all adapters but these."""
-        for kept in self._folder.glob("*.gguf"):
-            if kept.stem not in digests:
-                kept.unlink(missing_ok=True)
+        """Delete all files but the adapters of these digests; among them what a killed process left of a copy."""
+        wanted = {self.path(digest) for digest in digests}
+        for file in self._folder.glob("*"):
+            if file not in wanted:
+                file.unlink(missing_ok=True)
 
 
 def digest_of(adapter: Path) -> str:

@@ -24,6 +24,7 @@ from laimark_sidecar.runners.llama_server import idle
 from laimark_sidecar.runners.llama_server.adapter_files import digest_of
 from laimark_sidecar.runners.llama_server.asking import ask
 from laimark_sidecar.runners.llama_server.connection import RefusedError
+from laimark_sidecar.runners.llama_server.log_file import size_of, trouble_since
 from laimark_sidecar.runners.llama_server.presets import Presets
 from laimark_sidecar.runners.llama_server.rendering import render
 from laimark_sidecar.runners.llama_server.router import Model, Router, listed
@@ -115,13 +116,16 @@ class LlamaServerRunner:
             if found is not None and not found[1].status.failed:
                 return
             self._presets.adapters.keep(adapter, section.sha256)
+            said_before = size_of(self._settings.log)
             self._presets.put(section, self._reload)
             try:
                 self._try(section)
             except RunnerError as error:
+                said = trouble_since(self._settings.log, said_before)
                 self._presets.remove(section, self._reload)
                 raise RunnerError(
-                    f"adapter {adapter} is not served: {error}", hint=f"see {self._settings.log}"
+                    f"adapter {adapter} is not served: {error}" + (f": {said}" if said else ""),
+                    hint=f"see {self._settings.log}",
                 ) from error
 
     def point(self, name: str, version: str) -> None:

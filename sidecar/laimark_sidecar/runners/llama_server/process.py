@@ -12,18 +12,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from laimark_sidecar.errors import RunnerError
-from laimark_sidecar.files import FILE_MODE, exclusive, make_dir, write_atomic
+from laimark_sidecar.files import FILE_MODE, exclusive, make_dir
 from laimark_sidecar.runners.llama_server.command import environment_of, find_binary
-from laimark_sidecar.runners.llama_server.connection import Connection
+from laimark_sidecar.runners.llama_server.connection import Connection, RefusedError
 from laimark_sidecar.runners.llama_server.settings import ServerSettings
 
 START_TIMEOUT_S = 60.0
 """It listens within a second; its processes are started later, when they are asked."""
+HEALTH_TIMEOUT_S = 2.0
 TERM_TIMEOUT_S = 8.0
 """A router that ends cleanly waits for a stream's next ping (2 s) and its processes (1 s). One that is wedged never ends."""
 KILL_TIMEOUT_S = 5.0
 LOCK_WAIT_S = 30.0
 _POLL_S = 0.05
+_STARTER = 'umask 077; echo $$ > "$1.new" && mv "$1.new" "$1" && shift && exec "$@"'
 _TOLD_BYTES = 2000
 LOG_BYTES = 16 << 20
 """A log that is longer when the server is started is begun anew."""
@@ -61,7 +63,7 @@ class ManagedServer:
     def healthy(self) -> bool:
         """Say whether it answers within 2 s. A wedged router may still: ask a name to be sure."""
         try:
-            Connection(self._settings.url, timeout_s=2).call("GET", "/health")
+            self._ask_health()
         except RunnerError:
             return False
         return True
@@ -76,11 +78,15 @@ class ManagedServer:
 
         Raises:
             ConfigError: there is no llama-server to run.
-            RunnerError: it does not come up, for example because the port is taken; quotes its log.
+            RunnerError: it does not come up, for example because the port is taken; quotes its log. Or it runs and is
+                silent.
             LockedError: another process is starting or stopping it.
         """
         with self._alone("start"):
-            return self.pid() or self._launch(prepare)
+            if (pid := self.pid()) is None:
+                return self._launch(prepare)
+            self._require_health(pid)
+            return pid
 
     def restart(self, *, prepare: Callable[[], None]) -> int:
         """End it where it runs, and start it as it is to be now; returns its process id once it answers.
@@ -139,7 +145,6 @@ class ManagedServer:
         prepare()
         began = self._trim_log()
         pid = self._spawn(self._command(binary))
-        write_atomic(self._settings.pid, str(pid).encode("ascii"))
         self._await_health(pid, began)
         return pid
 
@@ -161,10 +166,11 @@ class ManagedServer:
     def _spawn(self, command: list[str]) -> int:
         make_dir(self._settings.folder)
         log = str(self._settings.log)
-        # posix_spawn, because a Popen wants its child waited for, and this one is to outlive us.
+        # posix_spawn, because a Popen wants its child waited for, and this one is to outlive us. It writes its own pid
+        # file, because we may be killed before we could: nobody would find it again.
         return os.posix_spawn(
-            command[0],
-            command,
+            "/bin/sh",
+            ["/bin/sh", "-c", _STARTER, "sh", str(self._settings.pid), *command],
             environment_of(self._environment),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -175,6 +181,29 @@ class ManagedServer:
             setsigmask=[],
             setsigdef=[signal.SIGINT, signal.SIGTERM],
         )
+
+    def _require_health(self, pid: int) -> None:
+        """Wait for one that somebody else is starting, who may have been killed meanwhile; not for one that is silent."""
+        deadline_s = time.monotonic() + START_TIMEOUT_S
+        while True:
+            try:
+                self._ask_health()
+            except RunnerError as error:
+                # It refuses while it loads, and connections before it listens.
+                starting = isinstance(error, RefusedError) or isinstance(
+                    error.__cause__, ConnectionRefusedError
+                )
+                if not starting or time.monotonic() > deadline_s:
+                    raise RunnerError(
+                        f"llama-server (pid {pid}) runs and does not answer: {error}",
+                        hint="laimark-sidecar runner stop, then: laimark-sidecar runner start",
+                    ) from error
+                time.sleep(_POLL_S)
+            else:
+                return
+
+    def _ask_health(self) -> None:
+        Connection(self._settings.url, timeout_s=HEALTH_TIMEOUT_S).call("GET", "/health")
 
     def _await_health(self, pid: int, log_from: int) -> None:
         deadline_s = time.monotonic() + START_TIMEOUT_S

@@ -197,7 +197,7 @@ class SingleRunner:
     def _changing(self) -> Iterator[None]:
         """Keep other processes out; a server that was being started again when its starter was killed is started."""
         with self._file.changing():
-            if self._server.wanted() and self._server.pid() is None:
+            if self._server.wanted():
                 self._server.start(prepare=self._file.link)
             self._ours()
             yield
