@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -30,6 +33,59 @@ def test_a_trained_model_lies_within_its_own_noise_in_every_type(
     else:
         # Measured .95 to 1.22 over every family and type.
         assert 0.7 < found.kl / found.noise_kl < 1.5
+
+
+PLAIN = {"rope_type": "default", "rope_theta": 500.0}
+
+
+def _lose_scaling(config: dict[str, Any]) -> None:
+    config["rope_parameters"] = PLAIN | {"rope_theta": config["rope_parameters"]["rope_theta"]}
+
+
+def _lose_attention_factor(config: dict[str, Any]) -> None:
+    config["rope_parameters"]["attention_factor"] = 1.0
+
+
+def _lose_global_factor(config: dict[str, Any]) -> None:
+    config["rope_parameters"]["full_attention"] = PLAIN | {"rope_theta": 1e6}
+
+
+def _lose_local_base(config: dict[str, Any]) -> None:
+    config["rope_parameters"]["sliding_attention"] = PLAIN | {"rope_theta": 1e6}
+
+
+@pytest.mark.parametrize(
+    ("family", "lose"),
+    [
+        pytest.param("llama3", _lose_scaling, id="llama3-scaling"),
+        pytest.param("yarn", _lose_scaling, id="yarn-scaling"),
+        pytest.param("yarn", _lose_attention_factor, id="yarn-attention-factor"),
+        pytest.param("linear", _lose_scaling, id="linear-scaling"),
+        pytest.param("phi3-longrope", _lose_attention_factor, id="phi3-attention-factor"),
+        pytest.param("gemma2", lambda c: c.update(query_pre_attn_scalar=256), id="gemma2-scale"),
+        pytest.param("gemma2", lambda c: c.update(sliding_window=4096), id="gemma2-window"),
+        pytest.param("gemma2", lambda c: c.update(final_logit_softcapping=None), id="gemma2-cap"),
+        pytest.param("gemma3", lambda c: c.update(query_pre_attn_scalar=256), id="gemma3-scale"),
+        pytest.param("gemma3", lambda c: c.update(sliding_window=4096), id="gemma3-window"),
+        pytest.param("gemma3", _lose_global_factor, id="gemma3-global-factor"),
+        pytest.param("gemma3", _lose_local_base, id="gemma3-local-base"),
+    ],
+)
+def test_what_transformers_own_reader_loses_is_found_out_under_four_bit_noise(
+    demo_base_dir: Path, tmp_path: Path, family: str, lose: Callable[[dict[str, Any]], None]
+) -> None:
+    hf = served_models.build_hf(family, demo_base_dir, tmp_path / "hf")
+    plain = served_models.serve(hf, tmp_path / "plain.gguf")
+    gguf = served_models.quantise(plain, tmp_path / "base.gguf", "q4_k_m")
+    write_training_base(gguf, tmp_path / "training")
+    assert measure(tmp_path / "training", gguf, threads=1).flaw() == ""
+    file = tmp_path / "training" / "config.json"
+    config = json.loads(file.read_text())
+    lose(config)
+    file.write_text(json.dumps(config))
+    found = measure(tmp_path / "training", gguf, threads=1)
+    # Measured 13 to 2000 times the noise.
+    assert found.flaw()
 
 
 def test_half_precision_weights_compute_as_full_ones_when_widened(
