@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.support import llama_server, ollama, rest
+from tests.support import llama_server, rest
 from tests.support.homes import (
     add_twin,
     answer,
@@ -18,6 +16,7 @@ from tests.support.homes import (
     silent,
 )
 from tests.support.ollama import Server
+from tests.support.ollama_homes import BASE, beside
 
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.paths import Home
@@ -28,25 +27,10 @@ from laimark_sidecar.pipeline.moving import synchronise
 from laimark_sidecar.pipeline.naming import copy, removal, remove
 from laimark_sidecar.pipeline.promote import promote, rollback, use
 from laimark_sidecar.pipeline.router import managed_server, start_router
-from laimark_sidecar.pipeline.workshop import Workshop
-from laimark_sidecar.runners.ollama.blob import base_blob
 
 pytestmark = pytest.mark.timeout(240)
-BASE = "demo"
 QUESTION = "Complete the code:\n```python\ndef amber_basalt(cedar):\n```"
 TWIN = "me:2026-11-22-fffe"
-
-
-@contextmanager
-def beside(home: Home, gguf: Path, version: str, **settings: str) -> Iterator[tuple[Workshop, Server]]:
-    """Run an Ollama that has the base, and point the home at it as `init --runner ollama` does."""
-    with ollama.started(home.root.parent / "ollama", version=version) as server:
-        ollama.install(server.url, BASE, gguf, template=ollama.DEMO_TEMPLATE)
-        blob = base_blob(server.api.show(BASE).modelfile)
-        reconfigure(home, "base", name=BASE, gguf=str(blob))
-        reconfigure(home, "runner", kind="ollama")
-        reconfigure(home, "ollama", url=server.url, **settings)
-        yield opened(home), server
 
 
 def chat(server: Server, model: str) -> str:

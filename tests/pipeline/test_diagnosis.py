@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.converters import served_models
 from tests.support.homes import opened, reconfigure, served
+from tests.support.ollama_homes import beside
 
 from laimark_converters.header import read_header
 from laimark_sidecar.paths import Home
@@ -73,3 +74,28 @@ def test_base_that_cannot_be_trained_on_is_found_before_training(
     (bad,) = errors(ready_home)
     assert f"{gguf}: rope_freqs.weight holds divisors" in bad.what
     assert "base.hf" in bad.fix
+
+
+@pytest.mark.parametrize(
+    ("release", "route", "told"),
+    [
+        ("0.33.0", "auto", 'as adapters beside the base (ollama.route = "auto")'),
+        ("0.34.1", "auto", "merged into a copy of the base"),
+        ("0.33.0", "merged", "merged into a copy of the base"),
+        ("0.34.1", "own-server", "a llama-server of the sidecar on Ollama's file, at http://127.0.0.1:"),
+    ],
+)
+def test_the_way_to_ollama_s_users_is_explained(
+    ready_home: Home, demo_gguf: Path, release: str, route: str, told: str
+) -> None:
+    with beside(ready_home, demo_gguf, release, route=route):
+        assert any(told in finding.what for finding in diagnose(ready_home) if finding.state == "ok")
+
+
+def test_a_way_that_ollama_refuses_is_an_error_with_the_others_named(
+    ready_home: Home, demo_gguf: Path
+) -> None:
+    with beside(ready_home, demo_gguf, "0.34.1", route="adapter"):
+        (bad,) = errors(ready_home)
+    assert "takes no adapters" in bad.what
+    assert "own-server" in bad.fix

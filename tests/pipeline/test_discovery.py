@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 from tests.support import llama_server, rest
-from tests.support.homes import free_port
+from tests.support.homes import free_port, only_version
+from tests.support.ollama_homes import BASE, beside
 from tests.support.processes import started, wait_until
 
 from laimark_sidecar.errors import ConfigError, RunnerError
+from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import discovery as module
 from laimark_sidecar.pipeline.discovery import discover, settings_for
+from laimark_sidecar.pipeline.promote import promote
 
 NOWHERE = {"OLLAMA_HOST": "127.0.0.1:1", "PATH": ""}
 
@@ -69,3 +72,20 @@ def test_what_does_not_belong_together_is_told(tmp_path: Path) -> None:
         settings_for("ollama", NOWHERE)
     with pytest.raises(RunnerError, match=r"127\.0\.0\.1:1"):
         settings_for("ollama", NOWHERE, model="llama3.1:8b")
+
+
+def test_an_ollama_is_found_with_the_models_that_are_not_ours(
+    trained_home: Home, demo_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LLAMA_SERVER_URL", "http://127.0.0.1:1")
+    with beside(trained_home, demo_gguf, "0.33.0") as (workshop, server):
+        promote(workshop, only_version(workshop))
+        place = NOWHERE | {"OLLAMA_HOST": server.url}
+        (found,) = discover(place)
+        assert (found.kind, found.models) == ("ollama", (f"{BASE}:latest",))
+        assert "0.33.0" in found.what
+        settings = settings_for("ollama", place, model=BASE)
+        assert settings["base"] == {"name": BASE, "gguf": str(workshop.base.gguf)}
+        with pytest.raises(RunnerError, match="nobody"):
+            settings_for("ollama", place, model="nobody")
+        assert server.pulls() == []

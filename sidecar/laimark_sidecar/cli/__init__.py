@@ -56,6 +56,7 @@ COMMANDS = (
     _command("rm", "Remove a name, or a version that nothing needs."),
     _command("convert", "Convert a PEFT adapter to GGUF, as llama.cpp and Ollama load it."),
     _command("merge", "Write a version as a whole model, for programs that take no adapters."),
+    _command("modelfile", "Write the Modelfile of a version, for `ollama create` by hand."),
     _command("check", "Verify every file of the home against its digest."),
     _command("prune", "Delete what no version needs; a dry run without --yes."),
     _command("doctor", "Say whether this machine is ready, and what is missing."),

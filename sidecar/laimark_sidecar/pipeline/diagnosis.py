@@ -17,6 +17,7 @@ from laimark_sidecar.errors import LaimarkError
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.base import require_same
 from laimark_sidecar.pipeline.checkup import checkup
+from laimark_sidecar.pipeline.connect import driver, runner_url
 from laimark_sidecar.pipeline.convert import require_trainable
 from laimark_sidecar.pipeline.workshop import Workshop, open_workshop
 
@@ -56,6 +57,7 @@ def _findings(home: Home) -> Iterator[Finding]:
     yield Finding(state="ok", what=f"base {workshop.base.identity.name}: {workshop.base.gguf}")
     yield from _training_base(workshop)
     yield _runner(workshop)
+    yield from _route(workshop)
     problems = checkup(workshop)
     if not problems:
         yield Finding(state="ok", what="registry, buffer and cycles are sound")
@@ -128,3 +130,34 @@ def _runner(workshop: Workshop) -> Finding:
     except LaimarkError as error:
         return Finding(state="warning", what=str(error), fix=error.hint)
     return Finding(state="ok", what=f"the runner answers, and serves {', '.join(sorted(names))}")
+
+
+def _route(workshop: Workshop) -> Iterator[Finding]:
+    """Tell how versions reach the users of an Ollama, and what else could be chosen."""
+    config = workshop.config
+    if config.runner.kind != "ollama":
+        return
+    route = f'ollama.route = "{config.ollama.route}"'
+    if driver(config) != "ollama":
+        where = f"a llama-server of the sidecar on Ollama's file, at {runner_url(config)}"
+        yield Finding(state="ok", what=f"versions are served by {where} ({route})")
+        return
+    try:
+        takes = workshop.runner().capabilities().adapters
+    except LaimarkError:  # said by what looked at the runner before
+        return
+    if takes:
+        yield Finding(state="ok", what=f"versions reach Ollama as adapters beside the base ({route})")
+    elif config.ollama.route == "adapter":
+        yield Finding(
+            state="error",
+            what=f"this Ollama takes no adapters for this base ({route})",
+            fix='set ollama.route to "auto", "merged" or "own-server"',
+        )
+    else:
+        gigabytes = workshop.base.gguf.stat().st_size / 1e9
+        yield Finding(
+            state="ok",
+            what=f"versions reach Ollama merged into a copy of the base ({route}): {gigabytes:.1f} GB or more each; "
+            'with ollama.route = "own-server" they stay adapters',
+        )

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from tests.support import ollama
 
 from laimark_sidecar.cli import run
 from laimark_sidecar.config.load import load
@@ -100,3 +101,48 @@ def test_a_home_that_cannot_be_made_is_no_bug(
     err = capsys.readouterr().err
     assert f"error: {tmp_path / 'file'} cannot be set up" in err
     assert "Traceback" not in err
+
+
+def test_a_model_of_ollama_is_chosen_by_its_number(
+    fresh_home: Home,
+    demo_gguf: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with ollama.started(tmp_path / "ollama", version="0.33.0") as server:
+        ollama.install(server.url, "mine", demo_gguf)
+        ollama.install(server.url, "other", demo_gguf)
+        monkeypatch.setenv("OLLAMA_HOST", server.url)
+        say(monkeypatch, "y\n2\n")
+        assert run(["init"]) == 0
+        out, err = capsys.readouterr()
+        assert "1) mine:latest, Ollama 0.33.0 at" in err
+        assert "next: laimark-sidecar doctor" in out
+        config = load(fresh_home.config)
+        assert (config.runner.kind, config.base.name) == ("ollama", "other:latest")
+        assert Path(config.base.gguf).is_file()
+        assert run(["init", "--runner", "embedded"]) == 3
+        assert "is not changed" in capsys.readouterr().err
+
+
+def test_nothing_is_asked_where_nobody_shall_be(
+    fresh_home: Home,
+    demo_gguf: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    say(monkeypatch, "")
+    assert run(["init", "--no-input"]) == 2
+    assert "add --yes or --no-record" in capsys.readouterr().err
+    assert not fresh_home.root.exists()
+    with ollama.started(tmp_path / "ollama", version="0.34.1") as server:
+        ollama.install(server.url, "mine", demo_gguf)
+        arguments = ["init", "--no-input", "--yes", "--model", "mine", "--url", server.url]
+        assert run([*arguments[:4], "nobody", *arguments[5:]]) == 7
+        assert not fresh_home.root.exists()
+        capsys.readouterr()
+        assert run(arguments) == 0
+    config = load(fresh_home.config)
+    assert (config.runner.kind, config.base.name, config.ollama.url) == ("ollama", "mine", server.url)
