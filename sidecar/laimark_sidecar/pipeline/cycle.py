@@ -8,8 +8,10 @@ from __future__ import annotations
 import logging
 import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 
 from laimark_sidecar.errors import (
+    ConfigError,
     ConversionError,
     DataError,
     LaimarkError,
@@ -25,6 +27,7 @@ from laimark_sidecar.pipeline.base import require_same, resolve
 from laimark_sidecar.pipeline.folder import Closed, CycleFolder, Ending, Plan, cycles, unfinished
 from laimark_sidecar.pipeline.following import LATEST
 from laimark_sidecar.pipeline.judge import judged
+from laimark_sidecar.pipeline.parity import parity_before_training
 from laimark_sidecar.pipeline.prequential import score_before_training
 from laimark_sidecar.pipeline.promote import promote
 from laimark_sidecar.pipeline.select import drop_forgotten, parent_now, select
@@ -33,7 +36,7 @@ from laimark_sidecar.pipeline.training_base import ensure_training_base
 from laimark_sidecar.pipeline.workshop import Report, ShouldStop, Workshop
 from laimark_sidecar.registry.version import Version
 from laimark_sidecar.replay.store import ReplayStore
-from laimark_sidecar.training.jobfile import read_result
+from laimark_sidecar.training.jobfile import read_job, read_result
 
 log = logging.getLogger(__name__)
 MAX_FAILURES = 3
@@ -67,6 +70,7 @@ def advance(workshop: Workshop, cycle: CycleFolder, *, report: Report, should_st
         Yielded: `should_stop` said so; call again later to go on where it stopped.
         NothingToLearnError: there is nothing new to learn.
         BaseChangedError: the base has changed since this process opened it.
+        ConfigError: the runner makes other tokens of conversations than training does; the cycle stays open.
         TrainingError, ConversionError, DataError: a step failed; the cycle stays open and is tried again.
         MissingExtraError: the training packages are not there; as above.
         RunnerError: scoring failed, or the new version could not be promoted; it is kept, and promoting is tried again.
@@ -115,6 +119,7 @@ def _make(
     """Return the version that the cycle makes, or why the gate refused it."""
     if not cycle.result.exists():
         ensure_training_base(workshop, report=report, should_stop=should_stop)
+        parity_before_training(workshop, Path(read_job(cycle.job).base_dir))
     score_before_training(workshop, store, cycle, plan, report=report, should_stop=should_stop)
     drop_forgotten(store, cycle, plan)
     train(cycle, workshop.config, report=report, should_stop=should_stop)
@@ -137,7 +142,7 @@ def _offer(
         workshop.runner().names()  # a runner that is not there is no failure of the version
         try:
             promote(workshop, version, reason=f"cycle {cycle.id}")
-        except (RunnerError, StateError) as error:
+        except (RunnerError, StateError, ConfigError) as error:
             failures = _count_failure(cycle, error)
             if failures < MAX_FAILURES:
                 raise
