@@ -2,7 +2,7 @@
 
 A GGUF knows one alpha and serves each tensor with alpha/rank. Whatever else decides the scale (rank-stabilised
 LoRA, patterns, the line search's factor) is folded into B, so that s*B*A is what PEFT computes; llama.cpp's own
-script leaves it out silently. Source of keys: llama.cpp `convert_lora_to_gguf.py` and `src/llama-adapter.cpp`.
+script leaves it out silently.
 """
 
 from __future__ import annotations
@@ -11,25 +11,19 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import gguf
 import numpy as np
 from numpy.typing import NDArray
 
-from laimark_converters import gguf_output
+from laimark_converters.adapter_output import NO_METADATA, write_adapter
 from laimark_converters.adapter_pairs import Pair, pair_up
 from laimark_converters.architectures import for_gguf
-from laimark_converters.atomic import replacing
 from laimark_converters.errors import ConversionError
-from laimark_converters.gguf_output import Dtype, OutputTensor
+from laimark_converters.gguf_output import Dtype, OutputTensor, storable
 from laimark_converters.header import read_header
 from laimark_converters.peft_config import LoraConfig, read_lora_config
 from laimark_converters.rotary import permute_rows
 from laimark_converters.safetensors_index import read_index
-
-METADATA_PREFIX = "laimark."
-_NO_METADATA: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +47,7 @@ def convert_adapter(
     *,
     scale: float = 1.0,
     dtype: Dtype = "f32",
-    metadata: Mapping[str, str] = _NO_METADATA,
+    metadata: Mapping[str, str] = NO_METADATA,
 ) -> Converted:
     """Write the adapter in `adapter_dir` to `out`, durable and complete when it returns; equal input, equal bytes.
 
@@ -79,10 +73,7 @@ def convert_adapter(
     pairs = pair_up(read_index(adapter_dir / "adapter_model.safetensors"), config, architecture, header)
     alpha = served_alpha(config)
     tensors = [t for pair in pairs for t in _outputs(pair, fold_factor(pair, config, alpha) * scale, dtype)]
-    writer = gguf_output.new_writer(architecture.gguf)
-    _add_keys(writer, alpha, metadata)
-    with replacing(out) as temporary:
-        written = gguf_output.write(writer, temporary, tensors)
+    written = write_adapter(out, tensors, architecture=architecture.gguf, alpha=alpha, metadata=metadata)
     return Converted(tensors=len(tensors), bytes=written, rank=max(pair.rank for pair in pairs), alpha=alpha)
 
 
@@ -115,14 +106,5 @@ def _outputs(pair: Pair, factor: float, dtype: Dtype) -> Iterator[OutputTensor]:
         yield rows if factor == 1.0 else (rows.astype(np.float64) * factor).astype(np.float32)
 
     for half, tensor, blocks in (("lora_a", pair.a, a_blocks), ("lora_b", pair.b, b_blocks)):
-        kind = gguf_output.storable(tensor.shape, dtype)
+        kind = storable(tensor.shape, dtype)
         yield OutputTensor(name=f"{pair.name}.{half}", shape=tensor.shape, dtype=kind, blocks=blocks)
-
-
-def _add_keys(writer: Any, alpha: float, metadata: Mapping[str, str]) -> None:
-    writer.add_type(gguf.GGUFType.ADAPTER)
-    writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
-    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
-    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    for key, value in sorted(metadata.items()):
-        writer.add_string(METADATA_PREFIX + key.removeprefix(METADATA_PREFIX), value)

@@ -17,11 +17,19 @@ from numpy.typing import NDArray
 from laimark_converters import gguf_output, names
 from laimark_converters.atomic import replacing
 from laimark_converters.base_plan import Planned, plan
-from laimark_converters.gguf_output import FILE_TYPES, Dtype, OutputTensor
+from laimark_converters.gguf_output import Dtype, OutputTensor
 from laimark_converters.hf_config import ModelShape, read_shape
 from laimark_converters.rotary import llama3_factors, permute_rows
 from laimark_converters.safetensors_index import StoredTensor, read_model_index
 from laimark_converters.tokenizer import Tokenizer, read_tokenizer
+
+FILE_TYPES = {
+    "f32": gguf.LlamaFileType.ALL_F32,
+    "f16": gguf.LlamaFileType.MOSTLY_F16,
+    "bf16": gguf.LlamaFileType.MOSTLY_BF16,
+    "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
+}
+"""`general.file_type` of a file whose matrices are mostly of that type."""
 
 
 def write_base_gguf(hf_dir: Path, out: Path, *, dtype: Dtype = "f16") -> None:

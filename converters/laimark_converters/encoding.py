@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from gguf import quants
-from gguf.constants import GGMLQuantizationType
 from numpy.typing import NDArray
 
 from laimark_converters.errors import ConversionError
+from laimark_converters.ggml_types import GGMLQuantizationType
 
 _LARGEST: Mapping[GGMLQuantizationType, float] = {
     GGMLQuantizationType.F16: 65504.0,
@@ -34,9 +33,13 @@ def encode(name: str, block: NDArray[np.float32], kind: GGMLQuantizationType) ->
     """
     if not np.isfinite(block).all():
         raise ConversionError(f"{name} holds NaN or infinity")
-    if kind is GGMLQuantizationType.F32:
+    if kind == GGMLQuantizationType.F32:
         return block.astype("<f4", copy=False).tobytes()
     if float(np.abs(block).max()) > _LARGEST[kind]:
         raise ConversionError(f"{name} holds values too large for {kind.name.lower()}", hint="choose f32")
+    if kind == GGMLQuantizationType.F16:
+        return block.astype("<f2").tobytes()
+    from gguf import quants
+
     encoded: NDArray[Any] = quants.quantize(block, kind)
     return encoded.tobytes()

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
-import gguf
 import numpy as np
-from gguf import quants
 from numpy.typing import NDArray
 
 from laimark_converters.encoding import encode
+from laimark_converters.ggml_types import GGML_QUANT_SIZES, GGMLQuantizationType
+from laimark_converters.gguf_header import ALIGNMENT, Listed, encoded_keys, file_start, padding
 
 Dtype = Literal["f32", "f16", "bf16", "q8_0"]
-ALIGNMENT = 32
-"""Of tensor data in the file, bytes: GGUF's default."""
-
 _TYPES = {
-    "f32": gguf.GGMLQuantizationType.F32,
-    "f16": gguf.GGMLQuantizationType.F16,
-    "bf16": gguf.GGMLQuantizationType.BF16,
-    "q8_0": gguf.GGMLQuantizationType.Q8_0,
+    "f32": GGMLQuantizationType.F32,
+    "f16": GGMLQuantizationType.F16,
+    "bf16": GGMLQuantizationType.BF16,
+    "q8_0": GGMLQuantizationType.Q8_0,
 }
-FILE_TYPES = {
-    "f32": gguf.LlamaFileType.ALL_F32,
-    "f16": gguf.LlamaFileType.MOSTLY_F16,
-    "bf16": gguf.LlamaFileType.MOSTLY_BF16,
-    "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
-}
-"""`general.file_type` of a file whose matrices are mostly of that type."""
 _BLOCK_VALUES = 1 << 20
 """Values converted at a time: 4 MiB of float32."""
 
@@ -45,6 +36,15 @@ class OutputTensor:
     dtype: Dtype
     blocks: Callable[[], Iterator[NDArray[np.float32]]]
 
+    @property
+    def kind(self) -> GGMLQuantizationType:
+        return _TYPES[self.dtype]
+
+    @property
+    def size_bytes(self) -> int:
+        values, size = GGML_QUANT_SIZES[self.kind]
+        return prod(self.shape) // values * size
+
 
 def storable(shape: Sequence[int], dtype: Dtype) -> Dtype:
     """Return the type a tensor is stored in: vectors stay f32, rows that q8_0 cannot block become f16."""
@@ -56,36 +56,43 @@ def storable(shape: Sequence[int], dtype: Dtype) -> Dtype:
 
 
 def new_writer(architecture: str) -> Any:
-    """Return a `gguf.GGUFWriter` for the keys; it opens no file before `write` is called."""
+    """Return a `gguf.GGUFWriter` for the keys of a model; it opens no file before `write` is called."""
+    import gguf
+
     return gguf.GGUFWriter(None, architecture)
 
 
 def write(writer: Any, file: Path, tensors: Sequence[OutputTensor]) -> int:
-    """Write header, keys and tensors to `file` and return its size in bytes. Equal input, equal bytes.
+    """Write the writer's keys and the tensors to `file` and return its size in bytes. Equal input, equal bytes.
 
     Raises:
         ConversionError: a value is not finite, or does not fit the type it is stored in.
     """
     for tensor in tensors:
-        kind = _TYPES[tensor.dtype]
         writer.add_tensor_info(
-            tensor.name, tensor.shape, np.dtype(np.float32), _nbytes(tensor), raw_dtype=kind
+            tensor.name, tensor.shape, np.dtype(np.float32), tensor.size_bytes, raw_dtype=tensor.kind
         )
     writer.write_header_to_file(path=file)
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
     writer.close()
     with file.open("ab") as handle:
-        handle.write(b"\0" * (-handle.tell() % ALIGNMENT))
-        for tensor in tensors:
-            written = 0
-            for block in tensor.blocks():
-                written += handle.write(encode(tensor.name, block, _TYPES[tensor.dtype]))
-            assert written == _nbytes(tensor), (
-                f"{tensor.name}: {written} bytes written, {_nbytes(tensor)} announced"
-            )
-            handle.write(b"\0" * (-handle.tell() % ALIGNMENT))
-        return handle.tell()
+        handle.write(b"\0" * padding(handle.tell(), ALIGNMENT))
+        return _write_data(handle, tensors)
+
+
+def write_with_keys(
+    keys: Mapping[str, str | int | float], file: Path, tensors: Sequence[OutputTensor]
+) -> int:
+    """Write a GGUF of a few plain keys, as `write` does, without importing gguf.
+
+    Raises:
+        ConversionError: a value is not finite, or does not fit the type it is stored in.
+    """
+    listed = [Listed(name=t.name, shape=t.shape, kind=t.kind, size_bytes=t.size_bytes) for t in tensors]
+    with file.open("wb") as handle:
+        handle.write(file_start(encoded_keys(keys), len(keys), listed))
+        return _write_data(handle, tensors)
 
 
 def row_blocks(rows: int, row_values: int) -> Iterator[slice]:
@@ -95,6 +102,9 @@ def row_blocks(rows: int, row_values: int) -> Iterator[slice]:
         yield slice(start, min(rows, start + step))
 
 
-def _nbytes(tensor: OutputTensor) -> int:
-    byte_shape = quants.quant_shape_to_byte_shape(tensor.shape, _TYPES[tensor.dtype])
-    return int(np.prod(byte_shape, dtype=np.int64))
+def _write_data(handle: BinaryIO, tensors: Sequence[OutputTensor]) -> int:
+    for tensor in tensors:
+        written = sum(handle.write(encode(tensor.name, block, tensor.kind)) for block in tensor.blocks())
+        assert written == tensor.size_bytes, f"{tensor.name}: {written} of {tensor.size_bytes} bytes"
+        handle.write(b"\0" * padding(written, ALIGNMENT))
+    return handle.tell()

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
-
 from laimark_converters.errors import ConversionError
+from laimark_converters.ggml_types import GGML_QUANT_SIZES, GGMLQuantizationType
 from laimark_converters.gguf_cursor import Cursor, Scalar
 
 MAGIC = b"GGUF"

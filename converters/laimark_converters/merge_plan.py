@@ -9,10 +9,10 @@ from typing import Literal, get_args
 
 import numpy as np
 from gguf import quants
-from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from laimark_converters.adapter_reader import HALVES, halves
 from laimark_converters.errors import ConversionError
+from laimark_converters.ggml_types import GGML_QUANT_SIZES, GGMLQuantizationType
 from laimark_converters.header import GgufHeader, TensorInfo
 
 Touched = Literal["q8_0", "f16", "bf16", "f32"]

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 
-from gguf.constants import GGMLQuantizationType
-
-from laimark_converters.header import MAGIC, GgufHeader
-
-_TEXT = 8
-"""The format's code of a text value."""
+from laimark_converters.ggml_types import GGMLQuantizationType
+from laimark_converters.gguf_header import Listed, encoded_keys, file_start
+from laimark_converters.header import GgufHeader
 
 
 def merged_header(
@@ -28,27 +24,13 @@ def merged_header(
         stored: the type and size in bytes of each tensor in the new file; data follows in the base's order,
             each tensor padded to the alignment.
     """
-    parts = [
-        MAGIC,
-        struct.pack("<IQQ", base.version, len(base.tensors), base.key_count + len(added)),
-        raw_keys,
-        *(_text(key) + struct.pack("<I", _TEXT) + _text(value) for key, value in sorted(added.items())),
-    ]
-    offset = 0
-    for name, info in base.tensors.items():
-        kind, size_bytes = stored[name]
-        dims = info.shape[::-1]
-        parts.append(_text(name) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, kind, offset))
-        offset += size_bytes + padding(size_bytes, base.alignment)
-    content = b"".join(parts)
-    return content + b"\0" * padding(len(content), base.alignment)
-
-
-def padding(size_bytes: int, alignment: int) -> int:
-    """Return how many bytes are missing to the next multiple of `alignment`."""
-    return -size_bytes % alignment
-
-
-def _text(text: str) -> bytes:
-    content = text.encode()
-    return struct.pack("<Q", len(content)) + content
+    return file_start(
+        raw_keys + encoded_keys(dict(sorted(added.items()))),
+        base.key_count + len(added),
+        [
+            Listed(name=name, shape=info.shape, kind=stored[name][0], size_bytes=stored[name][1])
+            for name, info in base.tensors.items()
+        ],
+        version=base.version,
+        alignment=base.alignment,
+    )

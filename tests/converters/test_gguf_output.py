@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import gguf
 import numpy as np
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from laimark_converters import gguf_output
 from laimark_converters.errors import ConversionError
-from laimark_converters.gguf_output import OutputTensor
+from laimark_converters.gguf_output import Dtype, OutputTensor
+
+KINDS = get_args(Dtype)
 
 
 def tensor(name: str, values: NDArray[np.float32], dtype: Any, step: int = 3) -> OutputTensor:
@@ -24,7 +26,7 @@ def tensor(name: str, values: NDArray[np.float32], dtype: Any, step: int = 3) ->
 
 def test_streamed_file_is_byte_for_byte_what_gguf_writes_at_once(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    values = {name: random.standard_normal((7, 64)).astype(np.float32) for name in ("f32", "f16", "q8_0")}
+    values = {name: random.standard_normal((7, 64)).astype(np.float32) for name in KINDS}
     ours = gguf_output.new_writer("llama")
     ours.add_block_count(3)
     size = gguf_output.write(ours, tmp_path / "ours.gguf", [tensor(k, v, k) for k, v in values.items()])
@@ -51,7 +53,7 @@ def test_type_falls_back_where_a_tensor_cannot_have_it(
     assert gguf_output.storable(shape, asked) == stored
 
 
-@pytest.mark.parametrize("dtype", ["f32", "f16", "q8_0"])
+@pytest.mark.parametrize("dtype", KINDS)
 @pytest.mark.parametrize("value", [np.nan, -np.inf])
 def test_value_that_is_not_finite_is_refused(tmp_path: Path, dtype: Any, value: float) -> None:
     values = np.full((4, 32), value, np.float32)

@@ -72,7 +72,7 @@ def test_only_tensors_with_lora_are_rewritten(
 def test_rows_that_q8_0_cannot_block_become_f16(tmp_path: Path) -> None:
     odd = {f"{Q}.lora_a": np.zeros((4, 48), np.float32), f"{Q}.lora_b": B}
     planned = plan(base(tmp_path, np.zeros((6, 48), np.float32)), adapter(tmp_path, odd))
-    assert planned[Q].kind is Kind.F16
+    assert planned[Q].kind == Kind.F16
 
 
 @pytest.mark.parametrize(("alpha", "scale", "expected"), [(8.0, 1.0, 2.0), (8.0, 0.25, 0.5), (0.0, 0.5, 0.5)])

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from gguf.constants import GGMLQuantizationType as Kind
 from tests.converters import oracle
 
+from laimark_converters.gguf_header import padding
 from laimark_converters.header import read_header
-from laimark_converters.merged_header import merged_header, padding
+from laimark_converters.merged_header import merged_header
 
 
 def test_header_is_read_by_gguf_with_the_bases_keys_and_the_added_ones(
@@ -30,8 +30,3 @@ def test_header_is_read_by_gguf_with_the_bases_keys_and_the_added_ones(
     assert {name: (t.kind, t.size_bytes) for name, t in found.tensors.items()} == stored
     assert [t.shape for t in found.tensors.values()] == [t.shape for t in base.tensors.values()]
     assert min(t.offset for t in found.tensors.values()) == len(content)
-
-
-@pytest.mark.parametrize(("size", "expected"), [(0, 0), (1, 31), (32, 0), (33, 31)])
-def test_padding_reaches_the_next_multiple(size: int, expected: int) -> None:
-    assert padding(size, 32) == expected
