@@ -19,6 +19,20 @@ def test_blob_is_sent_once(start: Starter, demo_gguf: Path) -> None:
     assert not server.api.has_blob("sha256:" + "0" * 64)
 
 
+def test_blob_whose_answer_was_lost_is_there_all_the_same(
+    start: Starter, demo_gguf: Path, tmp_path: Path
+) -> None:
+    server = start()
+    other = tmp_path / "other.gguf"
+    other.write_bytes(demo_gguf.read_bytes() + b"\0")
+    server.fail_next("/api/blobs", "lost-after")
+    assert server.api.has_blob(server.api.put_blob(other))
+    other.write_bytes(demo_gguf.read_bytes() + b"\1")
+    server.fail_next("/api/blobs", "lost")
+    with pytest.raises(RunnerError, match="does not answer"):
+        server.api.put_blob(other)
+
+
 def test_blob_that_cannot_be_read_is_told(start: Starter, tmp_path: Path) -> None:
     server = start()
     for digest in ("", "0" * 64):

@@ -6,7 +6,9 @@ import pytest
 from tests.runners.ollama.conftest import BASE, ONE, Starter, runner_at
 
 from laimark_sidecar.errors import RunnerError
+from laimark_sidecar.runners.ollama.api import OllamaApi, Shown
 from laimark_sidecar.runners.ollama.catalogue import Catalogue
+from laimark_sidecar.runners.ollama.connection import Connection
 
 
 def test_names_are_told_as_the_caller_spells_them(start: Starter, loras: tuple[Path, Path]) -> None:
@@ -32,7 +34,26 @@ def test_names_of_others_are_read_but_not_served_and_not_free(start: Starter) ->
     assert catalogue.served(names) == {BASE: ""}
     with pytest.raises(RunnerError, match="not made by laimark-sidecar"):
         catalogue.check_free("Pirate", names)
-    catalogue.check_free("free", names)
+    catalogue.check_free("pirate:free", names)
+    with pytest.raises(RunnerError, match="unlike all names of ours") as caught:
+        catalogue.check_free("free", names)
+    assert caught.value.hint == "such as pirate"
+
+
+def test_only_names_that_may_be_ours_are_asked_about(start: Starter, loras: tuple[Path, Path]) -> None:
+    server = start()
+    runner_at(server).register(ONE, loras[0])
+    asked: list[str] = []
+
+    class Watched(OllamaApi):
+        def show(self, model: str) -> Shown:
+            asked.append(model)
+            return super().show(model)
+
+    catalogue = Catalogue(Watched(Connection(server.url)), BASE, ("me:latest",))
+    for _ in range(2):
+        assert catalogue.served(catalogue.read()) == {BASE: "", ONE: ONE}
+    assert asked == [ONE]
 
 
 def test_base_must_be_there_and_untouched(start: Starter, loras: tuple[Path, Path]) -> None:

@@ -11,7 +11,12 @@ from tests.support.processes import started, wait_until
 
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.runners.ollama.connection import OllamaRefusedError
-from laimark_sidecar.runners.ollama.registration import refuses_adapters, takes_adapters
+from laimark_sidecar.runners.ollama.registration import (
+    is_like,
+    refuses_adapters,
+    settings,
+    takes_adapters,
+)
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -34,6 +39,7 @@ def test_fault_at_any_step_leaves_what_was_served_and_a_repeat_succeeds(
     runner.point(LATEST, ONE)
     before, answered = runner.names(), answer(runner, LATEST)
     faults = [(step, what) for step in STEPS for what in ("500", "lost", "lost-after")]
+    faults.remove(("/api/blobs", "lost-after"))  # no fault: the blob is there
     faults += [("/api/chat", "oom"), ("/api/copy", "torn")]
     for seed, (step, what) in enumerate(faults, start=10):
         # A new adapter for each, or its blob would be there already.
@@ -92,6 +98,18 @@ def test_probe_creates_nothing_and_tells_what_a_create_would(start: Starter) -> 
         assert takes_adapters(server.api, BASE) is takes
         assert server.api.tags() == tags
         assert server.pulls() == []
+
+
+def test_names_are_alike_when_files_and_settings_are(start: Starter, loras: tuple[Path, Path]) -> None:
+    server = start()
+    runner_at(server).register(ONE, loras[0])
+    server.api.create("same", {"from": BASE, "license": ["another licence"]})
+    server.api.create("brief", {"from": BASE, "system": "Be brief."})
+    base = server.api.show(BASE)
+    assert is_like(server.api.show("same"), base)
+    assert not is_like(server.api.show("brief"), base)
+    assert not is_like(server.api.show(ONE), base)
+    assert settings(server.api.show("brief")) == settings(base) | {"system": "Be brief."}
 
 
 def test_only_refusals_of_adapters_as_such_lead_to_merging() -> None:

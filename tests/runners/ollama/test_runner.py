@@ -250,8 +250,15 @@ def test_base_replaced_under_the_same_name_has_another_identity(
     assert runner.base().sha256 == sha256_file(demo_gguf)
     other = tmp_path / "other.gguf"
     other.write_bytes(demo_gguf.read_bytes() + b"\0")
-    server.api.create(BASE, {"files": {"base.gguf": server.api.put_blob(other)}})
+    runner.point(LATEST, "")
+    events = server.events()
+    runner.point(LATEST, "")
+    assert server.events() == events, "it points there already"
+    install(server.url, BASE, other)
     assert runner.base().sha256 == sha256_file(other)
+    runner.point(LATEST, "")
+    (file,) = layers(server.api.show(LATEST).modelfile).models
+    assert sha256_file(Path(file)) == sha256_file(other), "the base of now"
 
 
 def test_log_probs_come_when_asked_for(start: Starter) -> None:

@@ -137,10 +137,16 @@ class OllamaApi:
         except OSError as error:
             raise RunnerError(f"{file} cannot be read: {error.strerror}") from error
         # Asked first: a POST of a blob that is there is answered early and then reset.
-        if not self.has_blob(digest):
+        if self.has_blob(digest):
+            return digest
+        try:
             self._connection.upload(
                 f"/api/blobs/{digest}", file, timeout_s=_SLOW * self._connection.timeout_s
             )
+        except RunnerError:
+            # So is one that somebody else sent meanwhile; and a lost answer does not mean a lost blob.
+            if not self.has_blob(digest):
+                raise
         return digest
 
     def has_blob(self, digest: str) -> bool:

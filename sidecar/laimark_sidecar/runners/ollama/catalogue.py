@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from laimark_sidecar.errors import RunnerError
-from laimark_sidecar.runners.ollama.api import OllamaApi, Shown
+from laimark_sidecar.runners.ollama.api import OllamaApi, Shown, Tag
 from laimark_sidecar.runners.ollama.connection import OllamaRefusedError
 from laimark_sidecar.runners.ollama.marker import UNCHECKED, Marker, Name, canonical, is_ours, parse
 from laimark_sidecar.runners.ollama.shown import layers
@@ -17,13 +17,15 @@ class Catalogue:
     Args:
         api: of the server.
         base: name of the pristine base.
-        moving: names that only we point.
+        moving: names that only we point. All other names of ours are called alike before the colon: who has a hundred
+            models is not asked about each.
     """
 
     def __init__(self, api: OllamaApi, base: str, moving: Collection[str]) -> None:
         self._api = api
         self._base = base
         self._moving = {canonical(name): name for name in moving}
+        self._called = {_before_the_tag(name) for name in self._moving}
         self._markers: dict[str, Marker | None] = {}
 
     def read(self) -> dict[str, Name]:
@@ -34,15 +36,23 @@ class Catalogue:
         """
         found = {}
         for tag in self._api.tags():
-            if tag.digest not in self._markers:
-                try:
-                    self._markers[tag.digest] = parse(self._api.show(tag.name).license)
-                except OllamaRefusedError as error:
-                    if error.status != 404:
-                        raise
-                    continue  # deleted since it was listed
-            found[canonical(tag.name)] = Name(digest=tag.digest, marker=self._markers[tag.digest])
+            name = canonical(tag.name)
+            if _before_the_tag(name) not in self._called:
+                found[name] = Name(digest=tag.digest, marker=None)
+            elif self._know(tag):
+                found[name] = Name(digest=tag.digest, marker=self._markers[tag.digest])
         return found
+
+    def _know(self, tag: Tag) -> bool:
+        """Ask what a manifest says of itself, once; False where it was deleted since it was listed."""
+        if tag.digest not in self._markers:
+            try:
+                self._markers[tag.digest] = parse(self._api.show(tag.name).license)
+            except OllamaRefusedError as error:
+                if error.status != 404:
+                    raise
+                return False
+        return True
 
     def ours(self, name: str, names: dict[str, Name]) -> bool:
         """Say whether we made a name."""
@@ -60,15 +70,20 @@ class Catalogue:
         return found
 
     def check_free(self, name: str, names: dict[str, Name]) -> None:
-        """Refuse a name that somebody else made.
+        """Refuse a name that somebody else made, or that could not be told from one later.
 
         Raises:
-            RunnerError: it exists and is not ours.
+            RunnerError: it exists and is not ours, or is called unlike all names of ours.
         """
         if canonical(name) in names and not self.ours(name, names):
             raise RunnerError(
                 f"{name} in Ollama was not made by laimark-sidecar, so it is left as it is",
                 hint=f"keep it under another name (ollama cp {name} mine) and remove it, or choose another name here",
+            )
+        if _before_the_tag(canonical(name)) not in self._called:
+            raise RunnerError(
+                f"{name} is called unlike all names of ours",
+                hint=f"such as {', '.join(self._moving.values())}",
             )
 
     def local_base(self) -> Shown:
@@ -99,3 +114,7 @@ class Catalogue:
                 hint="name the pristine base in the configuration",
             )
         return shown
+
+
+def _before_the_tag(name: str) -> str:
+    return name.rpartition(":")[0]

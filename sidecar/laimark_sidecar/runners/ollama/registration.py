@@ -95,7 +95,13 @@ def register_merged(api: OllamaApi, shown: Shown, marker: Marker, adapter: Path,
         )
     with merge(Path(files[0]), adapter) as merged:
         digest = api.put_blob(merged.path, sha256=merged.sha256)
-    kept: dict[str, Any] = {
+    licenses = [text for text in (shown.license, render(marker)) if text]
+    _build(api, marker, settings(shown) | {"files": {"laimark-merged.gguf": digest}, "license": licenses})
+
+
+def settings(shown: Shown) -> dict[str, Any]:
+    """Return what a name adds to its files, as `/api/create` takes it; only the licence is left out."""
+    found: dict[str, Any] = {
         "template": shown.template,
         "system": shown.system,
         "parameters": parameters(shown.parameters),
@@ -103,9 +109,12 @@ def register_merged(api: OllamaApi, shown: Shown, marker: Marker, adapter: Path,
         "parser": shown.parser,
         "messages": shown.messages,
     }
-    licenses = [text for text in (shown.license, render(marker)) if text]
-    fields = {name: value for name, value in kept.items() if value}
-    _build(api, marker, fields | {"files": {"laimark-merged.gguf": digest}, "license": licenses})
+    return {name: value for name, value in found.items() if value}
+
+
+def is_like(one: Shown, other: Shown) -> bool:
+    """Say whether two names answer alike: the same files and settings."""
+    return layers(one.modelfile) == layers(other.modelfile) and settings(one) == settings(other)
 
 
 def _build(api: OllamaApi, marker: Marker, fields: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from laimark_sidecar.runners.ollama.connection import Connection, OllamaRefusedE
 from laimark_sidecar.runners.ollama.marker import UNCHECKED, Marker, Name, canonical, render
 from laimark_sidecar.runners.ollama.registration import (
     Merge,
+    is_like,
     refuses_adapters,
     register_adapter,
     register_merged,
@@ -41,7 +42,7 @@ class OllamaRunner:
     Args:
         url: for example `http://127.0.0.1:11434`.
         base: local name of the pristine base.
-        moving: names that only we point, such as `me:latest`.
+        moving: names that only we point, such as `me:latest`; what is before their colons begins our versions' names too.
         identify: returns the identity of a GGUF now.
         merge: called only where adapters are refused, or not wanted.
         clock: for the idle time.
@@ -147,8 +148,12 @@ class OllamaRunner:
         ):
             raise RunnerError(f"{name} is a base or a version, which never moves")
         if not version:
-            self._catalogue.pristine_base()
-            license_text = render(Marker(version="", adapter_sha256=""))
+            shown = self._catalogue.pristine_base()
+            untouched = Marker(version="", adapter_sha256="")
+            # Made anew where the base was replaced since.
+            if current and current.marker == untouched and is_like(self._api.show(name), shown):
+                return
+            license_text = render(untouched)
             self._api.create(name, {"from": self._base, "license": [license_text]})
             return
         target = names.get(canonical(version))
