@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from gguf import quants
 from gguf.constants import GGMLQuantizationType
 from numpy.typing import NDArray
 
+from laimark_converters.byte_stream import read_exactly
 from laimark_converters.errors import ConversionError
 from laimark_converters.header import TensorInfo
 
@@ -30,18 +30,20 @@ def row_blocks(file: Path, tensor: TensorInfo, *, whole_rows: int = 1) -> Iterat
         whole_rows: every block holds a multiple of this many rows (those of a head, for example).
 
     Raises:
-        ConversionError: the type is not decoded here.
+        ConversionError: the type is not decoded here, or the file became shorter.
         OSError: the file cannot be read.
     """
     rows = tensor.shape[0] if len(tensor.shape) > 1 else 1
     row_values = tensor.shape[-1]
     row_bytes = tensor.size_bytes // rows
     step = max(1, BLOCK_VALUES // (row_values * whole_rows)) * whole_rows
-    raw: NDArray[Any] = np.memmap(
-        file, dtype=np.uint8, mode="r", offset=tensor.offset, shape=(rows, row_bytes)
-    )
-    for start in range(0, rows, step):
-        yield _decode(tensor, np.array(raw[start : start + step]))
+    # Read, not mapped: the pages of a mapped embedding would count as this process's memory.
+    with file.open("rb") as handle:
+        handle.seek(tensor.offset)
+        for start in range(0, rows, step):
+            count = min(step, rows - start)
+            raw = np.frombuffer(read_exactly(handle, count * row_bytes), np.uint8)
+            yield _decode(tensor, raw.reshape(count, row_bytes))
 
 
 def vector(file: Path, tensor: TensorInfo) -> NDArray[np.float32]:
