@@ -80,6 +80,15 @@ def check_merge(base: GgufHeader, touched: Touched) -> None:
     """
     if touched not in get_args(Touched):
         raise ConversionError(f"touched is {touched!r}; it must be one of {', '.join(get_args(Touched))}")
+    check_model(base)
+
+
+def check_model(base: GgufHeader) -> None:
+    """Do nothing for a pristine model.
+
+    Raises:
+        ConversionError: it is something else, or an adapter was merged into it before.
+    """
     if base.text("general.type") not in {"", "model"}:
         raise ConversionError(f"{base.file_name} is of the type {base.text('general.type')!r}, not a model")
     if any(key.startswith(MERGED_PREFIX) for key in base.keys):
