@@ -7,6 +7,7 @@ needs torch and transformers. Source of keys and tensor order: llama.cpp `conver
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,10 @@ def _add_rope_keys(writer: Any, shape: ModelShape, tensors: list[OutputTensor]) 
     if rope.kind == "yarn":
         writer.add_rope_scaling_orig_ctx_len(original)
         if rope.attention_factor is not None:
-            writer.add_rope_scaling_yarn_attn_factor(rope.attention_factor)
+            # llama.cpp multiplies by 1 + 0.1 ln(factor) whatever the file says.
+            writer.add_rope_scaling_attn_factors(
+                rope.attention_factor / (1.0 + 0.1 * log(max(rope.factor, 1.0)))
+            )
         if rope.beta_fast is not None:
             writer.add_rope_scaling_yarn_beta_fast(rope.beta_fast)
         if rope.beta_slow is not None:

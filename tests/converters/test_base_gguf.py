@@ -54,6 +54,16 @@ LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_fr
             {"rope_type": "yarn", "factor": 4.0, "rope_theta": 100.0, "original_max_position_embeddings": 64},
             id="yarn",
         ),
+        pytest.param(
+            {
+                "rope_type": "yarn",
+                "factor": 4.0,
+                "rope_theta": 100.0,
+                "original_max_position_embeddings": 64,
+                "attention_factor": 1.5,
+            },
+            id="yarn with an attention factor",
+        ),
     ],
 )
 def test_rotary_scaling_is_served_as_transformers_computes_it(
