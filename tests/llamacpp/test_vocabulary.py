@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support.begin_of_text import wanting_bos
 
 from laimark_sidecar.llamacpp.base import Base
+from laimark_sidecar.llamacpp.vocabulary_file import VocabularyFile
 
 
 @given(st.text())
@@ -11,6 +15,25 @@ from laimark_sidecar.llamacpp.base import Base
 def test_pieces_of_the_tokens_are_the_text(base: Base, text: str) -> None:
     tokens = base.vocabulary.tokenize(text, special=False)
     assert b"".join(base.vocabulary.piece(token) for token in tokens).decode("utf-8") == text
+
+
+def test_a_prompt_begins_with_one_begin_of_text_token_where_the_model_wants_one(
+    demo_base_dir: Path, tmp_path: Path
+) -> None:
+    with VocabularyFile(wanting_bos(demo_base_dir, tmp_path, written=False)) as file:
+        vocabulary = file.vocabulary
+        (begin,) = vocabulary.tokenize(vocabulary.bos)
+        expected = [begin, *vocabulary.tokenize("<|im_start|>user")]
+        assert vocabulary.prompt("<|im_start|>user") == expected
+        assert vocabulary.prompt(vocabulary.bos + "<|im_start|>user") == expected
+        assert vocabulary.prompt("") == [begin]
+
+
+@given(st.text() | st.text(alphabet="a<|endoftxim_>"))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_prompt_is_its_text_where_the_model_wants_none(base: Base, text: str) -> None:
+    for written in (text, base.vocabulary.bos + text, 2 * base.vocabulary.bos + text):
+        assert base.vocabulary.prompt(written) == base.vocabulary.tokenize(written)
 
 
 def test_control_words_are_tokens_only_when_asked(base: Base) -> None:

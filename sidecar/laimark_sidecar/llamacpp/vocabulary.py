@@ -36,6 +36,17 @@ class Vocabulary:
                 raise DataError(f"llama.cpp cannot tokenise a text of {len(data)} bytes")
             room = -count
 
+    def prompt(self, text: str) -> list[int]:
+        """Return the tokens of a rendered prompt: one begin-of-text token before it where the model wants one.
+
+        A template may write it too, and then it stands there once. Source: llama.cpp `common/chat.cpp`,
+        `common_chat_template_direct_apply`, which takes the template's away where the tokenizer adds one.
+        """
+        tokens = self.tokenize(text, bos=True)
+        begin = self._lib.llama_vocab_bos(self._pointer)
+        doubled = self._lib.llama_vocab_get_add_bos(self._pointer) and tokens[:2] == [begin, begin]
+        return tokens[1:] if doubled else tokens
+
     def piece(self, token: int, *, special: bool = False) -> bytes:
         """Return the bytes of a token: perhaps part of a code point. Control tokens are empty unless `special`."""
         room = 64

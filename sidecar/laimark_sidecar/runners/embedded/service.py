@@ -66,12 +66,12 @@ class Service:
             reference: date it as training and validation do, for the sidecar's own questions (`REFERENCE_CLOCK`).
         """
         text = _rendered(self._reference_template if reference else self._template, messages)
-        return self._fitting(self._vocabulary.tokenize(text))
+        return self._fitting(self._vocabulary.prompt(text))
 
     def rendering(self, messages: tuple[Message, ...]) -> Rendering:
         """Return a client's prompt as text and tokens, however long; raises ApiError 400 where the template refuses it."""
         text = _rendered(self._template, messages)
-        return Rendering(text=text, tokens=tuple(self._vocabulary.tokenize(text)))
+        return Rendering(text=text, tokens=tuple(self._vocabulary.prompt(text)))
 
     def text_tokens(self, text: str) -> list[int]:
         """Return the prompt of a plain completion; raises ApiError 400 where it is too long."""

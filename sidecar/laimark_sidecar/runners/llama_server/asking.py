@@ -75,13 +75,7 @@ def ask(
     template = ChatTemplate(
         props.chat_template, bos=props.bos_token, eos=props.eos_token, clock=REFERENCE_CLOCK
     )
-    text = {
-        "model": model,
-        "content": template.render(messages),
-        "add_special": False,
-        "parse_special": True,
-    }
-    tokens = server.read(server.call("POST", "/tokenize", text), _Tokens).tokens
+    tokens = _prompt(server, model, template.render(messages), bos=props.bos_token)
     question: dict[str, object] = {
         "model": model,
         "prompt": tokens,
@@ -99,6 +93,14 @@ def ask(
         finish="length" if answer.stop_type == "limit" else "stop",
         tokens=tuple(_scored(texts, token) for token in answer.completion_probabilities),
     )
+
+
+def _prompt(server: Connection, model: str, text: str, *, bos: str) -> list[int]:
+    """Return a prompt's tokens, the begin-of-text token once where template and tokenizer both write it."""
+    asked = {"model": model, "content": text, "add_special": True, "parse_special": True}
+    tokens = server.read(server.call("POST", "/tokenize", asked), _Tokens).tokens
+    doubled = bos and text.startswith(bos) and len(tokens) > 1 and tokens[0] == tokens[1]
+    return tokens[1:] if doubled else tokens
 
 
 class _Texts:

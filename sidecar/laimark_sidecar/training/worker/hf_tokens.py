@@ -42,6 +42,10 @@ class HfTokens:
     def ids(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
+    def prompt(self, text: str) -> list[int]:
+        # The GGUF that is made of such a folder adds no begin-of-text token: its template says where it stands.
+        return self.ids(text)
+
     def plain(self, text: str) -> tuple[list[int], Sequence[tuple[int, int]]]:
         encoding = self._plain.encode(text, add_special_tokens=False)
         return list(encoding.ids), encoding.offsets

@@ -37,6 +37,9 @@ class ServedTokens:
     def ids(self, text: str) -> list[int]:
         return self._file.vocabulary.tokenize(text)
 
+    def prompt(self, text: str) -> list[int]:
+        return self._file.vocabulary.prompt(text)
+
     def plain(self, text: str) -> tuple[list[int], Sequence[tuple[int, int]]] | None:
         ids = self._file.vocabulary.tokenize(text, special=False)
         offsets = character_offsets(text, [self._file.vocabulary.piece(token) for token in ids])

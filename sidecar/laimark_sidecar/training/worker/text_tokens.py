@@ -9,13 +9,17 @@ from laimark_sidecar.llamacpp.template import ChatTemplate
 
 
 class TextTokens(Protocol):
-    """A tokenizer and the chat template that belongs to it. No method adds a token that is not in the text."""
+    """A tokenizer and the chat template that belongs to it. Only `prompt` adds a token that is not in the text."""
 
     @property
     def template(self) -> ChatTemplate: ...
 
     def ids(self, text: str) -> list[int]:
         """Return the tokens of rendered text: `<|im_end|>` and the like are control tokens."""
+        ...
+
+    def prompt(self, text: str) -> list[int]:
+        """Return the tokens of a rendered prompt, begin-of-text included where the served model wants one."""
         ...
 
     def plain(self, text: str) -> tuple[list[int], Sequence[tuple[int, int]]] | None:
