@@ -164,5 +164,6 @@ def runner(url: str, base: str, folder: Path, **options: Any) -> OllamaRunner:
         "identify": identity,
         "merge": lambda gguf, adapter: merged(folder, gguf, adapter),
         "clock": SystemClock(),
+        "observed": folder / "observed.json",
     }
     return OllamaRunner(url, base, **(defaults | options))

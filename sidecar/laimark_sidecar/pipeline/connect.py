@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, assert_never
 
@@ -15,7 +16,8 @@ from laimark_sidecar.errors import StateError
 from laimark_sidecar.files import write_atomic
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.base import identify
-from laimark_sidecar.pipeline.merging import merged
+from laimark_sidecar.pipeline.merging import MergedModel, merged
+from laimark_sidecar.pipeline.rendered import write_rendered
 from laimark_sidecar.registry.version import BaseIdentity
 from laimark_sidecar.runners.embedded.client import EmbeddedRunner
 from laimark_sidecar.runners.llama_server.client import LlamaServerRunner
@@ -60,19 +62,24 @@ def connect(
             server = managed(settings)
             return SingleRunner(settings, server=server, identify=identity, clock=clock, timeout_s=timeout_s)
         case "ollama":
-            touched, threads = config.ollama.merged_type, config.training.threads
-            return OllamaRunner(
+
+            def lend(base: Path, adapter: Path) -> AbstractContextManager[MergedModel]:
+                prompts = write_rendered(runner, base, home.merged / "prompts.json", ())
+                touched, threads = config.ollama.merged_type, config.training.threads
+                return merged(home.merged, base, adapter, touched=touched, prompts=prompts, threads=threads)
+
+            runner = OllamaRunner(
                 runner_url(config),
                 config.base.name,
                 moving=moving,
                 identify=identity,
-                merge=lambda base, adapter: merged(
-                    home.merged, base, adapter, touched=touched, threads=threads
-                ),
+                merge=lend,
                 clock=clock,
+                observed=home.root / "ollama-observed.json",
                 adapters=_ADAPTERS[config.ollama.route],
                 timeout_s=timeout_s,
             )
+            return runner
         case other:
             assert_never(other)
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -20,17 +19,15 @@ from tests.runners.ollama.conftest import (
 from tests.support import ollama_modelfile
 from tests.support.lora import write_lora
 from tests.support.ollama import Server, install
+from tests.support.ollama import runner as runner_of
 from tests.support.tools import HandClock
 
 from laimark_sidecar.errors import ConfigError, RunnerError
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.llamacpp.base import Base
 from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate
-from laimark_sidecar.registry.version import BaseIdentity
 from laimark_sidecar.runners.ollama.marker import Marker
 from laimark_sidecar.runners.ollama.modelfile import adapter_modelfile, template_text
-from laimark_sidecar.runners.ollama.registration import MergedFile
-from laimark_sidecar.runners.ollama.runner import OllamaRunner
 from laimark_sidecar.runners.ollama.shown import layers
 from laimark_sidecar.runners.runner import Capabilities, Runner
 
@@ -288,22 +285,29 @@ def test_unload_returns_when_nothing_of_ours_is_in_memory(start: Starter) -> Non
     runner.unload()
 
 
-def test_activity_counts_from_the_last_change(start: Starter) -> None:
+def test_unload_leaves_models_of_others_in_memory(start: Starter) -> None:
+    server = start()
+    server.api.create("pirate", {"from": BASE, "system": "You are a pirate."})
+    server.api.chat("pirate", QUESTION, max_tokens=1)
+    runner_at(server).unload()
+    assert [one.name for one in server.api.loaded()] == ["pirate"]
+
+
+def test_activity_shows_each_answer_once_it_ended_and_the_quiet_after_it(start: Starter) -> None:
     clock = HandClock(100.0)
-    runner = runner_at(start(), clock=clock)
+    server = start()
+    runner_at(server, clock=clock).activity()
     clock.time_s += 7
-    assert runner.activity().idle_s == 7
-    answer(runner, BASE)
-    used = runner.activity()
-    assert (used.idle_s, used.served, used.busy) == (0, 1, False)
-    clock.time_s += 5
-    assert runner.activity().idle_s == 5
+    assert runner_at(server, clock=clock).activity().idle_s == 7, "a runner of another process"
+    answer(runner_at(server), BASE)
+    used = runner_at(server, clock=clock).activity()
+    assert (used.busy, used.idle_s, used.served) == (True, 0, 1)
+    clock.time_s += 50
+    assert runner_at(server, clock=clock).activity().idle_s == 50
 
 
-def test_server_that_is_down_is_told_with_the_command(start: Starter, loras: tuple[Path, Path]) -> None:
-    runner = OllamaRunner(
-        "http://127.0.0.1:9", BASE, moving=(), identify=no_identity, merge=no_merge, clock=HandClock(0.0)
-    )
+def test_server_that_is_down_is_told_with_the_command(loras: tuple[Path, Path], tmp_path: Path) -> None:
+    runner = runner_of("http://127.0.0.1:9", BASE, tmp_path)
     for act in (runner.names, runner.base, runner.activity, lambda: runner.register(ONE, loras[0])):
         with pytest.raises(RunnerError, match="does not answer") as caught:
             act()
@@ -311,15 +315,7 @@ def test_server_that_is_down_is_told_with_the_command(start: Starter, loras: tup
     with pytest.raises(RunnerError, match="cannot be read"):
         runner.register(ONE, Path("none.gguf"))
     with pytest.raises(ConfigError):
-        OllamaRunner("ollama", BASE, moving=(), identify=no_identity, merge=no_merge, clock=HandClock(0.0))
-
-
-def no_identity(gguf: Path) -> BaseIdentity:
-    raise AssertionError(gguf)
-
-
-def no_merge(gguf: Path, adapter: Path) -> AbstractContextManager[MergedFile]:
-    raise AssertionError(gguf)
+        runner_of("ollama", BASE, tmp_path)
 
 
 def test_context_is_what_a_plain_request_gets(start: Starter, demo_gguf: Path) -> None:

@@ -28,9 +28,9 @@ def base_blob(modelfile: str) -> Path:
         RunnerError: it names none, it is on another machine, or reading it is not allowed; the hint says what to do.
     """
     files = layers(modelfile).models
-    if not files:
+    path = Path(files[0] if files else "")
+    if not path.is_absolute():
         raise RunnerError("Ollama names no file behind the base: is it a cloud model?")
-    path = Path(files[0])
     try:
         with path.open("rb") as handle:
             handle.read(1)

@@ -15,6 +15,7 @@ from laimark_sidecar.errors import LaimarkError, RunnerError
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.registry.version import BaseIdentity
+from laimark_sidecar.runners.ollama import quiet
 from laimark_sidecar.runners.ollama.api import Loaded, OllamaApi, Shown
 from laimark_sidecar.runners.ollama.blob import base_blob
 from laimark_sidecar.runners.ollama.catalogue import Catalogue
@@ -46,6 +47,7 @@ class OllamaRunner:
         identify: returns the identity of a GGUF now.
         merge: called only where adapters are refused, or not wanted.
         clock: for the idle time.
+        observed: file in which what was last seen in memory is remembered.
         adapters: False registers merged models even where adapters are taken; True never merges; None asks.
         timeout_s: longest silence in one call; twenty times as long where a model is loaded.
 
@@ -62,6 +64,7 @@ class OllamaRunner:
         identify: Callable[[Path], BaseIdentity],
         merge: Merge,
         clock: Clock,
+        observed: Path,
         adapters: bool | None = None,
         timeout_s: float = 30,
     ) -> None:
@@ -72,12 +75,10 @@ class OllamaRunner:
         self._merge = merge
         self._adapters = adapters
         self._clock = clock
+        self._observed = observed
         self._timeout_s = timeout_s
         # By release and base: Ollama may be upgraded, and the base replaced, while we run.
         self._taken: dict[tuple[str, str], bool] = {}
-        self._seen: list[Loaded] = []
-        self._changed_s = clock.monotonic_s()
-        self._served = 0
 
     def capabilities(self) -> Capabilities:
         shown, version = self._catalogue.pristine_base(), self._api.version()
@@ -182,16 +183,8 @@ class OllamaRunner:
             self._api.delete(unchecked)
 
     def activity(self) -> Activity:
-        """Return since when nothing in `/api/ps` changed; `served` counts the changes, at most one a call.
-
-        Ollama has no busy flag, so an answer that takes longer than the time between two looks is missed and `busy` is
-        never true: where the gateway stands in front, ask it instead.
-        """
-        loaded = self._api.loaded()
-        if loaded != self._seen:
-            self._seen, self._changed_s = loaded, self._clock.monotonic_s()
-            self._served += 1
-        return Activity(busy=False, idle_s=self._clock.monotonic_s() - self._changed_s, served=self._served)
+        """Ollama does not tell that it is busy: see `quiet`."""
+        return quiet.activity(self._api.loaded(), self._observed, self._clock.now_s())
 
     def generate(
         self, model: str, messages: Sequence[Message], *, max_tokens: int, logprobs: int = 0
@@ -230,13 +223,14 @@ class OllamaRunner:
     def unload(self) -> None:
         """It returns when Ollama lists none of our names any more; the memory may take a moment longer."""
         deadline_s = self._clock.monotonic_s() + self._timeout_s
-        while ours := self._loaded_ours():
+        while ours := self._loaded():
+            names = [one.name for one in ours]
             if self._clock.monotonic_s() > deadline_s:
                 raise RunnerError(
-                    f"Ollama still holds {', '.join(ours)} in memory after {self._timeout_s:.0f} s",
+                    f"Ollama still holds {', '.join(names)} in memory after {self._timeout_s:.0f} s",
                     hint="an answer may be running; try again when it is done",
                 )
-            for name in ours:
+            for name in names:
                 self._api.unload(name)
             time.sleep(_POLL_S)
 
@@ -244,12 +238,12 @@ class OllamaRunner:
         """Return what a plain request gets: as the base says, else as it is loaded. What it was trained for is more."""
         if isinstance(told := parameters(shown.parameters).get("num_ctx"), int):
             return told
-        loaded = (one for one in self._api.loaded() if canonical(one.name) == canonical(self._base))
-        return next((one.context_length for one in loaded), 0)
+        return next((one.context_length for one in self._loaded()), 0)
 
-    def _loaded_ours(self) -> list[str]:
+    def _loaded(self) -> list[Loaded]:
+        """Return what is in memory of the base and of ours."""
         served = {canonical(name) for name in self.names()}
-        return [model.name for model in self._api.loaded() if canonical(model.name) in served]
+        return [one for one in self._api.loaded() if canonical(one.name) in served]
 
 
 def _is_since(version: str, release: tuple[int, ...]) -> bool:
