@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -114,15 +115,17 @@ def test_unfaithful_folder_is_refused_removed_and_not_tried_twice(
         ensure_training_base(made, report=silent, should_stop=never)
 
 
-def test_comparison_of_other_bytes_does_not_count(made: Workshop) -> None:
+@pytest.mark.parametrize("other", [{"gguf_sha256": "f" * 64}, {"context": 4096}])
+def test_comparison_of_other_bytes_or_in_another_window_does_not_count(
+    made: Workshop, other: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     note = made.base.cache / NOTE
     compared = compared_before(note)
     assert compared is not None
-    note.write_bytes(msgspec.json.encode(replace(compared, gguf_sha256="f" * 64)))
+    note.write_bytes(msgspec.json.encode(replace(compared, **other)))
+    monkeypatch.setattr(module, "make_training_base", no_comparison)
     ensure_training_base(made, report=silent, should_stop=never)
-    again = compared_before(note)
-    assert again is not None
-    assert again.gguf_sha256 == made.base.identity.sha256
+    assert compared_before(note) == compared
 
 
 @pytest.mark.parametrize("asked_before", [0, 3])
@@ -132,6 +135,23 @@ def test_stop_while_making_leaves_nothing_half(workshop: Workshop, asked_before:
     with pytest.raises(Yielded, match="will start again"):
         ensure_training_base(workshop, report=silent, should_stop=stop)
     assert not list(workshop.base.cache.iterdir())
+
+
+def test_folder_of_an_earlier_base_makes_room_and_the_rest_of_its_cache_stays(workshop: Workshop) -> None:
+    earlier, own = workshop.home.bases / "0123456789abcdef", workshop.home.bases / "made-1234"
+    for file in (
+        earlier / "training-base" / "model.safetensors",
+        earlier / ".training-base.tmp" / "model.safetensors",
+        earlier / NOTE,
+        earlier / "core-anchor.safetensors",
+        own / "base.gguf",
+    ):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x")
+    with pytest.raises(Yielded):
+        ensure_training_base(workshop, report=silent, should_stop=lambda: True)
+    assert [file.name for file in earlier.iterdir()] == ["core-anchor.safetensors"]
+    assert (own / "base.gguf").is_file()
 
 
 def test_stop_while_comparing_keeps_the_folder(made: Workshop) -> None:

@@ -18,6 +18,7 @@ import msgspec
 from laimark_sidecar.errors import ConversionError
 from laimark_sidecar.files import make_dir, write_atomic
 from laimark_sidecar.logs import action
+from laimark_sidecar.pipeline.base import MADE_FOLDER
 from laimark_sidecar.pipeline.convert import make_training_base
 from laimark_sidecar.pipeline.stopping import Yielded
 from laimark_sidecar.pipeline.workshop import Report, ShouldStop, Workshop
@@ -32,6 +33,8 @@ class Compared:
     """What the comparison of a made folder with its GGUF found, and what the folder was then."""
 
     gguf_sha256: str
+    context: int
+    """Window of the runner in tokens, in which they were compared."""
     fidelity: Fidelity
     sizes: Mapping[str, int]
     """Bytes of every file: one that has another size now is damaged."""
@@ -40,8 +43,8 @@ class Compared:
 def ensure_training_base(workshop: Workshop, *, report: Report, should_stop: ShouldStop) -> None:
     """Make `workshop.base.hf_dir` exist and be faithful; nothing happens where the user named a folder of his own.
 
-    The first time it takes minutes and about 2 bytes a weight of disk; later calls look at file sizes only. A killed
-    process leaves at most half a folder, which is made again.
+    The first time it takes minutes and about 2 bytes a weight of disk, for which the folder of an earlier base is
+    deleted; later calls look at file sizes only. A killed process leaves at most half a folder, which is made again.
 
     Raises:
         Yielded: `should_stop` said so; a folder that was not finished is made anew by the next call.
@@ -54,7 +57,8 @@ def ensure_training_base(workshop: Workshop, *, report: Report, should_stop: Sho
         return
     note = base.cache / NOTE
     compared = compared_before(note)
-    if compared is not None and compared.gguf_sha256 == base.identity.sha256:
+    context = workshop.config.runner.context
+    if compared is not None and (compared.gguf_sha256, compared.context) == (base.identity.sha256, context):
         _require_faithful(compared.fidelity, base.gguf, note)
         if compared.sizes == _sizes(base.hf_dir):
             return
@@ -65,7 +69,9 @@ def ensure_training_base(workshop: Workshop, *, report: Report, should_stop: Sho
     _make(workshop, report, should_stop)
     report("comparing the training base with the runner", 0.0)
     fidelity = _compare(workshop, should_stop)
-    fresh = Compared(gguf_sha256=base.identity.sha256, fidelity=fidelity, sizes=_sizes(base.hf_dir))
+    fresh = Compared(
+        gguf_sha256=base.identity.sha256, context=context, fidelity=fidelity, sizes=_sizes(base.hf_dir)
+    )
     write_atomic(note, msgspec.json.encode(fresh))
     if fidelity.flaw():
         shutil.rmtree(base.hf_dir)
@@ -94,6 +100,7 @@ def _make(workshop: Workshop, report: Report, should_stop: ShouldStop) -> None:
     if base.hf_dir.is_dir():
         return
     make_dir(base.cache)
+    _drop_others(workshop)
     log.info("making the training base from %s", base.gguf, extra=action("base.training_base"))
 
     def progress(share: float) -> None:
@@ -104,6 +111,18 @@ def _make(workshop: Workshop, report: Report, should_stop: ShouldStop) -> None:
     make_training_base(base.gguf, base.hf_dir, progress=progress)
 
 
+def _drop_others(workshop: Workshop) -> None:
+    """Delete the folders of bases that were trained on before: each is gigabytes, and is made again in minutes."""
+    for name in (MADE_FOLDER, f".{MADE_FOLDER}.tmp"):
+        for folder in workshop.home.bases.glob(f"*/{name}"):
+            if folder.parent != workshop.base.cache:
+                log.info(
+                    "deleting the training base of an earlier base: %s", folder, extra=action("base.drop")
+                )
+                (folder.parent / NOTE).unlink(missing_ok=True)
+                shutil.rmtree(folder)
+
+
 def _compare(workshop: Workshop, should_stop: ShouldStop) -> Fidelity:
     base, training = workshop.base, workshop.config.training
     try:
@@ -112,6 +131,7 @@ def _compare(workshop: Workshop, should_stop: ShouldStop) -> Fidelity:
             base.gguf,
             base.cache / "comparison",
             python=training.python or sys.executable,
+            context=workshop.config.runner.context,
             threads=training.threads,
             should_stop=should_stop,
         )

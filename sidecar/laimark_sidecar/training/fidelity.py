@@ -66,6 +66,7 @@ def measure_fidelity(
     work: Path,
     *,
     python: str,
+    context: int = 512,
     threads: int = 0,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Fidelity:
@@ -76,6 +77,8 @@ def measure_fidelity(
         gguf: as the runner serves it.
         work: folder for the result and the child's log; made if it is not there.
         python: interpreter of the environment that has the training packages and llama.cpp.
+        context: the runner's, in tokens: some models (phi3) compute something else in a wide window, from the first
+            token on.
         threads: of the child; 0 chooses.
         should_stop: asked ten times a second; True ends the child.
 
@@ -87,7 +90,7 @@ def measure_fidelity(
     make_dir(work)
     result, errors = work / "fidelity.json", work / "fidelity.log"
     result.unlink(missing_ok=True)
-    command = [python, "-P", "-m", MODULE, str(folder), str(gguf), str(result), str(threads)]
+    command = [python, "-P", "-m", MODULE, str(folder), str(gguf), str(result), str(context), str(threads)]
     environment = {**child_environment(), PARENT_PID_VARIABLE: str(os.getpid()), "HF_HUB_OFFLINE": "1"}
     if threads:
         environment["OMP_NUM_THREADS"] = str(threads)

@@ -26,13 +26,29 @@ def test_a_trained_model_lies_within_its_own_noise_in_every_type(
 ) -> None:
     gguf = demo_gguf if kind is None else served_models.quantise(demo_gguf, tmp_path / "base.gguf", kind)
     write_training_base(gguf, tmp_path / "training")
-    found = measure(tmp_path / "training", gguf, threads=1)
+    found = measure(tmp_path / "training", gguf, context=512, threads=1)
     assert found.flaw() == ""
     if kind is None:
         assert (found.kl < 1e-5, found.noise_kl) == (True, 0.0)
     else:
         # Measured .95 to 1.22 over every family and type.
         assert 0.7 < found.kl / found.noise_kl < 1.5
+
+
+def test_a_model_that_computes_something_else_in_a_wide_window_is_found_out_there(
+    demo_base_dir: Path, tmp_path: Path
+) -> None:
+    # Beyond the original context llama.cpp takes phi3's long factors for every token, transformers for long texts only.
+    hf = served_models.build_hf("phi3-longrope", demo_base_dir, tmp_path / "hf")
+    config = json.loads((hf / "config.json").read_text())
+    config["original_max_position_embeddings"] = 1024
+    config["rope_parameters"]["original_max_position_embeddings"] = 1024
+    config["max_position_embeddings"] = 4096
+    (hf / "config.json").write_text(json.dumps(config))
+    gguf = served_models.serve(hf, tmp_path / "base.gguf")
+    write_training_base(gguf, tmp_path / "training")
+    assert measure(tmp_path / "training", gguf, context=1024, threads=1).flaw() == ""
+    assert measure(tmp_path / "training", gguf, context=2048, threads=1).flaw()
 
 
 PLAIN = {"rope_type": "default", "rope_theta": 500.0}
@@ -78,12 +94,12 @@ def test_what_transformers_own_reader_loses_is_found_out_under_four_bit_noise(
     plain = served_models.serve(hf, tmp_path / "plain.gguf")
     gguf = served_models.quantise(plain, tmp_path / "base.gguf", "q4_k_m")
     write_training_base(gguf, tmp_path / "training")
-    assert measure(tmp_path / "training", gguf, threads=1).flaw() == ""
+    assert measure(tmp_path / "training", gguf, context=512, threads=1).flaw() == ""
     file = tmp_path / "training" / "config.json"
     config = json.loads(file.read_text())
     lose(config)
     file.write_text(json.dumps(config))
-    found = measure(tmp_path / "training", gguf, threads=1)
+    found = measure(tmp_path / "training", gguf, context=512, threads=1)
     # Measured 13 to 2000 times the noise.
     assert found.flaw()
 

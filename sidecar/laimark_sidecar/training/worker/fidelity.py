@@ -1,4 +1,4 @@
-"""`python -m laimark_sidecar.training.worker.fidelity FOLDER GGUF RESULT THREADS` writes a `Fidelity` to RESULT.
+"""`python -m laimark_sidecar.training.worker.fidelity FOLDER GGUF RESULT CONTEXT THREADS` writes a `Fidelity` to RESULT.
 
 The weights stay in half precision and are widened layer by layer: memory is 2 bytes a weight and one layer in float32.
 llama.cpp's logits are computed first and its model is closed, so the two never lie in memory together.
@@ -27,7 +27,7 @@ from laimark_sidecar.training.launch import PARENT_PID_VARIABLE
 from laimark_sidecar.training.worker.backend import load_base
 from laimark_sidecar.training.worker.stop import watch_parent
 
-CONTEXT = 512
+MOST_TOKENS = 512
 TEXT = """def merge(left: list[int], right: list[int]) -> list[int]:
     merged, i, j = [], 0, 0
     while i < len(left) and j < len(right):
@@ -56,15 +56,15 @@ _FLOATS = ("F32", "F16", "BF16")
 Rounding = Callable[[Tensor], Tensor]
 
 
-def measure(folder: Path, gguf: Path, *, threads: int) -> Fidelity:
-    """Return how the folder's logits differ from those of llama.cpp on the GGUF.
+def measure(folder: Path, gguf: Path, *, context: int, threads: int) -> Fidelity:
+    """Return how the folder's logits differ from those of llama.cpp on the GGUF in a window of `context` tokens.
 
     Raises:
         RunnerError: llama.cpp cannot load the GGUF.
         TrainingError: transformers cannot load the folder.
     """
-    with Base(gguf, context=CONTEXT, threads=threads) as base:
-        ids = base.vocabulary.tokenize(TEXT, bos=True)[: base.context]
+    with Base(gguf, context=context, threads=threads) as base:
+        ids = base.vocabulary.tokenize(TEXT, bos=True)[: min(MOST_TOKENS, base.context)]
         served_TV = torch.from_numpy(base.decode(ids, logits_from=0))
     model = load_base(folder, torch.float16).eval()
     widen(model, lambda x: x)
@@ -149,7 +149,7 @@ def main(arguments: list[str]) -> int:
     if parent.isdigit():
         watch_parent(int(parent))
     try:
-        fidelity = measure(folder, gguf, threads=int(arguments[3]))
+        fidelity = measure(folder, gguf, context=int(arguments[3]), threads=int(arguments[4]))
     except (torch.OutOfMemoryError, MemoryError):
         sys.stderr.write("error: out of memory: comparing takes 2 bytes a weight\n")
         return TrainingError.exit_code
