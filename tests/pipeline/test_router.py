@@ -29,9 +29,9 @@ QUESTION = "Complete the code:\n```python\ndef amber_basalt(cedar):\n```"
 TWIN = "me:2026-11-22-fffe"
 
 
-@pytest.fixture
-def workshop(trained_home: Home) -> Workshop:
-    reconfigure(trained_home, "runner", kind="llama-server")
+@pytest.fixture(params=["router", "single"])
+def workshop(request: pytest.FixtureRequest, trained_home: Home) -> Workshop:
+    reconfigure(trained_home, "runner", kind="llama-server", mode=request.param)
     return opened(trained_home)
 
 
