@@ -47,14 +47,14 @@ class TrainingPlan:
         return weights + self.header.keys_end + len(msgspec.json.encode(self.config))
 
 
-def plan_training_base(gguf: Path, *, dtype: TrainingDtype = "f16") -> TrainingPlan:
+def plan_training_base(gguf: Path, *, dtype: TrainingDtype = "f16", window: int = 0) -> TrainingPlan:
     """Return what would be written, reading the header only: milliseconds for any model.
 
     Raises:
         ConversionError: no faithful training base can be made; says why.
     """
     header = read_header(gguf)
-    config = training_config(gguf, header)
+    config = training_config(gguf, header, window=window)
     planned = plan_training_tensors(header, config, dtype)
     tensors = tuple(
         SafeTensor(
@@ -74,6 +74,7 @@ def write_training_base(
     folder: Path,
     *,
     dtype: TrainingDtype = "f16",
+    window: int = 0,
     progress: Callable[[float], None] = lambda _share: None,
 ) -> None:
     """Make `folder` from the GGUF, complete when it appears; equal input, equal bytes.
@@ -85,13 +86,14 @@ def write_training_base(
         folder: must not exist. Half of one that was interrupted lies beside it and is made again.
         dtype: of what is quantised in the GGUF; f16 rounds a value by at most 2^-11 of itself, far below the
             step of any quantised type. What is not quantised keeps its type, exactly.
+        window: tokens of the runner's context, which decides what phi3 computes; 0: a narrow one.
         progress: called with the share written, 0 to 1; may raise to give up.
 
     Raises:
         ConversionError: no faithful training base can be made, or the disk has no room for it; nothing is left.
         OSError: the disk became full, or a file is not accessible; nothing is left.
     """
-    plan = plan_training_base(gguf, dtype=dtype)
+    plan = plan_training_base(gguf, dtype=dtype, window=window)
     total, done = max(1, sum(tensor.size_bytes for tensor in plan.tensors)), 0
 
     def count(size_bytes: int) -> None:

@@ -18,8 +18,13 @@ _GEMMA2_27B, _GEMMA3_27B = 46, 62
 """Layers by which llama.cpp knows the two models whose attention is scaled by hidden / heads."""
 
 
-def training_config(gguf: Path, header: GgufHeader) -> Config:
+def training_config(gguf: Path, header: GgufHeader, *, window: int = 0) -> Config:
     """Return the content of config.json.
+
+    Args:
+        gguf: the served base.
+        header: of it.
+        window: tokens of the runner's context, which decides what phi3 computes; 0: a narrow one.
 
     Raises:
         ConversionError: the architecture is not known here, a key is missing or senseless, or the model does
@@ -51,7 +56,7 @@ def training_config(gguf: Path, header: GgufHeader) -> Config:
         "rms_norm_eps": keys.real("attention.layer_norm_rms_epsilon", 1e-6),
         "tie_word_embeddings": names.OUTPUT not in header.tensors,
         "hidden_act": "gelu_pytorch_tanh" if family.gelu else "silu",
-        "rope_parameters": _rope(gguf, header, keys, head_dim),
+        "rope_parameters": _rope(gguf, header, keys, head_dim=head_dim, window=window),
         **_token_ids(header),
     }
     for setting, modules in family.bias_settings.items():
@@ -59,7 +64,7 @@ def training_config(gguf: Path, header: GgufHeader) -> Config:
     return config | _peculiarities(family, keys, config)
 
 
-def _rope(gguf: Path, header: GgufHeader, keys: ArchitectureKeys, head_dim: int) -> Rope:
+def _rope(gguf: Path, header: GgufHeader, keys: ArchitectureKeys, *, head_dim: int, window: int) -> Rope:
     theta, context = keys.real("rope.freq_base", 10000.0), keys.whole("context_length")
     rotated = keys.whole("rope.dimension_count", head_dim)
     if rotated != head_dim and header.architecture != "phi3":
@@ -82,7 +87,7 @@ def _rope(gguf: Path, header: GgufHeader, keys: ArchitectureKeys, head_dim: int)
         return llama3_rope(dequantise.vector(gguf, stored[names.ROPE_FREQS]), theta=theta, head_dim=head_dim)
     if set(stored) == {ROPE_SHORT, ROPE_LONG} and header.architecture == "phi3":
         short, long = (dequantise.vector(gguf, stored[name]) for name in (ROPE_SHORT, ROPE_LONG))
-        return longrope(keys, short, long, theta=theta, context=context) | {
+        return longrope(keys, short, long, theta=theta, context=context, window=window) | {
             "partial_rotary_factor": rotated / head_dim
         }
     raise ConversionError(

@@ -115,17 +115,27 @@ def longrope(
     *,
     theta: float,
     context: int,
+    window: int,
 ) -> Rope:
     """Return phi3's parameters: the divisors are stored as they are, (rotary dimensions / 2,) each.
 
-    transformers takes `long` for sequences beyond the original context, llama.cpp for every sequence once its context
-    window is beyond it: below it the two agree.
+    transformers takes `long` for sequences beyond the original context, llama.cpp for every sequence once its window
+    is beyond it: then both are given as `long`.
+
+    Args:
+        keys: of the served base.
+        short: divisors of short texts.
+        long: divisors of long texts.
+        theta: base of the frequencies.
+        context: trained length in tokens.
+        window: the runner's, in tokens.
     """
+    original = keys.whole("rope.scaling.original_context_length", context)
     return {
         "rope_type": "longrope",
         "rope_theta": theta,
-        "short_factor": short.tolist(),
+        "short_factor": (long if window > original else short).tolist(),
         "long_factor": long.tolist(),
-        "original_max_position_embeddings": keys.whole("rope.scaling.original_context_length", context),
+        "original_max_position_embeddings": original,
         "attention_factor": keys.real("rope.scaling.attn_factor", 1.0),
     }

@@ -106,6 +106,8 @@ def test_other_kinds_are_refused() -> None:
 def test_longrope_keeps_the_stored_divisors() -> None:
     short, long = np.array([1.0, 1.5], np.float32), np.array([2.0, 8.0], np.float32)
     said = keys(**{"rope.scaling.original_context_length": 4096, "rope.scaling.attn_factor": 1.25})
-    found = longrope(said, short, long, theta=1e4, context=131072)
+    found = longrope(said, short, long, theta=1e4, context=131072, window=4096)
     assert (found["short_factor"], found["long_factor"]) == ([1.0, 1.5], [2.0, 8.0])
     assert (found["original_max_position_embeddings"], found["attention_factor"]) == (4096, 1.25)
+    found = longrope(said, short, long, theta=1e4, context=131072, window=4097)
+    assert found["short_factor"] == found["long_factor"] == [2.0, 8.0]

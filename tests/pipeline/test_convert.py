@@ -47,7 +47,7 @@ def test_a_gguf_that_ends_too_early_is_not_whole(tmp_path: Path, demo_gguf: Path
 
 def test_a_training_base_is_made_and_its_size_is_known_before(tmp_path: Path, demo_gguf: Path) -> None:
     shares: list[float] = []
-    make_training_base(demo_gguf, tmp_path / "base", progress=shares.append)
+    make_training_base(demo_gguf, tmp_path / "base", window=512, progress=shares.append)
     size = sum(file.stat().st_size for file in (tmp_path / "base").iterdir())
     assert size == pytest.approx(require_trainable(demo_gguf), rel=1e-3)
     assert shares[-1] == 1.0
@@ -60,4 +60,6 @@ def test_a_training_base_that_cannot_be_made_says_which_file_and_why(tmp_path: P
         require_trainable(odd)
     assert "base.hf" in caught.value.hint
     with pytest.raises(ConversionError, match="cannot be written"):
-        make_training_base(demo_gguf, tmp_path / "no such folder" / "base", progress=lambda _share: None)
+        make_training_base(
+            demo_gguf, tmp_path / "no such folder" / "base", window=512, progress=lambda _share: None
+        )

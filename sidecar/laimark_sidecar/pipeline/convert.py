@@ -51,19 +51,20 @@ def convert_base(hf_dir: Path, out: Path) -> None:
         raise ConversionError(f"{hf_dir}: {error}", hint=error.hint) from error
 
 
-def make_training_base(gguf: Path, folder: Path, *, progress: Callable[[float], None]) -> None:
+def make_training_base(gguf: Path, folder: Path, *, window: int, progress: Callable[[float], None]) -> None:
     """Make the folder that training loads from a served GGUF; it appears complete or not at all.
 
     Args:
         gguf: the served base.
         folder: must not exist.
+        window: tokens of the runner's context.
         progress: called with the share that is written; may raise to give up.
 
     Raises:
         ConversionError: it cannot be made faithfully, or the disk has no room; says why.
     """
     try:
-        write_training_base(gguf, folder, progress=progress)
+        write_training_base(gguf, folder, window=window, progress=progress)
     except Refused as error:
         raise ConversionError(f"{gguf}: {error}", hint=error.hint) from error
     except OSError as error:

@@ -34,7 +34,7 @@ class Compared:
 
     gguf_sha256: str
     context: int
-    """Window of the runner in tokens, in which they were compared."""
+    """Window of the runner in tokens, for which it was made."""
     fidelity: Fidelity
     sizes: Mapping[str, int]
     """Bytes of every file: one that has another size now is damaged."""
@@ -58,7 +58,9 @@ def ensure_training_base(workshop: Workshop, *, report: Report, should_stop: Sho
     note = base.cache / NOTE
     compared = compared_before(note)
     context = workshop.config.runner.context
-    if compared is not None and (compared.gguf_sha256, compared.context) == (base.identity.sha256, context):
+    if compared is not None and (compared.gguf_sha256, compared.context) != (base.identity.sha256, context):
+        shutil.rmtree(base.hf_dir, ignore_errors=True)  # some models compute something else in another window
+    elif compared is not None:
         _require_faithful(compared.fidelity, base.gguf, note)
         if compared.sizes == _sizes(base.hf_dir):
             return
@@ -108,7 +110,8 @@ def _make(workshop: Workshop, report: Report, should_stop: ShouldStop) -> None:
             raise Yielded("making the training base gave way and will start again")
         report("making the training base", share)
 
-    make_training_base(base.gguf, base.hf_dir, progress=progress)
+    window = workshop.config.runner.context
+    make_training_base(base.gguf, base.hf_dir, window=window, progress=progress)
 
 
 def _drop_others(workshop: Workshop) -> None:

@@ -35,7 +35,7 @@ def test_a_trained_model_lies_within_its_own_noise_in_every_type(
         assert 0.7 < found.kl / found.noise_kl < 1.5
 
 
-def test_a_model_that_computes_something_else_in_a_wide_window_is_found_out_there(
+def test_a_model_that_computes_something_else_in_a_wide_window_is_made_for_it(
     demo_base_dir: Path, tmp_path: Path
 ) -> None:
     # Beyond the original context llama.cpp takes phi3's long factors for every token, transformers for long texts only.
@@ -49,6 +49,8 @@ def test_a_model_that_computes_something_else_in_a_wide_window_is_found_out_ther
     write_training_base(gguf, tmp_path / "training")
     assert measure(tmp_path / "training", gguf, context=1024, threads=1).flaw() == ""
     assert measure(tmp_path / "training", gguf, context=2048, threads=1).flaw()
+    write_training_base(gguf, tmp_path / "wide", window=2048)
+    assert measure(tmp_path / "wide", gguf, context=2048, threads=1).flaw() == ""
 
 
 PLAIN = {"rope_type": "default", "rope_theta": 500.0}
