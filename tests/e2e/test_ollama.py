@@ -27,6 +27,8 @@ from laimark_sidecar.pipeline.moving import synchronise
 from laimark_sidecar.pipeline.naming import copy, removal, remove
 from laimark_sidecar.pipeline.promote import promote, rollback, use
 from laimark_sidecar.pipeline.router import managed_server, start_router
+from laimark_sidecar.training.jobfile import read_job
+from laimark_sidecar.training.rendering import renderings
 
 pytestmark = pytest.mark.timeout(240)
 QUESTION = "Complete the code:\n```python\ndef amber_basalt(cedar):\n```"
@@ -122,3 +124,22 @@ def test_a_server_of_our_own_serves_adapters_on_ollama_s_file(trained_home: Home
         finally:
             managed_server(workshop).stop()
         assert [tag.name for tag in server.api.tags()] == [f"{BASE}:latest"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("release", ["0.33.0", "0.34.1"])
+def test_what_ollama_says_before_a_conversation_is_said_in_training_and_scoring_too(
+    ready_home: Home, demo_gguf: Path, release: str
+) -> None:
+    reconfigure(ready_home, "promotion", mode="auto")
+    with beside(ready_home, demo_gguf, release, system="You are terse.") as (workshop, _):
+        cycle = open_cycle(workshop)
+        closed = advance(workshop, cycle, report=silent, should_stop=never)
+        # Promoted: so the fingerprint, taken on these prompts, is what Ollama answers within 0.05 nats.
+        assert closed.ending == "promoted", closed.reason
+        version = workshop.registry.get(closed.version)
+        assert version.rendering_sha256
+        assert read_job(cycle.job).prompts
+        assert not cycle.prompts.exists()  # it held what the user said
+    plain = opened(ready_home)
+    assert version.rendering_sha256 != renderings(plain.base.hf_dir).sha256

@@ -3,9 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.support.homes import never
+from tests.support.homes import never, opened
 
 from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.scoring import BASE, PREVIOUS, pair, scored
 from laimark_sidecar.pipeline.stopping import Yielded
 from laimark_sidecar.validation.score_job import Candidate, ItemScore, ScoreItem, ScoreJob, Scores
@@ -39,20 +40,32 @@ def job(gguf: Path) -> ScoreJob:
 
 
 def test_progress_is_reported_under_the_label_and_scratch_is_begun_anew(
-    demo_gguf: Path, tmp_path: Path
+    ready_home: Home, demo_gguf: Path, tmp_path: Path
 ) -> None:
     work = tmp_path / "scoring"
     work.mkdir()
     (work / "stale").touch()
     heard: list[tuple[str, float]] = []
     found = scored(
-        job(demo_gguf), work, label="looking", report=lambda *news: heard.append(news), should_stop=never
+        opened(ready_home),
+        job(demo_gguf),
+        work,
+        label="looking",
+        report=lambda *news: heard.append(news),
+        should_stop=never,
     )
     assert [score.id for score in found.items] == ["a"]
     assert heard == [("looking", 1.0)]
     assert not (work / "stale").exists()
 
 
-def test_stop_is_a_yield(demo_gguf: Path, tmp_path: Path) -> None:
+def test_stop_is_a_yield(ready_home: Home, demo_gguf: Path, tmp_path: Path) -> None:
     with pytest.raises(Yielded, match="start again"):
-        scored(job(demo_gguf), tmp_path / "w", label="x", report=lambda *_: None, should_stop=lambda: True)
+        scored(
+            opened(ready_home),
+            job(demo_gguf),
+            tmp_path / "w",
+            label="x",
+            report=lambda *_: None,
+            should_stop=lambda: True,
+        )

@@ -17,10 +17,15 @@ BASE = "demo"
 
 
 @contextmanager
-def beside(home: Home, gguf: Path, release: str, **settings: str) -> Iterator[tuple[Workshop, ollama.Server]]:
-    """Run an Ollama that has the base, and point the home at it as `init --runner ollama` does."""
+def beside(
+    home: Home, gguf: Path, release: str, *, system: str = "", **settings: str
+) -> Iterator[tuple[Workshop, ollama.Server]]:
+    """Run an Ollama that has the base, and point the home at it as `init --runner ollama` does.
+
+    With a `system` prompt of the base's own, Ollama reads conversations otherwise than the base's template does.
+    """
     with ollama.started(home.root.parent / "ollama", version=release) as server:
-        ollama.install(server.url, BASE, gguf, template=ollama.DEMO_TEMPLATE)
+        ollama.install(server.url, BASE, gguf, template=ollama.DEMO_TEMPLATE, system=system)
         blob = base_blob(server.api.show(BASE).modelfile)
         reconfigure(home, "base", name=BASE, gguf=str(blob))
         reconfigure(home, "runner", kind="ollama")

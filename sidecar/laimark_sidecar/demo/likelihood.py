@@ -43,5 +43,7 @@ def exam_margin(
         threads=workshop.config.training.threads,
         context=workshop.config.runner.context,
     )
-    scores = scored(job, work, label="scoring the right answers", report=report, should_stop=lambda: False)
+    scores = scored(
+        workshop, job, work, label="scoring the right answers", report=report, should_stop=lambda: False
+    )
     return estimate([item.margin for item in pair(scores, TUNED)], alpha=LEVEL)

@@ -30,6 +30,19 @@ class Turn(Protocol):
     def content(self) -> str: ...
 
 
+class PromptTemplate(Protocol):
+    """Makes prompts of conversations."""
+
+    @property
+    def bos(self) -> str: ...
+
+    def render(
+        self, messages: Sequence[Turn], *, answer_next: bool = True, clock: Clock | None = None
+    ) -> str:
+        """Return the prompt; raises DataError where the conversation is refused."""
+        ...
+
+
 class _ReferenceClock:
     def now_s(self) -> float:
         return 1767268800.0  # 2026-01-01, noon UTC: the same date nearly everywhere

@@ -73,7 +73,12 @@ def _expected(
         context=workshop.config.runner.context,
     )
     scores = scored(
-        job, cycle.root / "scoring", label="taking its fingerprint", report=report, should_stop=should_stop
+        workshop,
+        job,
+        cycle.root / "scoring",
+        label="taking its fingerprint",
+        report=report,
+        should_stop=should_stop,
     )
     return fingerprint_json(scores.fingerprints[0])
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from laimark_sidecar.errors import (
     ConfigError,
@@ -30,13 +30,14 @@ from laimark_sidecar.pipeline.judge import judged
 from laimark_sidecar.pipeline.parity import parity_before_training
 from laimark_sidecar.pipeline.prequential import score_before_training
 from laimark_sidecar.pipeline.promote import promote
+from laimark_sidecar.pipeline.prompts import runner_s_own
 from laimark_sidecar.pipeline.select import drop_forgotten, parent_now, select
 from laimark_sidecar.pipeline.train import train
 from laimark_sidecar.pipeline.training_base import ensure_training_base
 from laimark_sidecar.pipeline.workshop import Report, ShouldStop, Workshop
 from laimark_sidecar.registry.version import Version
 from laimark_sidecar.replay.store import ReplayStore
-from laimark_sidecar.training.jobfile import read_job, read_result
+from laimark_sidecar.training.jobfile import read_examples, read_job, read_result, write_job
 
 log = logging.getLogger(__name__)
 MAX_FAILURES = 3
@@ -73,7 +74,7 @@ def advance(workshop: Workshop, cycle: CycleFolder, *, report: Report, should_st
         ConfigError: the runner makes other tokens of conversations than training does; the cycle stays open.
         TrainingError, ConversionError, DataError: a step failed; the cycle stays open and is tried again.
         MissingExtraError: the training packages are not there; as above.
-        RunnerError: scoring failed, or the new version could not be promoted; it is kept, and promoting is tried again.
+        RunnerError: the runner is not there to say how it renders prompts (Ollama); or scoring failed, or the new version could not be promoted; it is kept, and promoting is tried again.
     """
     require_same(
         workshop.base.identity, resolve(workshop.home, workshop.config).identity, where="this process's work"
@@ -84,6 +85,8 @@ def advance(workshop: Workshop, cycle: CycleFolder, *, report: Report, should_st
         outdated = _outdated(workshop, plan, version)
         if outdated:
             return _close(workshop, store, cycle, plan, "abandoned", "", outdated)
+        if version is None and not cycle.result.exists():
+            _take_prompts(workshop, store, cycle, plan)
         try:
             made = version or _make(workshop, store, cycle, plan, report=report, should_stop=should_stop)
         except (TrainingError, ConversionError, DataError, MissingExtraError, RunnerError) as error:
@@ -95,6 +98,16 @@ def advance(workshop: Workshop, cycle: CycleFolder, *, report: Report, should_st
         if isinstance(made, str):
             return _close(workshop, store, cycle, plan, "rejected", "", made)
         return _offer(workshop, store, cycle, plan, made)
+
+
+def _take_prompts(workshop: Workshop, store: ReplayStore, cycle: CycleFolder, plan: Plan) -> None:
+    """Let the job train on the runner's own renderings, where those are not what the base's template makes."""
+    drop_forgotten(store, cycle, plan)
+    conversations = (example.messages for example in read_examples(cycle.examples))
+    prompts = runner_s_own(workshop, cycle.prompts, conversations)
+    job = read_job(cycle.job)
+    if prompts != job.prompts:
+        write_job(cycle.job, replace(job, prompts=prompts))
 
 
 def _outdated(workshop: Workshop, plan: Plan, version: Version | None) -> str:
@@ -119,7 +132,7 @@ def _make(
     """Return the version that the cycle makes, or why the gate refused it."""
     if not cycle.result.exists():
         ensure_training_base(workshop, report=report, should_stop=should_stop)
-        parity_before_training(workshop, Path(read_job(cycle.job).base_dir))
+        parity_before_training(workshop, read_job(cycle.job))
     score_before_training(workshop, store, cycle, plan, report=report, should_stop=should_stop)
     drop_forgotten(store, cycle, plan)
     train(cycle, workshop.config, report=report, should_stop=should_stop)
@@ -191,7 +204,7 @@ def _close(
     for scratch in (cycle.work, cycle.root / "scoring", cycle.parent):
         shutil.rmtree(scratch, ignore_errors=True)
     # What was forgotten in the buffer must not live on here.
-    for scratch in (*cycle.root.glob("candidate-*.gguf"), cycle.examples):
+    for scratch in (*cycle.root.glob("candidate-*.gguf"), cycle.examples, cycle.prompts):
         scratch.unlink(missing_ok=True)
     log.info("cycle %s: %s %s", cycle.id, ending, version, extra=action("pipeline.closed"))
     return closed

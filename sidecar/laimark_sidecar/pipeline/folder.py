@@ -78,6 +78,11 @@ class CycleFolder:
         return self.root / "examples.jsonl"
 
     @property
+    def prompts(self) -> Path:
+        """The prompts as the runner renders them, where it has a template of its own."""
+        return self.root / "prompts.json"
+
+    @property
     def result(self) -> Path:
         return self.root / "result"
 

@@ -154,7 +154,7 @@ def measure(
             context=workshop.config.runner.context,
         )
         label = f"validating at scale {scale:g}"
-        scores = scored(job, work, label=label, report=report, should_stop=should_stop)
+        scores = scored(workshop, job, work, label=label, report=report, should_stop=should_stop)
     paired = pair(scores, CANDIDATE)
     user_ids, core_ids = {item.id for item in heldout}, {item.id for item in core}
     return Evidence(

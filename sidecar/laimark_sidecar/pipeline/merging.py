@@ -50,7 +50,7 @@ class MergedModel:
 
 @contextmanager
 def merged(
-    folder: Path, base: Path, adapter: Path, *, touched: MergedType, threads: int = 0
+    folder: Path, base: Path, adapter: Path, *, touched: MergedType, prompts: str = "", threads: int = 0
 ) -> Iterator[MergedModel]:
     """Merge, look whether the merge answers as the adapter does, lend the file, and delete it.
 
@@ -59,6 +59,7 @@ def merged(
         base: GGUF that the runner serves.
         adapter: LoRA GGUF.
         touched: type of the rewritten tensors.
+        prompts: file of the runner's own renderings, where it has a template of its own.
         threads: of the comparison; 0 chooses.
 
     Raises:
@@ -72,8 +73,8 @@ def merged(
     _require_room(folder, base, adapter, touched)
     try:
         made = _merge(base, adapter, path, touched)
-        ours = fingerprint(path, None, folder / "scoring", threads=threads)
-        beside = fingerprint(base, adapter, folder / "scoring", threads=threads)
+        ours = fingerprint(path, None, folder / "scoring", prompts=prompts, threads=threads)
+        beside = fingerprint(base, adapter, folder / "scoring", prompts=prompts, threads=threads)
         nats = distance(beside, ours.tokens)
         if nats > MOST_NATS:
             raise ConversionError(

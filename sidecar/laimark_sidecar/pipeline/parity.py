@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import logging
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from laimark_sidecar.errors import ConfigError, RunnerError
 from laimark_sidecar.logs import action
+from laimark_sidecar.pipeline.prompts import runner_s_own
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.version import Version
 from laimark_sidecar.runners.runner import Rendering, Runner
+from laimark_sidecar.training.job import TrainJob
 from laimark_sidecar.training.rendering import CONVERSATIONS, Renderings, Trained, renderings
 
 log = logging.getLogger(__name__)
@@ -60,13 +63,16 @@ def first_difference(
     return None
 
 
-def require_parity(workshop: Workshop, runner: Runner, base_dir: Path) -> Renderings | None:
+def require_parity(
+    workshop: Workshop, runner: Runner, base_dir: Path, *, prompts: str = ""
+) -> Renderings | None:
     """Return what training makes of the set, which is what the runner makes of it; None where the runner cannot tell.
 
     Args:
         workshop: whose training environment is asked.
         runner: that serves the base.
         base_dir: of the training base.
+        prompts: file of the runner's own renderings, where training reads those.
 
     Raises:
         ConfigError: they differ; names the first conversation and where.
@@ -76,7 +82,7 @@ def require_parity(workshop: Workshop, runner: Runner, base_dir: Path) -> Render
     if not runner.capabilities().renders:
         log.info("the runner does not tell its prompts: not compared", extra=action("pipeline.parity.none"))
         return None
-    ours = renderings(base_dir, python=workshop.config.training.python)
+    ours = renderings(base_dir, python=workshop.config.training.python, prompts=prompts)
     served = [None if mine is None else _rendered(runner, number) for number, mine in enumerate(ours.now)]
     if found := first_difference(ours.now, served, bos=ours.bos):
         raise ConfigError(
@@ -87,7 +93,7 @@ def require_parity(workshop: Workshop, runner: Runner, base_dir: Path) -> Render
     return ours
 
 
-def parity_before_training(workshop: Workshop, base_dir: Path) -> None:
+def parity_before_training(workshop: Workshop, job: TrainJob) -> None:
     """Refuse to train what the runner would ask in other tokens.
 
     A runner that is not there is no reason not to train: nothing is promoted before it was asked.
@@ -96,7 +102,7 @@ def parity_before_training(workshop: Workshop, base_dir: Path) -> None:
         ConfigError, TrainingError: as `require_parity` does.
     """
     try:
-        require_parity(workshop, workshop.runner(), base_dir)
+        require_parity(workshop, workshop.runner(), Path(job.base_dir), prompts=job.prompts)
     except RunnerError as error:
         log.warning("not compared before training: %s", error, extra=action("pipeline.parity.unreachable"))
 
@@ -115,7 +121,9 @@ def parity_before_promotion(workshop: Workshop, runner: Runner, version: Version
     if not workshop.base.hf_dir.is_dir():
         log.info("no training base: not compared", extra=action("pipeline.parity.none"))
         return
-    ours = require_parity(workshop, runner, workshop.base.hf_dir)
+    with tempfile.TemporaryDirectory(prefix="laimark-prompts-") as folder:
+        prompts = runner_s_own(workshop, Path(folder) / "prompts.json", ())
+        ours = require_parity(workshop, runner, workshop.base.hf_dir, prompts=prompts)
     if ours and version.rendering_sha256 and ours.sha256 != version.rendering_sha256:
         raise ConfigError(
             f"{version.name} was trained on other prompts than the training base {workshop.base.hf_dir} makes now "

@@ -65,7 +65,12 @@ def score_before_training(
         context=workshop.config.runner.context,
     )
     scores = scored(
-        job, cycle.root / "scoring", label="scoring before training", report=report, should_stop=should_stop
+        workshop,
+        job,
+        cycle.root / "scoring",
+        label="scoring before training",
+        report=report,
+        should_stop=should_stop,
     )
     paired = {one.id: one for one in pair(scores, CURRENT)}
     store.record_surprise(_losses(items, paired, new=set(plan.new_ids)))

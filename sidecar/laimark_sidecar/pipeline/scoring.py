@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+from laimark_sidecar.pipeline.prompts import runner_s_own
 from laimark_sidecar.pipeline.stopping import Yielded
-from laimark_sidecar.pipeline.workshop import Report, ShouldStop
+from laimark_sidecar.pipeline.workshop import Report, ShouldStop, Workshop
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.validation.evidence import ItemScore
 from laimark_sidecar.validation.score_job import ScoreItem, ScoreJob, Scores
@@ -21,17 +23,21 @@ def score_item(item: Item) -> ScoreItem:
     return ScoreItem(id=item.id, messages=item.messages, target=item.target)
 
 
-def scored(job: ScoreJob, work: Path, *, label: str, report: Report, should_stop: ShouldStop) -> Scores:
-    """Score a job in a child.
+def scored(
+    workshop: Workshop, job: ScoreJob, work: Path, *, label: str, report: Report, should_stop: ShouldStop
+) -> Scores:
+    """Score a job in a child, on the prompts that the runner would make.
 
     Raises:
         Yielded: asked to stop; scoring is short and starts anew.
-        RunnerError: the base or an adapter cannot be loaded.
+        RunnerError: the base or an adapter cannot be loaded, or the runner is not there to say how it renders prompts.
     """
     shutil.rmtree(work, ignore_errors=True)
+    conversations = (item.messages for item in (*job.items, *job.kl_items))
+    prompts = runner_s_own(workshop, work / "prompts.json", conversations)
     try:
         return score(
-            job,
+            replace(job, prompts=prompts),
             # A scorer that outlives its killed parent must not write into its successor's folder.
             work / str(os.getpid()),
             on_progress=lambda progress: report(label, progress.done / max(progress.total, 1)),

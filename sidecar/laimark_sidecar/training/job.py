@@ -47,6 +47,8 @@ class TrainJob:
     """Checkpoints; survives a yield or a crash and is resumed from."""
     cache_dir: str
     """Per base: core answers (top-20 logits) and the core anchor's curvature."""
+    prompts: str = ""
+    """The prompts as the runner itself renders them, where it has a template of its own; empty: the base's template."""
     parent_adapter: str = ""
     """PEFT folder to go on from; empty for a fresh adapter."""
     parent_curvature: str = ""

@@ -51,6 +51,11 @@ CONVERSATIONS = (
 A change here changes the digest of every version to come."""
 
 
+PROBE_ANSWER = "answer"
+PROBES = (_said("question"), _said("question", PROBE_ANSWER, "next"))
+"""What an answer ends with is between `PROBE_ANSWER` and the next question."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
     """A conversation as training reads it."""
@@ -76,18 +81,19 @@ def digest(tokens: Sequence[Sequence[int] | None]) -> str:
     return hashlib.sha256(msgspec.json.encode(tokens)).hexdigest()
 
 
-def renderings(base_dir: Path, *, python: str = "") -> Renderings:
+def renderings(base_dir: Path, *, python: str = "", prompts: str = "") -> Renderings:
     """Return what training makes of `CONVERSATIONS`. Starts a child without torch: half a second.
 
     Args:
         base_dir: of the training base.
         python: of the environment that trains; empty for this one.
+        prompts: file of the runner's own renderings, where training reads those; else empty.
 
     Raises:
         TrainingError: the base has no usable template or tokenizer; says why.
     """
     # -P: the folder that the user happens to be in may hold a module named like one of ours.
-    command = [python or sys.executable, "-P", "-m", MODULE, str(base_dir)]
+    command = [python or sys.executable, "-P", "-m", MODULE, str(base_dir), prompts]
     try:
         child = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)
         if child.returncode == 0:

@@ -37,6 +37,8 @@ class ScoreJob:
     candidates: tuple[Candidate, ...]
     items: tuple[ScoreItem, ...] = ()
     kl_items: tuple[ScoreItem, ...] = ()
+    prompts: str = ""
+    """The prompts as the runner itself renders them, where it has a template of its own; empty: the base's template."""
     threads: int = 0
     """0 chooses half of the cores."""
     context: int = 4096

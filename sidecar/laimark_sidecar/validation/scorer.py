@@ -107,15 +107,15 @@ def score(
 
 
 def fingerprint(
-    base: Path, adapter: Path | None, work: Path, *, scale: float = 1.0, threads: int = 0
+    base: Path, adapter: Path | None, work: Path, *, scale: float = 1.0, prompts: str = "", threads: int = 0
 ) -> Fingerprint:
     """Return what `base` with `adapter` answers to the fixed prompt, computed in a child; raises as `score` does."""
     candidate = Candidate(
         name="fingerprint", adapter_gguf="" if adapter is None else str(adapter), scale=scale
     )
-    return score(ScoreJob(base_gguf=str(base), candidates=(candidate,), threads=threads), work).fingerprints[
-        0
-    ]
+    return score(
+        ScoreJob(base_gguf=str(base), candidates=(candidate,), prompts=prompts, threads=threads), work
+    ).fingerprints[0]
 
 
 def _follow(

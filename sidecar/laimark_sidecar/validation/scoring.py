@@ -14,7 +14,8 @@ from laimark_sidecar.errors import DataError
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.llamacpp.base import Adapter, Base
 from laimark_sidecar.llamacpp.logits import entropy, kl, log_softmax, top
-from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate
+from laimark_sidecar.llamacpp.prompts import RenderedPrompts
+from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate, PromptTemplate
 from laimark_sidecar.validation.fingerprint import (
     FINGERPRINT_PROMPT,
     FINGERPRINT_TOKENS,
@@ -48,6 +49,7 @@ class Scoring:
     Args:
         base: owned by the caller, who says what the prompts are.
         candidates: adapters are loaded at once, so that a bad one fails before hours of scoring.
+        prompts: the runner's own renderings; None: the base's template makes the prompts.
         models: the merged models that candidates name, by path; owned by the caller.
 
     Raises:
@@ -56,7 +58,12 @@ class Scoring:
     """
 
     def __init__(
-        self, base: Base, candidates: Sequence[Candidate], *, models: Mapping[str, Base] = _NO_MODELS
+        self,
+        base: Base,
+        candidates: Sequence[Candidate],
+        *,
+        models: Mapping[str, Base] = _NO_MODELS,
+        prompts: PromptTemplate | None = None,
     ) -> None:
         self._base = base
         self._models = models
@@ -66,7 +73,7 @@ class Scoring:
                     f"{path} has {model.vocabulary.size} tokens, the base {base.vocabulary.size}: it is of another model"
                 )
         self._vocabulary = base.vocabulary
-        self._template = ChatTemplate(
+        self._template: PromptTemplate = prompts or ChatTemplate(
             base.template, bos=base.vocabulary.bos, eos=base.vocabulary.eos, clock=REFERENCE_CLOCK
         )
         self._candidates = candidates
@@ -122,7 +129,7 @@ class Scoring:
         return Fingerprint(candidate=candidate.name, prompt=FINGERPRINT_PROMPT, tokens=tuple(tokens))
 
     def _prompt(self, messages: Sequence[Message]) -> list[int]:
-        return self._vocabulary.tokenize(self._template.render(messages))
+        return self._vocabulary.prompt(self._template.render(messages))
 
     def _prompt_or_none(self, messages: Sequence[Message]) -> list[int] | None:
         try:
@@ -223,9 +230,10 @@ def run(job: ScoreJob, on_progress: Callable[[ScoreProgress], None]) -> Scores:
         def load(path: str) -> Base:
             return loaded.enter_context(Base(Path(path), context=job.context, threads=job.threads))
 
+        prompts = RenderedPrompts.read(Path(job.prompts)) if job.prompts else None
         merged = {candidate.model_gguf for candidate in job.candidates if candidate.model_gguf}
         models = {path: load(path) for path in sorted(merged)}
-        scoring = Scoring(load(job.base_gguf), job.candidates, models=models)
+        scoring = Scoring(load(job.base_gguf), job.candidates, models=models, prompts=prompts)
         for done, item in enumerate(job.items, start=1):
             scores = scoring.item(item)
             items.extend(scores)

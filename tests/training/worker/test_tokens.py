@@ -11,8 +11,10 @@ from tokenizers import Tokenizer
 
 from laimark_sidecar.errors import TrainingError
 from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.llamacpp.prompts import RenderedPrompts, key
 from laimark_sidecar.replay.item import Span
 from laimark_sidecar.training.job import Example
+from laimark_sidecar.training.rendering import PROBES
 from laimark_sidecar.training.worker.tokens import ChatTokenizer, learn_mask
 
 ASK = (Message(role="system", content="Be brief."), Message(role="user", content="Say hello.\nTwice."))
@@ -196,3 +198,25 @@ def test_generation_marks_and_dates_of_a_template_are_rendered_as_the_runner_doe
 def test_a_template_that_does_not_compile_is_named(demo_base_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="does not compile"):
         ChatTokenizer(copy_of(demo_base_dir, tmp_path / "base", template="{% if %}"))
+
+
+def test_the_runner_s_own_prompts_are_read_where_there_are_some(demo_base_dir: Path, tmp_path: Path) -> None:
+    own = copy_of(
+        demo_base_dir,
+        tmp_path / "own",
+        template="{% for m in messages %}<{{ m.role }}> {{ m.content }}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<assistant> {% endif %}",
+    )
+    template = ChatTokenizer(own).template
+    question = (Message(role="user", content="hi"),)
+    table = RenderedPrompts({key(one): template.render(one) for one in (*PROBES, question)})
+    table.write(tmp_path / "prompts.json")
+    asked = ChatTokenizer(demo_base_dir, prompts=str(tmp_path / "prompts.json"))
+    assert asked.prompt_ids(question) == ChatTokenizer(own).prompt_ids(question)
+    assert asked.prompt_ids(question) != ChatTokenizer(demo_base_dir).prompt_ids(question)
+    assert asked.end_ids == ChatTokenizer(own).end_ids
+    with pytest.raises(TrainingError, match="has not rendered"):
+        asked.prompt_ids((Message(role="user", content="something else"),))
+    (tmp_path / "prompts.json").write_bytes(b"{}")
+    with pytest.raises(TrainingError, match=r"prompts\.json cannot be read"):
+        ChatTokenizer(demo_base_dir, prompts=str(tmp_path / "prompts.json"))

@@ -34,7 +34,7 @@ from laimark_sidecar.training.worker.penalty import Reference
 from laimark_sidecar.training.worker.rendering import rendering_sha256
 from laimark_sidecar.training.worker.result import write_result
 from laimark_sidecar.training.worker.stop import StopFlag
-from laimark_sidecar.training.worker.tokens import ChatTokenizer, text_tokens
+from laimark_sidecar.training.worker.tokens import ChatTokenizer
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def run(job: TrainJob, *, stop: StopFlag, emit: Callable[[Progress], None], cloc
         TrainingError: nothing was published.
     """
     examples = read_examples(Path(job.examples))
-    tokenizer = ChatTokenizer(Path(job.base_dir))
+    tokenizer = ChatTokenizer(Path(job.base_dir), prompts=job.prompts)
     found = lesson_items(tokenizer, examples, max_length=job.max_length)
     backend = PeftBackend(job)
     core = core_items(job, backend, tokenizer, examples, emit)
@@ -75,7 +75,7 @@ def run(job: TrainJob, *, stop: StopFlag, emit: Callable[[Progress], None], cloc
         curvature,
         stopped=stopped,
         peak_memory_bytes=peak_memory_bytes(backend.device),
-        rendering_sha256=rendering_sha256(text_tokens(Path(job.base_dir))),
+        rendering_sha256=rendering_sha256(tokenizer.tokens, tokenizer.template),
     )
     emit(
         Progress(

@@ -12,14 +12,15 @@ from pathlib import Path
 
 from laimark_sidecar.errors import DataError, TrainingError
 from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.llamacpp.prompts import RenderedPrompts
+from laimark_sidecar.llamacpp.template import PromptTemplate
 from laimark_sidecar.replay.item import Span
 from laimark_sidecar.training.job import Example
+from laimark_sidecar.training.rendering import PROBE_ANSWER, PROBES
 from laimark_sidecar.training.worker.hf_tokens import HfTokens
 from laimark_sidecar.training.worker.served_tokens import ServedTokens
 from laimark_sidecar.training.worker.text_tokens import TextTokens
 
-_PROBE = (Message(role="user", content="question"),)
-_PROBE_ANSWER = "answer"
 SERVED_VOCABULARY = "vocabulary.gguf"
 """In a folder that was made from a GGUF; as `laimark_converters.training_base` names it."""
 
@@ -37,10 +38,19 @@ class ChatTokenizer:
 
     The template is rendered by the code that the runner and the validation render it with. Only the date that some
     templates print is a fixed one: equal jobs give equal tokens, and the base's cached answers stay valid tomorrow.
+
+    Args:
+        base_dir: of the training base.
+        prompts: file of the prompts as the runner renders them, where it has a template of its own; else empty.
+
+    Raises:
+        TrainingError: no usable tokenizer or template, or none that says how an answer ends.
     """
 
-    def __init__(self, base_dir: Path) -> None:
-        self._tokens = text_tokens(base_dir)
+    def __init__(self, base_dir: Path, *, prompts: str = "") -> None:
+        self.tokens = text_tokens(base_dir)
+        self._asked = bool(prompts)
+        self.template = prompt_template(self.tokens, prompts)
         self.end_ids = self._end_of_turn()
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
@@ -49,7 +59,7 @@ class ChatTokenizer:
         Raises:
             TrainingError: the template refuses the conversation (for example its order of roles).
         """
-        return self._tokens.ids(self._render(messages, generation=True))
+        return self.tokens.prompt(self._render(messages, generation=True))
 
     def encode(self, example: Example, *, max_length: int) -> Encoded | None:
         """Tokenise an example; the oldest prompt tokens are cut to fit, the target never.
@@ -61,7 +71,7 @@ class ChatTokenizer:
             TrainingError: the template refuses the conversation.
         """
         prompt = self.prompt_ids(example.messages)
-        plain = self._tokens.plain(example.target)
+        plain = self.tokens.plain(example.target)
         if plain is None:
             return None
         target, offsets = plain
@@ -78,17 +88,19 @@ class ChatTokenizer:
 
     def _end_of_turn(self) -> tuple[int, ...]:
         """Return the tokens that end an answer, derived from the template: what it writes after the content."""
-        prompt = self._render(_PROBE, generation=True)
-        whole = self._render((*_PROBE, Message(role="assistant", content=_PROBE_ANSWER)), generation=False)
-        if not whole.startswith(prompt + _PROBE_ANSWER):
+        prompt = self._render(PROBES[0], generation=True)
+        answered = PROBES[1][:-1]
+        # A runner renders only what it would answer: there the next question follows the end of the turn.
+        whole = self._render(PROBES[1] if self._asked else answered, generation=self._asked)
+        if not whole.startswith(prompt + PROBE_ANSWER):
             raise TrainingError(
                 "the chat template's generation prompt is not the beginning of an assistant turn: "
                 "a model trained with it would see other tokens than the runner sends",
                 hint="choose a base whose template writes answers right after its generation prompt",
             )
-        ids = self._tokens.ids(whole[len(prompt) + len(_PROBE_ANSWER) :])
+        ids = self.tokens.ids(whole[len(prompt) + len(PROBE_ANSWER) :])
         for position, token_id in enumerate(ids):
-            if self._tokens.is_special(token_id):
+            if self.tokens.is_special(token_id):
                 return tuple(ids[: position + 1])
         if not ids:
             raise TrainingError(
@@ -98,7 +110,7 @@ class ChatTokenizer:
 
     def _render(self, messages: Sequence[Message], *, generation: bool) -> str:
         try:
-            return self._tokens.template.render(messages, answer_next=generation)
+            return self.template.render(messages, answer_next=generation)
         except DataError as error:
             raise TrainingError(str(error)) from error
 
@@ -119,6 +131,20 @@ def learn_mask(offsets: Sequence[tuple[int, int]], spans: Sequence[Span]) -> lis
         any(span.learn and start < span.end and max(end, start + 1) > span.start for span in spans)
         for start, end in offsets
     ]
+
+
+def prompt_template(tokens: TextTokens, prompts: str) -> PromptTemplate:
+    """Return what makes the prompts: the runner's own renderings where there is a file of them, else the template.
+
+    Raises:
+        TrainingError: the file cannot be used.
+    """
+    if not prompts:
+        return tokens.template
+    try:
+        return RenderedPrompts.read(Path(prompts))
+    except DataError as error:
+        raise TrainingError(str(error)) from error
 
 
 def text_tokens(base_dir: Path) -> TextTokens:
