@@ -18,6 +18,8 @@ from laimark_sidecar.runners.embedded.settings import ServeSettings
 from laimark_sidecar.runners.runner import Runner
 
 TOKEN = "the-administrator"
+PLAIN = {"repeat_penalty": 1.0}
+"""Else Ollama makes repeated tokens less likely for all its clients."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,7 @@ def single(base: Path, one: Path, folder: Path) -> Iterator[Subject]:
 @contextmanager
 def ollama_stand_in(base: Path, one: Path, folder: Path, *, version: str) -> Iterator[Subject]:
     with ollama.started(folder / "ollama", version=version, context=1024) as server:
-        ollama.install(server.url, "demo", base)
+        ollama.install(server.url, "demo", base, parameters=PLAIN)
         runner = ollama.runner(server.url, "demo", folder, moving=("base", "me:latest"))
         runner.register("me:one", one)
         runner.point("base", "")
@@ -82,7 +84,7 @@ def ollama_of_this_machine(base: Path, one: Path, folder: Path) -> Iterator[Subj
     url = ollama.live_url()
     runner = ollama.runner(url, "demo", folder, moving=("base", "me:latest", "me:lost"))
     with ollama.lent(url, names=("demo", "base", "me")):
-        ollama.install(url, "demo", base, template=ollama.DEMO_TEMPLATE, parameters={"num_ctx": 1024})
+        ollama.install(url, "demo", base, template=ollama.DEMO_TEMPLATE, parameters=PLAIN | {"num_ctx": 1024})
         runner.register("me:one", one)
         runner.point("base", "")
         yield Subject(kind="ollama", url=url, runner=runner)

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.llamacpp.base import Adapter, Base
 from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate
@@ -46,8 +49,14 @@ class Held:
     expires_s: float
 
 
-class Stacked(Base):
-    """All adapters of a name act at once, as llama-server's `--lora` options do."""
+class Runner(Base):
+    """What Ollama's own process for a model does otherwise than a bare llama.cpp.
+
+    All adapters of a name act at once, as llama-server's `--lora` options do; and tokens of the last 64 become less
+    likely, by 1.1 unless a question says otherwise, be it greedy (Ollama's `api/types.go`, `DefaultOptions`).
+    """
+
+    repeat_penalty = 1.1
 
     def set_adapter(self, adapter: Adapter | None, *, scale: float = 1.0) -> None:
         if adapter is None:
@@ -58,19 +67,34 @@ class Stacked(Base):
         scales = (ctypes.c_float * len(pointers))(*[1.0] * len(pointers))
         assert self._lib.llama_set_adapters_lora(self._context, kind(*pointers), len(pointers), scales) == 0
 
+    def clear(self, *, wipe: bool = False) -> None:
+        super().clear(wipe=wipe)
+        self._seen: list[int] = []
+
+    def decode(self, tokens: Sequence[int], *, logits_from: int | None = None) -> NDArray[np.float32]:
+        logits_tv = super().decode(tokens, logits_from=logits_from)
+        self._seen = [*self._seen, *tokens][-64:]
+        if self.repeat_penalty != 1:
+            repeated = sorted(set(self._seen))
+            logits = logits_tv[-1, repeated]
+            logits_tv[-1, repeated] = np.where(
+                logits > 0, logits / self.repeat_penalty, logits * self.repeat_penalty
+            )
+        return logits_tv
+
 
 class Slot:
     """Owns the loaded model. Requests wait for each other; `held` may be asked at any time."""
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
-        self._base: Base | None = None
+        self._base: Runner | None = None
         self._files: Files | None = None
         self._name = ""
         self._expires_s = 0.0
 
     @contextmanager
-    def loaded(self, name: str, files: Files, loading: Callable[[], None]) -> Iterator[Base]:
+    def loaded(self, name: str, files: Files, loading: Callable[[], None]) -> Iterator[Runner]:
         """Have a name in memory and nobody else in the slot.
 
         Args:
@@ -108,11 +132,11 @@ class Slot:
 
     def expire(self, files: Files) -> None:
         """Let a model leave: later, and after the answers in flight, as in Ollama."""
-        if self._files == files:
+        if self._files is not None and self._files.model == files.model:
             self._expires_s = min(self._expires_s, time.monotonic() + UNLOADING_S)
 
     def _load(self, files: Files) -> None:
-        base = Stacked(files.model, context=files.context, threads=1)
+        base = Runner(files.model, context=files.context, threads=1)
         try:
             for adapter in files.adapters:
                 base.load_adapter(adapter)
@@ -134,7 +158,10 @@ def render(base: Base, messages: Sequence[Message]) -> str:
     return template.render(messages)
 
 
-def answer(base: Base, prompt: Sequence[int], sampling: Sampling) -> Iterator[Event]:
+def answer(
+    base: Runner, prompt: Sequence[int], sampling: Sampling, *, repeat_penalty: float
+) -> Iterator[Event]:
     """Yield an answer's events, with all adapters of the loaded name."""
+    base.repeat_penalty = repeat_penalty
     adapter = base._adapters[0] if base._adapters else None
     return generate(base, adapter, prompt, sampling, lambda: False)

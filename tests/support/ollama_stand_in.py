@@ -165,11 +165,13 @@ class Ollama:
             if body.get("_debug_render_only"):
                 yield {"model": body["model"], "_debug_info": {"rendered_template": prompt}}
                 return
-            tokens = base.vocabulary.tokenize(prompt)
+            tokens = base.vocabulary.prompt(prompt)
             if len(tokens) >= base.context:
                 raise ApiError(400, "the input length exceeds the context length")
-            sampling = _sampling(settings.get("parameters", {}) | (body.get("options") or {}), body)
-            for event in ollama_engine.answer(base, tokens, sampling):
+            options = settings.get("parameters", {}) | (body.get("options") or {})
+            penalty = options.get("repeat_penalty", 1.1)
+            events = ollama_engine.answer(base, tokens, _sampling(options, body), repeat_penalty=penalty)
+            for event in events:
                 if isinstance(event, Delta):
                     yield _part(body["model"], event)
                 else:

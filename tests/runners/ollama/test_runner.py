@@ -285,6 +285,18 @@ def test_unload_returns_when_nothing_of_ours_is_in_memory(start: Starter) -> Non
     runner.unload()
 
 
+@pytest.mark.parametrize("version", ["0.33.0", "0.34.1"])
+def test_unload_frees_what_the_trial_of_a_new_version_holds(
+    start: Starter, loras: tuple[Path, Path], version: str
+) -> None:
+    server = start(version)
+    runner = runner_at(server)
+    runner.register(ONE, loras[0])
+    assert [one.name for one in server.api.loaded()] == [f"{ONE}.unchecked"]
+    runner.unload()
+    assert server.api.loaded() == []
+
+
 def test_unload_leaves_models_of_others_in_memory(start: Starter) -> None:
     server = start()
     server.api.create("pirate", {"from": BASE, "system": "You are a pirate."})

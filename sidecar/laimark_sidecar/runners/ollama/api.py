@@ -19,6 +19,9 @@ from laimark_sidecar.runners.ollama.connection import Connection, OllamaRefusedE
 _SLOW = 20
 """Loading a model or hashing a blob may keep the server silent so many times longer."""
 
+_GREEDY = {"temperature": 0, "repeat_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
+"""Ollama makes repeated tokens less likely by default (`api/types.go`, `DefaultOptions`): 1.1 changes greedy answers."""
+
 
 class Tag(msgspec.Struct):
     """One local name."""
@@ -179,7 +182,7 @@ class OllamaApi:
 
     def chat(self, model: str, messages: Sequence[Message], *, max_tokens: int, logprobs: int = 0) -> Chat:
         """Answer greedily, refusing a conversation that does not fit instead of cutting it."""
-        body = self._asked(model, messages) | {"options": {"temperature": 0, "num_predict": max_tokens}}
+        body = self._asked(model, messages) | {"options": _GREEDY | {"num_predict": max_tokens}}
         if logprobs:
             body |= {"logprobs": True, "top_logprobs": logprobs}
         return self._connection.read(self._slowly("/api/chat", body), Chat)

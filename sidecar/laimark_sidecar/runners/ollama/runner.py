@@ -224,13 +224,12 @@ class OllamaRunner:
         """It returns when Ollama lists none of our names any more; the memory may take a moment longer."""
         deadline_s = self._clock.monotonic_s() + self._timeout_s
         while ours := self._loaded():
-            names = [one.name for one in ours]
             if self._clock.monotonic_s() > deadline_s:
                 raise RunnerError(
-                    f"Ollama still holds {', '.join(names)} in memory after {self._timeout_s:.0f} s",
+                    f"Ollama still holds {', '.join(ours)} in memory after {self._timeout_s:.0f} s",
                     hint="an answer may be running; try again when it is done",
                 )
-            for name in names:
+            for name in ours:
                 self._api.unload(name)
             time.sleep(_POLL_S)
 
@@ -238,12 +237,13 @@ class OllamaRunner:
         """Return what a plain request gets: as the base says, else as it is loaded. What it was trained for is more."""
         if isinstance(told := parameters(shown.parameters).get("num_ctx"), int):
             return told
-        return next((one.context_length for one in self._loaded()), 0)
+        return next((one.context_length for one in self._loaded().values()), 0)
 
-    def _loaded(self) -> list[Loaded]:
-        """Return what is in memory of the base and of ours."""
+    def _loaded(self) -> dict[str, Loaded]:
+        """Return what is in memory of the base and of ours, by a name that is there: a trial's is deleted at its end."""
         served = {canonical(name) for name in self.names()}
-        return [one for one in self._api.loaded() if canonical(one.name) in served]
+        found = {canonical(one.name).removesuffix(UNCHECKED): one for one in self._api.loaded()}
+        return {name: one for name, one in found.items() if name in served}
 
 
 def _is_since(version: str, release: tuple[int, ...]) -> bool:
