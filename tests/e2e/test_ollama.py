@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.support import llama_server, rest
+from tests.support import llama_server, ollama, rest
 from tests.support.homes import (
     add_twin,
     answer,
@@ -18,11 +18,13 @@ from tests.support.homes import (
 from tests.support.ollama import Server
 from tests.support.ollama_homes import BASE, beside
 
+from laimark_sidecar.errors import BaseChangedError
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.checkup import checkup
 from laimark_sidecar.pipeline.cycle import advance, open_cycle
 from laimark_sidecar.pipeline.following import LATEST, PREV
+from laimark_sidecar.pipeline.merging import merge_to
 from laimark_sidecar.pipeline.moving import synchronise
 from laimark_sidecar.pipeline.naming import copy, removal, remove
 from laimark_sidecar.pipeline.promote import promote, rollback, use
@@ -108,6 +110,25 @@ def test_a_cycle_is_judged_on_the_merged_model_that_is_served(ready_home: Home, 
         assert notes == [".json"]
         assert checkup(workshop) == ()
         assert server.pulls() == []
+
+
+def test_another_file_under_the_base_s_name_is_noticed_and_nothing_is_registered_on_it(
+    trained_home: Home, demo_gguf: Path, tmp_path: Path
+) -> None:
+    with beside(trained_home, demo_gguf, "0.33.0") as (workshop, server):
+        version = only_version(workshop)
+        promote(workshop, version)
+        other = tmp_path / "other.gguf"
+        adapter = workshop.registry.objects.path(version.objects["adapter.gguf"])
+        merge_to(demo_gguf, adapter, other)
+        ollama.install(server.url, BASE, other, template=ollama.DEMO_TEMPLATE)  # as after `ollama pull`
+        twin = add_twin(workshop, version, name=TWIN)
+        with pytest.raises(BaseChangedError, match=sha256_file(other)[:12]):
+            promote(workshop, twin)
+        names = workshop.runner().names()
+        assert names["me:latest"] == version.name
+        assert TWIN not in names
+        assert workshop.registry.refs()[LATEST] == version.name
 
 
 @llama_server.needs_llama_server

@@ -119,6 +119,7 @@ def test_a_model_of_ollama_is_chosen_by_its_number(
         out, err = capsys.readouterr()
         assert "1) mine:latest, Ollama 0.33.0 at" in err
         assert "next: laimark-sidecar doctor" in out
+        assert "conversations: not recorded yet: ollama keeps no log" in out
         config = load(fresh_home.config)
         assert (config.runner.kind, config.base.name) == ("ollama", "other:latest")
         assert Path(config.base.gguf).is_file()

@@ -135,7 +135,12 @@ def _require_no_recording(place: Home) -> None:
 
 
 def _recorded(place: Home) -> str:
-    return f"recorded in {place.journal}" if _records(place) else "not recorded (journal.record is false)"
+    if not _records(place):
+        return "not recorded (journal.record is false)"
+    kind = _kind(place)
+    if kind != "embedded":
+        return f"not recorded yet: {kind} keeps no log of them that can be learned from, and nothing stands in front of it"
+    return f"recorded in {place.journal}"
 
 
 def _records(place: Home) -> bool:
