@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.conformance.conftest import Subject
+from tests.support import llama_server
 from tests.support.lora import write_lora
 from tests.support.processes import wait_until
 from tests.support.rest import chat, open_stream
@@ -346,14 +347,11 @@ def test_activity_is_told_while_one_asks_and_the_quiet_after_it(subject: Subject
     runner = subject.runner
     tells_busy = runner.capabilities().tells_busy
     runner.activity()
-    connection, lines = open_stream(subject.url, "demo", "go on", **_endless(400))
-    next(lines)
-    if tells_busy:
+    with llama_server.kept_busy(subject.url, "demo", streams=2):
         seen = runner.activity()
+    if tells_busy:
         assert seen.busy
         assert seen.idle_s == 0
-    assert _is_whole(list(lines))
-    connection.close()
     wait_until(lambda: not runner.activity().busy, "the answer is over")
     quiet = runner.activity()
     assert quiet.served > 0

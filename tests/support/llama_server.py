@@ -128,8 +128,8 @@ LONG: dict[str, object] = {"max_tokens": 900, "temperature": 5, "min_p": 0, "top
 
 
 @contextmanager
-def kept_busy(url: str, model: str) -> Iterator[None]:
-    """Ask a name four long questions at once; at the end they are waited for, and must be whole.
+def kept_busy(url: str, model: str, *, streams: int = 4) -> Iterator[None]:
+    """Ask a name long questions at once; at the end they are waited for, and must be whole.
 
     A tiny model answers one within a second, which a busy machine may let pass before anybody looks.
     """
@@ -145,7 +145,7 @@ def kept_busy(url: str, model: str) -> Iterator[None]:
         last.append([line for line in read if line][-1])
         connection.close()
 
-    listeners = [threading.Thread(target=listen, name=f"listener-{number}") for number in range(4)]
+    listeners = [threading.Thread(target=listen, name=f"listener-{number}") for number in range(streams)]
     for listener in listeners:
         listener.start()
     try:
