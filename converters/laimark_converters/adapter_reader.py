@@ -109,10 +109,11 @@ def read_pair(path: Path, header: GgufHeader, name: str) -> LoraPair:
         ConversionError: the file holds only one half of it.
     """
     a, b = halves(header, name)
-    return LoraPair(a=_load(path, a), b=_load(path, b))
+    return LoraPair(a=load_half(path, a), b=load_half(path, b))
 
 
-def _load(path: Path, info: TensorInfo) -> NDArray[np.float32]:
+def load_half(path: Path, info: TensorInfo) -> NDArray[np.float32]:
+    """Return A or B, widened to float32."""
     raw: NDArray[Any] = np.fromfile(path, dtype=np.uint8, count=info.size_bytes, offset=info.offset)
     rows = raw.reshape(info.shape[0], -1)
     return np.ascontiguousarray(quants.dequantize(rows, info.kind), dtype=np.float32).reshape(info.shape)

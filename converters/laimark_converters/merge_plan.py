@@ -58,8 +58,14 @@ def plan_merge(
     Raises:
         ConversionError: the adapter does not fit this base, or its effect cannot be merged; says which tensor.
     """
-    check_merge(base, touched)
-    _check_pair(base, adapter, base_sha256)
+    _check_touched(touched)
+    check_pair(base, adapter)
+    made_for = adapter.text("laimark.base_sha256")
+    if made_for not in {"", base_sha256}:
+        raise ConversionError(
+            f"{adapter.file_name} was made for the base {made_for[:12]}, {base.file_name} is {base_sha256[:12]}",
+            hint=_OTHER_BASE,
+        )
     alpha = adapter.number("adapter.lora.alpha") or 0.0
     planned = {}
     for name in sorted({_base_name(tensor, adapter) for tensor in adapter.tensors}):
@@ -78,9 +84,13 @@ def check_merge(base: GgufHeader, touched: Touched) -> None:
     Raises:
         ConversionError: it is no pristine model, or there is no such type.
     """
+    _check_touched(touched)
+    check_model(base)
+
+
+def _check_touched(touched: Touched) -> None:
     if touched not in get_args(Touched):
         raise ConversionError(f"touched is {touched!r}; it must be one of {', '.join(get_args(Touched))}")
-    check_model(base)
 
 
 def check_model(base: GgufHeader) -> None:
@@ -98,16 +108,16 @@ def check_model(base: GgufHeader) -> None:
         )
 
 
-def _check_pair(base: GgufHeader, adapter: GgufHeader, base_sha256: str) -> None:
+def check_pair(base: GgufHeader, adapter: GgufHeader) -> None:
+    """Do nothing where `adapter` is for models of this architecture, and `base` is a pristine one.
+
+    Raises:
+        ConversionError: it is not, or its effect depends on more than the weights.
+    """
+    check_model(base)
     if adapter.architecture != base.architecture:
         raise ConversionError(
             f"{adapter.file_name} is for {adapter.architecture!r}, {base.file_name} is {base.architecture!r}",
-            hint=_OTHER_BASE,
-        )
-    made_for = adapter.text("laimark.base_sha256")
-    if made_for not in {"", base_sha256}:
-        raise ConversionError(
-            f"{adapter.file_name} was made for the base {made_for[:12]}, {base.file_name} is {base_sha256[:12]}",
             hint=_OTHER_BASE,
         )
     if any(key.startswith("adapter.alora.") for key in adapter.keys):
@@ -126,14 +136,26 @@ def _base_name(tensor: str, adapter: GgufHeader) -> str:
 def _fitting(name: str, base: GgufHeader, adapter: GgufHeader) -> tuple[TensorInfo, int]:
     """Return the base's tensor and the LoRA's rank."""
     a, b = halves(adapter, name)
-    info = base.tensors.get(name)
-    if info is None:
-        raise ConversionError(f"{base.file_name} has no tensor {name}", hint=_OTHER_BASE)
     if name == "token_embd.weight":
         raise ConversionError(
             f"{adapter.file_name} adapts {name}: it may be the output projection too, where no runner adapts it",
             hint="train without the embedding",
         )
+    info = check_shapes(name, a, b, base)
+    for tensor, header in ((info, base), (a, adapter), (b, adapter)):
+        check_readable(tensor, header)
+    return info, a.shape[0]
+
+
+def check_shapes(name: str, a: TensorInfo, b: TensorInfo, base: GgufHeader) -> TensorInfo:
+    """Return the base's tensor `name`, which A (rank, in) and B (out, rank) fit.
+
+    Raises:
+        ConversionError: they do not, or there is no such tensor.
+    """
+    info = base.tensors.get(name)
+    if info is None:
+        raise ConversionError(f"{base.file_name} has no tensor {name}", hint=_OTHER_BASE)
     if len(a.shape) != 2 or len(b.shape) != 2 or a.shape[0] != b.shape[1] or min(a.shape + b.shape) < 1:
         raise ConversionError(f"{name}: lora_a {list(a.shape)} and lora_b {list(b.shape)} do not multiply")
     if info.shape != (b.shape[0], a.shape[1]):
@@ -141,9 +163,7 @@ def _fitting(name: str, base: GgufHeader, adapter: GgufHeader) -> tuple[TensorIn
             f"{name}: the adapter is for {[b.shape[0], a.shape[1]]}, {base.file_name} has {list(info.shape)}",
             hint=_OTHER_BASE,
         )
-    for tensor, header in ((info, base), (a, adapter), (b, adapter)):
-        check_readable(tensor, header)
-    return info, a.shape[0]
+    return info
 
 
 def check_readable(tensor: TensorInfo, header: GgufHeader) -> None:
