@@ -102,8 +102,11 @@ def _outputs(pair: Pair, factor: float, dtype: Dtype) -> Iterator[OutputTensor]:
         rows = pair.b.load_finite()
         if pair.permuted_heads:
             rows = permute_rows(rows, pair.permuted_heads)
-        # In float64, so that a folded factor costs one rounding and not two.
-        yield rows if factor == 1.0 else (rows.astype(np.float64) * factor).astype(np.float32)
+        if factor != 1.0:
+            # In float64, so that a folded factor costs one rounding and not two; what overflows is refused when encoded.
+            with np.errstate(over="ignore"):
+                rows = (rows.astype(np.float64) * factor).astype(np.float32)
+        yield rows
 
     for half, tensor, blocks in (("lora_a", pair.a, a_blocks), ("lora_b", pair.b, b_blocks)):
         kind = storable(tensor.shape, dtype)

@@ -108,7 +108,11 @@ def _update(base_gguf: Path, info: TensorInfo, update_of: RowUpdate, scale: floa
     with base_gguf.open("rb") as source:
         source.seek(info.offset)
         for rows in row_blocks(*info.shape):
-            update[rows] = scale * update_of(rows, decoded_rows(source, info, rows.stop - rows.start))
+            block = update_of(rows, decoded_rows(source, info, rows.stop - rows.start))
+            with np.errstate(over="ignore"):
+                update[rows] = scale * block
+    if not np.isfinite(update).all():
+        raise ConversionError(f"the update of {info.name} is too large")
     return update
 
 

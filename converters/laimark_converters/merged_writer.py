@@ -127,7 +127,9 @@ def _rewrite(source: BinaryIO, target: HashedFile, tensor: Rewritten, update_of:
         update = update_of(rows, base)
         update *= tensor.scale
         exact = base + update
-        content = encode(info.name, exact.astype(np.float32), tensor.kind)
+        with np.errstate(over="ignore"):  # what overflows is refused when encoded
+            rounded = exact.astype(np.float32)
+        content = encode(info.name, rounded, tensor.kind)
         target.write(content)
         residual.add(exact, _decode(content, tensor.kind, count), update)
     return residual.result()
