@@ -2,13 +2,22 @@ from __future__ import annotations
 
 import pytest
 
-from laimark_sidecar.runners.ollama.marker import UNCHECKED, Marker, Name, canonical, is_ours, parse, render
+from laimark_sidecar.runners.ollama.marker import (
+    OF_THE_BASE,
+    UNCHECKED,
+    Marker,
+    Name,
+    canonical,
+    is_ours,
+    parse,
+    render,
+)
 
 VERSION = "me:2026-11-22-3f9a"
 MARKER = Marker(version=VERSION, adapter_sha256="0f" * 32)
 
 
-@pytest.mark.parametrize("marker", [MARKER, Marker(version="", adapter_sha256="")])
+@pytest.mark.parametrize("marker", [MARKER, OF_THE_BASE])
 def test_marker_reads_back_behind_the_licences_of_the_base(marker: Marker) -> None:
     assert parse(f"LLAMA LICENCE\nlaimark-sidecar is not named here\n{render(marker)}\n") == marker
     assert parse("LLAMA LICENCE") is None
@@ -37,7 +46,7 @@ def test_a_marker_alone_does_not_make_a_name_ours() -> None:
         "pirate:latest": built,
         "me:latest": built,
         "llama:latest": Name(digest="d3", marker=None),
-        "lonely:latest": Name(digest="d4", marker=Marker(version="", adapter_sha256="")),
+        "lonely:latest": Name(digest="d4", marker=OF_THE_BASE),
     }
     ours = {name for name in names if is_ours(name, names, {"me:latest", "llama:latest"})}
     assert ours == {VERSION, VERSION + UNCHECKED, "copy:latest", "me:latest"}

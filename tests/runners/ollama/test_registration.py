@@ -133,6 +133,16 @@ def test_stand_in_itself_stacks_adapters_as_ollama_does(
     assert answer(runner, "both") not in alone
 
 
+def test_stand_in_itself_drops_the_old_adapter_of_a_name_that_is_made_anew(
+    start: Starter, loras: tuple[Path, Path]
+) -> None:
+    server = start()
+    one, two = (server.api.put_blob(lora) for lora in loras)
+    for digest in (one, two):
+        server.api.create("x", {"from": BASE, "adapters": {"x.gguf": digest}})
+    assert (server.api.has_blob(one), server.api.has_blob(two)) == (False, True)
+
+
 def _killed(server: Server, folder: Path, adapter: Path, step: str, what: str) -> None:
     """Register TWO in a process that is killed while Ollama is at a step, or has just done it."""
     server.fail_next(step, what, skip=PROBES.get(step, 0))

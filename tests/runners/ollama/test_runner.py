@@ -239,6 +239,19 @@ def test_withdrawn_name_is_gone_and_an_unknown_one_is_no_error(
         runner.withdraw(BASE)
 
 
+def test_moving_name_that_is_forgotten_already_can_be_withdrawn(
+    start: Starter, loras: tuple[Path, Path]
+) -> None:
+    server = start()
+    knowing = runner_at(server, moving=("me:latest", "me:work", "me:play"))
+    knowing.register(ONE, loras[0])
+    knowing.point("me:work", ONE)
+    knowing.point("me:play", "")
+    for name in ("me:work", "me:play"):
+        runner_at(server).withdraw(name)
+    assert knowing.names() == {BASE: "", ONE: ONE}
+
+
 def test_base_replaced_under_the_same_name_has_another_identity(
     start: Starter, demo_gguf: Path, loras: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -27,6 +27,10 @@ class Marker:
     """Of the adapter's GGUF, merged or not; empty for the base."""
 
 
+OF_THE_BASE = Marker(version="", adapter_sha256="")
+"""On a moving name that answers as the base."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Name:
     """One name of `/api/tags`."""

@@ -20,7 +20,7 @@ from laimark_sidecar.runners.ollama.api import Loaded, OllamaApi, Shown
 from laimark_sidecar.runners.ollama.blob import base_blob
 from laimark_sidecar.runners.ollama.catalogue import Catalogue
 from laimark_sidecar.runners.ollama.connection import Connection, OllamaRefusedError
-from laimark_sidecar.runners.ollama.marker import UNCHECKED, Marker, Name, canonical, render
+from laimark_sidecar.runners.ollama.marker import OF_THE_BASE, UNCHECKED, Marker, Name, canonical, render
 from laimark_sidecar.runners.ollama.registration import (
     Merge,
     is_like,
@@ -150,12 +150,9 @@ class OllamaRunner:
             raise RunnerError(f"{name} is a base or a version, which never moves")
         if not version:
             shown = self._catalogue.pristine_base()
-            untouched = Marker(version="", adapter_sha256="")
             # Made anew where the base was replaced since.
-            if current and current.marker == untouched and is_like(self._api.show(name), shown):
-                return
-            license_text = render(untouched)
-            self._api.create(name, {"from": self._base, "license": [license_text]})
+            if not (current and current.marker == OF_THE_BASE and is_like(self._api.show(name), shown)):
+                self._api.create(name, {"from": self._base, "license": [render(OF_THE_BASE)]})
             return
         target = names.get(canonical(version))
         if target is None or not self._catalogue.ours(version, names):
@@ -168,9 +165,12 @@ class OllamaRunner:
         if canonical(name) == canonical(self._base):
             raise RunnerError(f"{name} is the base and cannot be withdrawn")
         self._forget_unchecked(name, names)
-        if canonical(name) not in names:
+        found = names.get(canonical(name))
+        if found is None:
             return
-        self._catalogue.check_free(name, names)
+        # Who takes a moving name away has forgotten that it moves, when a crash made it ask twice.
+        if found.marker != OF_THE_BASE:
+            self._catalogue.check_free(name, names)
         served = self._catalogue.served(names)
         if holders := sorted(other for other, version in served.items() if version == name != other):
             raise RunnerError(f"{name} still answers for {', '.join(holders)}: point that elsewhere first")
