@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from gguf import quants
-from gguf.constants import GGMLQuantizationType
+from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 from numpy.typing import NDArray
 
 from laimark_converters.byte_stream import read_exactly
@@ -46,6 +46,16 @@ def row_blocks(file: Path, tensor: TensorInfo, *, whole_rows: int = 1) -> Iterat
             yield _decode(tensor, raw.reshape(count, row_bytes))
 
 
+def require_decodable(tensor: TensorInfo) -> None:
+    """Refuse a type that would only fail in the middle of gigabytes.
+
+    Raises:
+        ConversionError: the type is not decoded here.
+    """
+    _, block_bytes = GGML_QUANT_SIZES[tensor.kind]
+    _decode(tensor, np.zeros((1, block_bytes), np.uint8))
+
+
 def vector(file: Path, tensor: TensorInfo) -> NDArray[np.float32]:
     """Return a small tensor of one dimension."""
     (values,) = row_blocks(file, tensor)
@@ -58,6 +68,7 @@ def _decode(tensor: TensorInfo, raw: NDArray[np.uint8]) -> NDArray[np.float32]:
         decoded: NDArray[np.float32] = quants.dequantize(raw, tensor.kind)
     except NotImplementedError as error:
         raise ConversionError(
-            f"{tensor.name} is of the type {tensor.kind.name}, which is not decoded here"
+            f"{tensor.name} is of the type {tensor.kind.name}, which is not decoded here",
+            hint="set base.hf to the Hugging Face folder of this model",
         ) from error
     return decoded

@@ -67,7 +67,8 @@ def plan_training_tensors(
         dtype: for what is quantised in the GGUF.
 
     Raises:
-        ConversionError: the GGUF lacks one, has it in another shape, or holds one that nothing would read.
+        ConversionError: the GGUF lacks one, has it in another shape or in a type that is not decoded here, or holds
+            one that nothing would read.
     """
     family = training_family(header.architecture)
     read: set[str] = {names.ROPE_FREQS, ROPE_SHORT, ROPE_LONG}
@@ -80,6 +81,8 @@ def plan_training_tensors(
             raise ConversionError(
                 f"{header.file_name}: {wanted.source} has the shape {list(info.shape)}, its keys say {list(wanted.shape)}"
             )
+        if info.kind not in {one.source.kind for one in planned}:
+            dequantise.require_decodable(info)
         read.add(wanted.source)
         kind = info.kind if info.kind in dequantise.EXACT_TYPES else _TYPES[dtype]
         planned.append(

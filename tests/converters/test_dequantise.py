@@ -51,7 +51,14 @@ def test_a_vector_comes_as_it_is(stored: Path) -> None:
     assert np.array_equal(vector, next(t.data for t in gguf.GGUFReader(stored).tensors if t.name == "vector"))
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_types_that_are_decoded_are_told_so_without_any_data(stored: Path, name: str) -> None:
+    dequantise.require_decodable(read_header(stored).tensors[name])
+
+
 def test_a_type_that_is_not_decoded_is_named(stored: Path) -> None:
     odd = TensorInfo(name="odd", shape=(4,), kind=GGMLQuantizationType.I32, offset=32, size_bytes=16)
     with pytest.raises(ConversionError, match="odd is of the type I32"):
         dequantise.vector(stored, odd)
+    with pytest.raises(ConversionError, match="odd is of the type I32"):
+        dequantise.require_decodable(odd)

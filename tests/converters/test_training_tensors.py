@@ -58,6 +58,16 @@ def test_blocks_of_whole_heads_come_back_in_the_same_order_as_the_whole(
     assert np.array_equal(np.concatenate(blocks), whole)
 
 
+def test_a_type_that_is_not_decoded_is_refused_before_anything_is_written(
+    header: GgufHeader, config: dict[str, Any]
+) -> None:
+    name = "blk.1.ffn_up.weight"
+    odd = replace(header.tensors[name], kind=GGMLQuantizationType.I8)
+    with pytest.raises(ConversionError, match=rf"{name} is of the type I8") as caught:
+        plan_training_tensors(replace(header, tensors={**header.tensors, name: odd}), config, "f16")
+    assert "base.hf" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("name", "shape", "message"),
     [
