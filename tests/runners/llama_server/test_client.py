@@ -48,6 +48,12 @@ def test_a_name_in_use_is_moved_when_its_answer_has_ended(
     runner.withdraw("me:two")
 
 
+def test_two_conversations_that_outgrow_the_context_together_both_end_well(running: Running) -> None:
+    # 900 tokens each in a context of 1024; kept_busy fails where one ends with an error.
+    with llama_server.kept_busy(running.settings.url, "demo", streams=2):
+        assert running.runner.activity().busy
+
+
 def test_a_section_that_somebody_else_wrote_is_served_and_left_alone(
     running: Running, demo_gguf: Path, adapters: tuple[Path, ...]
 ) -> None:

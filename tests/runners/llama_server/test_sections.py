@@ -18,6 +18,7 @@ def test_a_version_is_a_section_without_a_colon_and_its_name_is_the_alias() -> N
     assert "\nlora = /adapters/ab12.gguf\n" in text
     assert "\nctx-size = 2048\n" in text
     assert "\nthreads = 3\n" in text
+    assert "\nparallel = 1\n" in text
 
 
 def test_the_base_answers_to_base_too_and_has_no_adapter() -> None:

@@ -111,6 +111,9 @@ def _value(tags: tuple[str, ...], prefix: str) -> str:
 def render(section: Section, options: Options, adapter: Path | None) -> str:
     """Return the section's text.
 
+    One answer at a time: several share the context, and where two conversations outgrow it together llama-server ends
+    both with an error (measured). Other names have processes of their own, and go on meanwhile.
+
     Its process serves one adapter as long as it lives, so its KV cache cannot hold another's and prompts may be
     cached; the second cache in main memory (8 GiB a process by default) is off.
 
@@ -130,6 +133,7 @@ def render(section: Section, options: Options, adapter: Path | None) -> str:
         "ctx-size": str(options.context),
         "threads": str(options.threads),
         "threads-batch": str(options.threads),
+        "parallel": "1",
         "cache-ram": "0",
         "stop-timeout": str(STOP_TIMEOUT_S),
     }

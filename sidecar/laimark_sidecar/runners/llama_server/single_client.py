@@ -3,14 +3,13 @@
 For binaries from before router mode (December 2025), and where the memory for a process a name is not there. Versions are
 loaded at the start, at scale 0; what every client gets, whatever it asks for, is the one at scale 1, which moves within a
 request and cuts nothing. Our own questions choose by name. A version that is not loaded needs a new start, which waits
-until nobody is asking; its one weakness is that of router mode: a request that arrives within the milliseconds between
-the last look and the end is cut.
+until nobody is asking, and while the base is loaded again nobody is answered. Its one weakness is that of router mode: a
+request that arrives within the milliseconds between the last look and the end is cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from laimark_sidecar.clock import Clock
@@ -27,11 +26,10 @@ from laimark_sidecar.runners.llama_server.rendering import render
 from laimark_sidecar.runners.llama_server.sections import BASE_ALIAS, Section
 from laimark_sidecar.runners.llama_server.settings import SingleSettings
 from laimark_sidecar.runners.llama_server.single import Loaded, Props, Single
-from laimark_sidecar.runners.llama_server.single_command import NO_PROMPT_CACHE
+from laimark_sidecar.runners.llama_server.single_follower import Follower, applies
 from laimark_sidecar.runners.llama_server.single_names import Names, NamesFile
 from laimark_sidecar.runners.runner import Activity, Capabilities, Rendering, Reply, Served
 
-_TRIAL = (Message(role="user", content="The quick brown fox jumps over the lazy dog."),)
 _ATTEMPTS = 3
 
 
@@ -61,9 +59,11 @@ class SingleRunner:
         self._server = server
         self._identify = identify
         self._clock = clock
-        self._patience_s = patience_s
         self._single = Single(settings.url, timeout_s=timeout_s)
         self._file = NamesFile(settings)
+        self._follower = Follower(
+            settings, server=server, single=self._single, file=self._file, patience_s=patience_s
+        )
 
     def capabilities(self) -> Capabilities:
         self._ours()
@@ -92,7 +92,7 @@ class SingleRunner:
         names = self._file.read()
         moving = dict(names.moving)
         answering = self._settings.answering
-        if answering in moving and not _applies(self._single.adapters(), names, moving[answering]):
+        if answering in moving and not applies(self._single.adapters(), names, moving[answering]):
             del moving[answering]
         return {
             self._settings.base_name: "",
@@ -104,7 +104,8 @@ class SingleRunner:
     def register(self, version: str, adapter: Path) -> None:
         """It is tried in a child first, then loaded by a new start once nobody is asking, and asked."""
         section = Section(name=version, kind="version", version=version, sha256=digest_of(adapter))
-        with self._changing():
+        with self._follower.changing():
+            self._ours()
             before = self._file.read()
             if version in self._immovable() or version in before.moving:
                 raise RunnerError(f"{version!r} is already the name of something else")
@@ -117,7 +118,7 @@ class SingleRunner:
             self._file.adapters.keep(adapter, section.sha256)
             after = before.with_version(version, section.sha256)
             try:
-                self._change(before, after, needs=section.sha256)
+                self._follower.change(before, after, needs=section.sha256)
             except RunnerError as error:
                 raise RunnerError(
                     f"adapter {adapter} is not served: {error}",
@@ -126,7 +127,8 @@ class SingleRunner:
 
     def point(self, name: str, version: str) -> None:
         """The answering name moves for all clients at once, from their next request on."""
-        with self._changing():
+        with self._follower.changing():
+            self._ours()
             before = self._file.read()
             if name in self._immovable() or name in before.versions:
                 raise RunnerError(f"{name!r} is already the name of something else")
@@ -134,10 +136,11 @@ class SingleRunner:
                 raise self._unknown(version, before)
             after = before.pointing(name, version)
             answers = name == self._settings.answering
-            self._change(before, after, needs=after.versions.get(version, "") if answers else "")
+            self._follower.change(before, after, needs=after.versions.get(version, "") if answers else "")
 
     def withdraw(self, name: str) -> None:
-        with self._changing():
+        with self._follower.changing():
+            self._ours()
             before = self._file.read()
             if name in self._immovable():
                 raise RunnerError(f"{name!r} is the base, and cannot be withdrawn")
@@ -145,7 +148,7 @@ class SingleRunner:
                 raise RunnerError(
                     f"{name!r} still answers for {', '.join(holders)}: point that elsewhere first"
                 )
-            self._change(before, before.without(name))
+            self._follower.change(before, before.without(name))
 
     def activity(self) -> Activity:
         self._ours()
@@ -170,7 +173,7 @@ class SingleRunner:
                 logprobs=logprobs,
                 scales=scales,
             )
-            self._refresh()
+            self._follower.refresh()
             # Started again meanwhile, by another process, a position is perhaps another adapter's.
             if _places(self._single.adapters()) == _places(loaded):
                 return reply
@@ -193,77 +196,18 @@ class SingleRunner:
             )
         return props
 
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Keep other processes out; a server that was being started again when its starter was killed is started."""
-        with self._file.changing():
-            if self._server.wanted():
-                self._server.start(prepare=self._file.link)
-            self._ours()
-            yield
-
-    def _change(self, before: Names, after: Names, *, needs: str = "") -> None:
-        """Make the server follow a new table; where it cannot, table and server are what they were.
-
-        Args:
-            before: the table as it is.
-            after: as it is to be.
-            needs: digest of the adapter that must be loaded.
-        """
-        self._file.write(after, keeping=before)
-        try:
-            if needs and needs not in {one.sha256 for one in self._single.adapters()}:
-                self._start_again()
-                self._try(needs)
-            self._apply(after)
-        except RunnerError:
-            self._file.write(before)
-            if self._server.pid() is None:
-                self._server.start(prepare=self._file.link)
-            raise
-        self._file.write(after)
-
-    def _start_again(self) -> None:
-        idle.wait_until_idle(self._single.load, name="llama-server", timeout_s=self._patience_s)
-        self._server.restart(prepare=self._file.link)
-
-    def _try(self, sha256: str) -> None:
-        scales = {one.id: float(one.sha256 == sha256) for one in self._single.adapters()}
-        if 1.0 not in scales.values():
-            raise RunnerError("llama-server was started again without it", hint=f"see {self._settings.log}")
-        ask(self._single, self._settings.base_name, _TRIAL, max_tokens=4, logprobs=1, scales=scales)
-
-    def _apply(self, names: Names) -> None:
-        """Let everybody have what the answering name says."""
-        target = names.moving.get(self._settings.answering, "")
-        loaded = self._single.adapters()
-        if _applies(loaded, names, target):
-            return
-        sha256 = names.versions.get(target, "")
-        self._single.apply((one.id, float(one.sha256 == sha256)) for one in loaded)
-        if not _applies(self._single.adapters(), names, target):
-            raise RunnerError(f"llama-server does not apply {target or 'the base'}, though it was told to")
-        self._refresh()
-
-    def _refresh(self) -> None:
-        """Where prompts are cached, replace what is cached by a prompt under the adapter that everybody gets now.
-
-        llama-server goes on from the cache of another adapter, whose keys and values are wrong (measured).
-        """
-        if not self._server.started_with(NO_PROMPT_CACHE):
-            ask(self._single, self._settings.base_name, _TRIAL, max_tokens=1, logprobs=0)
-
     def _loading(self, names: Names, model: str, sha256: str) -> tuple[Loaded, ...]:
         """Return what is loaded, the adapter of this digest among it."""
         loaded = self._single.adapters()
         if not sha256 or sha256 in {one.sha256 for one in loaded}:
             return loaded
-        with self._changing():
+        with self._follower.changing():
+            self._ours()
             before = self._file.read()
             version = before.moving.get(model, model)
             if version not in before.versions:
                 raise self._unknown(model, before)
-            self._change(before, before.with_version(version, sha256), needs=sha256)
+            self._follower.change(before, before.with_version(version, sha256), needs=sha256)
         return self._single.adapters()
 
     def _digest(self, model: str, names: Names) -> str:
@@ -281,12 +225,6 @@ class SingleRunner:
     def _unknown(self, name: str, names: Names) -> RunnerError:
         served = sorted({*self._immovable(), *names.versions, *names.moving})
         return RunnerError(f"{name[:200]!r} is not served; served names: {', '.join(served)}")
-
-
-def _applies(loaded: Iterable[Loaded], names: Names, version: str) -> bool:
-    """Say whether everybody gets exactly this version (`""`: the base), at its full scale."""
-    applied = [(one.sha256, one.scale) for one in loaded if one.scale != 0]
-    return applied == ([(names.versions[version], 1.0)] if version else [])
 
 
 def _places(loaded: Iterable[Loaded]) -> dict[int, str]:
