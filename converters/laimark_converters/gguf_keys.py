@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from laimark_converters.errors import ConversionError
 from laimark_converters.header import GgufHeader
 
@@ -42,8 +44,8 @@ class ArchitectureKeys:
         key, value = self._find(name)
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ConversionError(f"{self._header.file_name}: {key} is {value!r}, not a number")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            raise ConversionError(f"{self._header.file_name}: {key} is {value!r}, not a finite number")
         return float(value)
 
     def text(self, name: str) -> str:

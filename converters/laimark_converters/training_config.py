@@ -35,11 +35,13 @@ def training_config(gguf: Path, header: GgufHeader, *, window: int = 0) -> Confi
         raise ConversionError(
             f"{header.file_name} has experts, whose training base is not made here", hint=HINT
         )
-    if names.EMBEDDING not in header.tensors:
-        raise ConversionError(f"{header.file_name} lacks {names.EMBEDDING}")
-    vocab, hidden = header.tensors[names.EMBEDDING].shape
-    heads = keys.whole("attention.head_count")
+    vocab, hidden = _embedding_shape(header)
+    layers, heads = keys.whole("block_count"), keys.whole("attention.head_count")
+    if f"blk.{layers - 1}.attn_norm.weight" not in header.tensors:
+        raise ConversionError(f"{header.file_name} lacks layer {layers - 1}, which its keys announce")
     head_dim = keys.whole("attention.key_length", hidden // heads)
+    if head_dim < 2 or head_dim % 2:
+        raise ConversionError(f"{header.file_name} has heads of {head_dim} values, which cannot be rotated")
     if keys.whole("attention.value_length", hidden // heads) != head_dim:
         raise ConversionError(f"{header.file_name}: keys and values have heads of different sizes", hint=HINT)
     config: Config = {
@@ -48,7 +50,7 @@ def training_config(gguf: Path, header: GgufHeader, *, window: int = 0) -> Confi
         "vocab_size": vocab,
         "hidden_size": hidden,
         "intermediate_size": keys.whole("feed_forward_length"),
-        "num_hidden_layers": keys.whole("block_count"),
+        "num_hidden_layers": layers,
         "num_attention_heads": heads,
         "num_key_value_heads": keys.whole("attention.head_count_kv", heads),
         "head_dim": head_dim,
@@ -64,10 +66,23 @@ def training_config(gguf: Path, header: GgufHeader, *, window: int = 0) -> Confi
     return config | _peculiarities(family, keys, config)
 
 
+def _embedding_shape(header: GgufHeader) -> tuple[int, int]:
+    """Return (vocabulary, hidden)."""
+    if names.EMBEDDING not in header.tensors:
+        raise ConversionError(f"{header.file_name} lacks {names.EMBEDDING}")
+    shape = header.tensors[names.EMBEDDING].shape
+    if len(shape) != 2:
+        raise ConversionError(f"{header.file_name}: {names.EMBEDDING} has the shape {list(shape)}")
+    return shape[0], shape[1]
+
+
 def _rope(gguf: Path, header: GgufHeader, keys: ArchitectureKeys, *, head_dim: int, window: int) -> Rope:
     theta, context = keys.real("rope.freq_base", 10000.0), keys.whole("context_length")
+    if theta <= 0:
+        raise ConversionError(f"{header.file_name}: its rotary embedding turns by {theta:g}")
     rotated = keys.whole("rope.dimension_count", head_dim)
-    if rotated != head_dim and header.architecture != "phi3":
+    partly = header.architecture == "phi3" and rotated < head_dim and rotated % 2 == 0
+    if rotated != head_dim and not partly:
         raise ConversionError(
             f"{header.file_name} rotates {rotated} of {head_dim} dimensions of a head", hint=HINT
         )
@@ -134,27 +149,24 @@ def _gemma(config: Config, keys: ArchitectureKeys, *, period: int, default_windo
         wide: the scale is hidden / heads, not the head's size.
     """
     layers, window = config["num_hidden_layers"], int(keys.real("attention.sliding_window", default_window))
-    period = (
-        keys.whole("attention.sliding_window_pattern", period)
-        if not keys.flags("attention.sliding_window_pattern")
-        else period
-    )
-    slides = keys.flags("attention.sliding_window_pattern") or tuple(
-        layer % period < period - 1 for layer in range(layers)
-    )
-    types = ["sliding_attention" if window and slides[layer] else "full_attention" for layer in range(layers)]
+    pattern = "attention.sliding_window_pattern"
+    slides = keys.flags(pattern)
+    if slides is None:
+        period = keys.whole(pattern, period)
+        slides = tuple(layer % period < period - 1 for layer in range(layers))
+    if len(slides) != layers:
+        raise ConversionError(f"{pattern} speaks of {len(slides)} of {layers} layers")
+    types = ["sliding_attention" if window > 0 and one else "full_attention" for one in slides]
     scalar = config["hidden_size"] // config["num_attention_heads"] if wide else config["head_dim"]
     return {
         "layer_types": types,
-        "sliding_window": window or 4096,
+        "sliding_window": window if window > 0 else 4096,
         "query_pre_attn_scalar": scalar,
         "hidden_activation": config["hidden_act"],
     }
 
 
 def _token_ids(header: GgufHeader) -> Config:
-    found = {
-        name: header.number(f"tokenizer.ggml.{key}_token_id")
-        for name, key in (("bos_token_id", "bos"), ("eos_token_id", "eos"), ("pad_token_id", "padding"))
-    }
-    return {name: None if value is None else int(value) for name, value in found.items()}
+    named = (("bos_token_id", "bos"), ("eos_token_id", "eos"), ("pad_token_id", "padding"))
+    found = {name: header.keys.get(f"tokenizer.ggml.{key}_token_id") for name, key in named}
+    return {name: value if isinstance(value, int) else None for name, value in found.items()}

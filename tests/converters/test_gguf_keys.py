@@ -46,5 +46,6 @@ def test_what_is_no_whole_number_is_named(value: object) -> None:
 
 
 def test_a_number_that_is_none_is_named() -> None:
-    with pytest.raises(ConversionError, match=r"llama\.eps is 'small', not a number"):
-        keys(eps="small").real("eps", 0.0)
+    for value in ("small", True, (1.0,), float("inf")):
+        with pytest.raises(ConversionError, match=r"llama\.eps is .*, not a finite number"):
+            keys(eps=value).real("eps", 0.0)

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from gguf.constants import GGMLQuantizationType
+from hypothesis import given
+from hypothesis import strategies as st
 
 from laimark_converters.errors import ConversionError
 from laimark_converters.header import GgufHeader, TensorInfo, read_header
 from laimark_converters.training_config import training_config
+from laimark_converters.training_families import FAMILIES
 
 
 def tensor(name: str, *shape: int) -> TensorInfo:
@@ -26,7 +31,9 @@ def header(architecture: str, *extra: TensorInfo, **changes: Any) -> GgufHeader:
     }
     keys |= {name.replace("__", "."): value for name, value in changes.items()}
     known = {f"{architecture}.{name}": value for name, value in keys.items() if value is not None}
-    tensors = {t.name: t for t in (tensor("token_embd.weight", 1000, 64), *extra)}
+    last = keys["block_count"] - 1 if isinstance(keys["block_count"], int) else 0
+    present = (tensor("token_embd.weight", 1000, 64), tensor(f"blk.{last}.attn_norm.weight", 64), *extra)
+    tensors = {t.name: t for t in present}
     known |= {"general.architecture": architecture, "tokenizer.ggml.bos_token_id": 1}
     return GgufHeader(
         file_name="x.gguf",
@@ -109,7 +116,20 @@ def test_phi3_has_no_window_as_llama_cpp_has_none() -> None:
     ("architecture", "extra", "changes", "message"),
     [
         ("llama", [], {"expert_count": 8}, "experts"),
+        ("llama", [], {"attention__head_count": 100}, "heads of 0"),
+        ("llama", [], {"attention__head_count": 10**6}, "heads of 0"),
+        ("llama", [], {"rope__freq_base": -1.0}, "turns by -1"),
+        ("llama", [], {"attention__layer_norm_rms_epsilon": float("nan")}, "not a finite number"),
+        (
+            "gemma3",
+            [],
+            {"attention__sliding_window": 9, "attention__sliding_window_pattern": (True,)},
+            "1 of 12",
+        ),
+        ("llama", [tensor("token_embd.weight", 64)], {}, r"token_embd\.weight has the shape \[64\]"),
         ("llama", [], {"rope__dimension_count": 8}, "rotates 8 of 16"),
+        ("phi3", [], {"rope__dimension_count": 7}, "rotates 7 of 16"),
+        ("phi3", [], {"rope__dimension_count": 32}, "rotates 32 of 16"),
         ("llama", [], {"attention__key_length": 32}, "different sizes"),
         ("llama", [], {"block_count": None}, r"llama\.block_count"),
         ("llama", [], {"feed_forward_length": (96,) * 11 + (64,)}, "differs between layers"),
@@ -127,6 +147,13 @@ def test_what_would_be_lost_is_refused_by_name(
         config(architecture, *extra, **changes)
 
 
+def test_more_layers_than_the_file_has_are_refused_at_once() -> None:
+    many = header("gemma2")
+    damaged = replace(many, keys={**many.keys, "gemma2.block_count": 2**40})
+    with pytest.raises(ConversionError, match=rf"lacks layer {2**40 - 1}"):
+        training_config(Path("x.gguf"), damaged)
+
+
 def test_a_file_without_an_embedding_is_refused() -> None:
     with pytest.raises(ConversionError, match=r"x\.gguf lacks token_embd\.weight"):
         training_config(Path("x.gguf"), replace(header("llama"), tensors={}))
@@ -135,10 +162,60 @@ def test_a_file_without_an_embedding_is_refused() -> None:
 def test_a_real_header_gives_the_configuration_that_its_model_had(
     demo_gguf: Path, demo_base_dir: Path
 ) -> None:
-    import json
-
     original = json.loads((demo_base_dir / "config.json").read_text(encoding="utf-8"))
     found = training_config(demo_gguf, read_header(demo_gguf))
     shared = found.keys() & original.keys() - {"rope_parameters", "rms_norm_eps", "eos_token_id"}
     assert {key: found[key] for key in shared} == {key: original[key] for key in shared}
     assert found["rms_norm_eps"] == pytest.approx(original["rms_norm_eps"], rel=1e-6)
+
+
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 2**40),
+    st.floats(),
+    st.text(max_size=3),
+    st.lists(st.integers(0, 3), max_size=13).map(tuple),
+    st.lists(st.booleans(), max_size=13).map(tuple),
+)
+KEYS = [
+    "block_count",
+    "context_length",
+    "feed_forward_length",
+    "attention.head_count",
+    "attention.head_count_kv",
+    "attention.key_length",
+    "attention.value_length",
+    "attention.layer_norm_rms_epsilon",
+    "attention.sliding_window",
+    "attention.sliding_window_pattern",
+    "rope.freq_base",
+    "rope.freq_base_swa",
+    "rope.dimension_count",
+    "rope.scaling.type",
+    "rope.scaling.factor",
+    "rope.scale_linear",
+    "rope.scaling.original_context_length",
+    "rope.scaling.attn_factor",
+    "expert_count",
+    "final_logit_softcapping",
+]
+
+
+@given(
+    architecture=st.sampled_from(sorted(FAMILIES)),
+    changes=st.dictionaries(st.sampled_from(KEYS), JUNK, max_size=4),
+    shape=st.just((1000, 64)) | st.lists(st.integers(0, 100), max_size=3).map(tuple),
+    bos=JUNK,
+)
+def test_senseless_keys_are_refused_or_give_a_configuration_that_can_be_written(
+    architecture: str, changes: dict[str, Any], shape: tuple[int, ...], bos: Any
+) -> None:
+    found = header(architecture, tensor("token_embd.weight", *shape), **changes)
+    damaged = replace(found, keys={**found.keys, "tokenizer.ggml.bos_token_id": bos})
+    try:
+        config = training_config(Path("x.gguf"), damaged)
+    except ConversionError:
+        return
+    assert json.loads(msgspec.json.encode(config))["rms_norm_eps"] is not None
+    assert len(config.get("layer_types", ())) in (0, config["num_hidden_layers"])
