@@ -58,7 +58,8 @@ def read_adapter_gguf(path: Path) -> AdapterGguf:
     """Return the adapter at `path`; f16 and q8_0 halves are widened to float32.
 
     Raises:
-        ConversionError: the file is damaged, is not a LoRA adapter, or holds a half without its other half.
+        ConversionError: the file is damaged, is not a LoRA adapter, holds a half without its other half, or a value
+            that is not finite.
     """
     header = read_adapter_header(path)
     names = sorted(
@@ -106,14 +107,21 @@ def read_pair(path: Path, header: GgufHeader, name: str) -> LoraPair:
     """Return the LoRA for the base's tensor `name` alone.
 
     Raises:
-        ConversionError: the file holds only one half of it.
+        ConversionError: the file holds only one half of it, or a value that is not finite.
     """
     a, b = halves(header, name)
     return LoraPair(a=load_half(path, a), b=load_half(path, b))
 
 
 def load_half(path: Path, info: TensorInfo) -> NDArray[np.float32]:
-    """Return A or B, widened to float32."""
+    """Return A or B, widened to float32.
+
+    Raises:
+        ConversionError: a value is not finite.
+    """
     raw: NDArray[Any] = np.fromfile(path, dtype=np.uint8, count=info.size_bytes, offset=info.offset)
-    rows = raw.reshape(info.shape[0], -1)
-    return np.ascontiguousarray(quants.dequantize(rows, info.kind), dtype=np.float32).reshape(info.shape)
+    with np.errstate(invalid="ignore", over="ignore"):
+        rows = quants.dequantize(raw.reshape(info.shape[0], -1), info.kind)
+    if not np.isfinite(rows).all():
+        raise ConversionError(f"{info.name} in {path.name} holds NaN or infinity")
+    return np.ascontiguousarray(rows, dtype=np.float32).reshape(info.shape)

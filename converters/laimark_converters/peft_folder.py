@@ -93,8 +93,6 @@ def _alpha(pair: CheckedPair) -> int | float:
 
 def _tensors(adapter: Path, pair: CheckedPair, base: GgufHeader) -> Iterator[tuple[str, NDArray[np.float32]]]:
     a, b = load_half(adapter, pair.a), load_half(adapter, pair.b)
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise ConversionError(f"the LoRA for {pair.module.prefix}.weight holds NaN or infinity")
     heads = permuted_heads(pair.module, len(b), for_gguf(base.architecture), base)
     path = f"base_model.model.{pair.module.path}"
     yield f"{path}.lora_A.weight", a

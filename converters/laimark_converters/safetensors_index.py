@@ -68,7 +68,8 @@ class StoredTensor:
         Raises:
             ConversionError: a value is NaN or infinite.
         """
-        values = self.load()
+        with np.errstate(invalid="ignore"):
+            values = self.load()
         if not np.isfinite(values).all():
             raise ConversionError(
                 f"{self.name} holds NaN or infinity", hint="the training diverged; train again"

@@ -26,7 +26,7 @@ class RawTensor:
     dims: tuple[int, ...]
     """Innermost first, as the file has them."""
     kind: int = F32
-    data: bytes = b""
+    data: bytes = field(default=b"", repr=False)
     offset: int | None = None
     """None puts it where its data lies."""
 
