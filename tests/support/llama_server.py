@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from tests.support.homes import free_port
-from tests.support.rest import open_stream
+from tests.support.processes import wait_until
+from tests.support.rest import chat, open_stream
 
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.files import sha256_file
@@ -170,3 +172,39 @@ def gone(pid: int) -> bool:
     except ProcessLookupError:
         return True
     return False
+
+
+def halt(pid: int) -> None:
+    """Stop a process as a hang would, and return when all of its threads stand still."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: set(_states(pid)) == {"T"}, f"process {pid} stands still")
+
+
+def _states(pid: int) -> list[str]:
+    shown = subprocess.run(
+        ["ps", "-L", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return [line[:1] for line in shown.stdout.split()]
+
+
+@contextmanager
+def single_serving(
+    folder: Path, base: Path, versions: Mapping[str, Path], **changes: object
+) -> Iterator[tuple[SingleSettings, SingleRunner]]:
+    """Run a server with one model and some versions, and the runner over it."""
+    settings = single_settings(folder, base, **changes)
+    with single_started(settings, versions):
+        yield settings, single_runner(settings)
+
+
+def said(settings: ServerSettings, text: str, *, max_tokens: int = 12) -> str:
+    """Ask as any client does, by a name that single mode does not look at."""
+    answer = chat(settings.url, "whatever", text, max_tokens=max_tokens).json()
+    return str(answer["choices"][0]["message"]["content"])
+
+
+def program(path: Path, body: str) -> str:
+    """Write a llama-server that is another one: a script that ends in the real one."""
+    path.write_text(f'#!/bin/sh\nreal={os.environ[VARIABLE]}\n{body}\nexec $real "$@"\n')
+    path.chmod(0o755)
+    return str(path)

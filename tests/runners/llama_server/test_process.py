@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 from tests.support.llama_server import (
     children,
     gone,
+    halt,
     managed,
     needs_llama_server,
     router_settings,
@@ -75,7 +77,7 @@ def test_a_router_that_hangs_is_noticed_and_killed(
     with started(settings) as server:
         pid = server.pid()
         assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
+        halt(pid)
         with pytest.raises(RunnerError, match="does not answer") as caught:
             runner(settings, timeout_s=0.5).names()
         assert "runner stop" in caught.value.hint
@@ -114,6 +116,40 @@ def test_a_program_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path)
         server.start(prepare=lambda: None)
     assert server.pid() is None
     assert not settings.pid.exists()
+
+
+SLOW = """#!{python}
+import http.server, sys, time
+began = time.monotonic()
+class Loading(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        loads = time.monotonic() - began < {seconds}
+        body = b'{{"error": {{"message": "Loading model"}}}}' if loads else b"{{}}"
+        self.send_response(503 if loads else 200)
+        self.end_headers()
+        self.wfile.write(body)
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Loading).serve_forever()
+"""
+
+
+def test_one_that_loads_its_model_is_waited_for_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "llama-server"
+    program.write_text(SLOW.format(python=sys.executable, seconds=2))
+    program.chmod(0o755)
+    settings = router_settings(tmp_path / "router", tmp_path / "base.gguf", binary=str(program))
+    server = managed(settings)
+    pid = server.start(prepare=lambda: None)
+    try:
+        assert server.healthy()
+        assert managed(settings).start(prepare=never) == pid
+    finally:
+        assert server.stop()
+    monkeypatch.setattr(module, "LOAD_TIMEOUT_S", 0.2)
+    with pytest.raises(RunnerError, match=r"did not answer for 0\.2 s"):
+        server.start(prepare=lambda: None)
+    assert server.pid() is None
 
 
 def test_a_log_that_grew_too_long_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

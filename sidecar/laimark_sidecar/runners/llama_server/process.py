@@ -18,7 +18,9 @@ from laimark_sidecar.runners.llama_server.connection import Connection, RefusedE
 from laimark_sidecar.runners.llama_server.settings import ServerSettings
 
 START_TIMEOUT_S = 60.0
-"""It listens within a second; its processes are started later, when they are asked."""
+"""It listens within a second, in either mode."""
+LOAD_TIMEOUT_S = 900.0
+"""With one model it refuses while it loads that, which from a slow disk takes minutes; a router loads when it is asked."""
 HEALTH_TIMEOUT_S = 2.0
 TERM_TIMEOUT_S = 8.0
 """A router that ends cleanly waits for a stream's next ping (2 s) and its processes (1 s). One that is wedged never ends."""
@@ -69,7 +71,7 @@ class ManagedServer:
         return True
 
     def start(self, *, prepare: Callable[[], None]) -> int:
-        """Start it unless it runs, and return its process id once it answers. Blocks up to a minute.
+        """Start it unless it runs, and return its process id once it answers. Blocks as long as its model is loaded.
 
         Its output is appended to the log; it runs on when this process ends.
 
@@ -184,40 +186,49 @@ class ManagedServer:
 
     def _require_health(self, pid: int) -> None:
         """Wait for one that somebody else is starting, who may have been killed meanwhile; not for one that is silent."""
-        deadline_s = time.monotonic() + START_TIMEOUT_S
+        if trouble := self._until_healthy(pid, patient=False):
+            raise RunnerError(
+                f"llama-server (pid {pid}) runs, but {trouble}",
+                hint="laimark-sidecar runner stop, then: laimark-sidecar runner start",
+            )
+
+    def _await_health(self, pid: int, log_from: int) -> None:
+        if trouble := self._until_healthy(pid, patient=True):
+            self._end(pid)
+            self._settings.pid.unlink(missing_ok=True)
+            raise RunnerError(
+                f"llama-server {trouble}: {self.log_tail(since_byte=log_from)}",
+                hint=f"see {self._settings.log}; is port {self._settings.port} free?",
+            )
+
+    def _until_healthy(self, pid: int, *, patient: bool) -> str:
+        """Return once it answers, or why it does not: it ended, or never listened, or loads for too long.
+
+        Args:
+            pid: of the process.
+            patient: wait for one that takes connections and says nothing, too.
+        """
+        began_s = time.monotonic()
         while True:
+            ended = not _alive(pid)
             try:
                 self._ask_health()
+            except RefusedError:  # it loads its model
+                most_s = LOAD_TIMEOUT_S
             except RunnerError as error:
-                # It refuses while it loads, and connections before it listens.
-                starting = isinstance(error, RefusedError) or isinstance(
-                    error.__cause__, ConnectionRefusedError
-                )
-                if not starting or time.monotonic() > deadline_s:
-                    raise RunnerError(
-                        f"llama-server (pid {pid}) runs and does not answer: {error}",
-                        hint="laimark-sidecar runner stop, then: laimark-sidecar runner start",
-                    ) from error
-                time.sleep(_POLL_S)
+                if not patient and not isinstance(error.__cause__, ConnectionRefusedError):
+                    return f"does not answer: {error}"
+                most_s = START_TIMEOUT_S
             else:
-                return
+                return ""
+            if ended:
+                return "ended at once"
+            if time.monotonic() - began_s > most_s:
+                return f"did not answer for {most_s:g} s"
+            time.sleep(_POLL_S)
 
     def _ask_health(self) -> None:
         Connection(self._settings.url, timeout_s=HEALTH_TIMEOUT_S).call("GET", "/health")
-
-    def _await_health(self, pid: int, log_from: int) -> None:
-        deadline_s = time.monotonic() + START_TIMEOUT_S
-        while not self.healthy():
-            ended = not _alive(pid)
-            if ended or time.monotonic() > deadline_s:
-                self._end(pid)
-                self._settings.pid.unlink(missing_ok=True)
-                how = "ended at once" if ended else f"did not answer for {START_TIMEOUT_S:g} s"
-                raise RunnerError(
-                    f"llama-server {how}: {self.log_tail(since_byte=log_from)}",
-                    hint=f"see {self._settings.log}; is port {self._settings.port} free?",
-                )
-            time.sleep(_POLL_S)
 
     def _end(self, pid: int) -> None:
         for number, timeout_s in ((signal.SIGTERM, TERM_TIMEOUT_S), (signal.SIGKILL, KILL_TIMEOUT_S)):

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.runners.llama_server.conftest import Running
 from tests.support import llama_server, registering
-from tests.support.llama_server import children, gone
+from tests.support.llama_server import children, gone, halt
+from tests.support.llama_server_running import Running
 from tests.support.processes import environment, wait_until
 from tests.support.rest import call
 
@@ -69,7 +69,7 @@ def answers(runner: Runner, model: str) -> bool:
 def test_a_name_whose_process_hangs_is_told_and_nothing_waits_for_ever(running: Running) -> None:
     running.runner.point("me:latest", "me:one")
     stuck = child_of(running, "me:latest")
-    os.kill(stuck, signal.SIGSTOP)
+    halt(stuck)
     try:
         hurried = llama_server.runner(running.settings, timeout_s=0.5)
         for ask in (
@@ -113,9 +113,9 @@ def test_one_runner_object_lives_through_a_restart_of_the_server(
 def test_a_server_that_is_silent_is_not_waited_for_a_minute(running: Running) -> None:
     pid = running.server.pid()
     assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
+    halt(pid)
     try:
-        with pytest.raises(RunnerError, match=rf"pid {pid}\) runs and does not answer") as caught:
+        with pytest.raises(RunnerError, match=rf"pid {pid}\) runs, but does not answer") as caught:
             running.server.start(prepare=lambda: None)
         assert "runner stop" in caught.value.hint
     finally:
