@@ -3,9 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.support.tools import HandClock
 
+from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.runners.ollama.api import Loaded
-from laimark_sidecar.runners.ollama.quiet import RECENT_S, activity
+from laimark_sidecar.runners.ollama.quiet import RECENT_S, activity, asking
 
 
 def at(name: str, expires: str) -> Loaded:
@@ -54,3 +56,44 @@ def test_damaged_note_begins_anew(note: Path) -> None:
 
 def test_note_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
     assert activity([], tmp_path / "absent" / "observed.json", 100).idle_s == 0
+
+
+def test_what_the_sidecar_asks_is_no_use_and_what_was_before_it_is(note: Path) -> None:
+    clock, held = HandClock(100.0), [at("llama", "12:05")]
+    activity(held, note, 100)
+    held[0] = at("llama", "12:06")  # somebody
+    clock.time_s = 200
+    with asking(lambda: held, note, clock, longest_s=60):
+        held[0] = at("me", "12:07")  # we
+        assert activity(held, note, 201).served == 1, "the daemon looks meanwhile"
+        held[0] = at("me", "12:08")
+    found = activity(held, note, 230)
+    assert (found.busy, found.idle_s, found.served) == (False, 30, 1)
+    held[0] = at("me", "12:09")  # somebody
+    assert activity(held, note, 240).served == 2
+
+
+def test_mark_that_a_crash_left_is_ignored_in_the_end(note: Path) -> None:
+    clock = HandClock(100.0)
+    crashing = asking(list, note, clock, longest_s=60)
+    crashing.__enter__()
+    assert not activity([at("llama", "12:05")], note, 150).busy
+    assert activity([at("llama", "12:06")], note, 161).busy
+
+
+def test_question_that_fails_with_ollama_fails_with_its_own_reason(note: Path) -> None:
+    gone: list[str] = []
+
+    def look() -> list[Loaded]:
+        if gone:
+            raise RunnerError("Ollama does not answer")
+        return []
+
+    with (
+        pytest.raises(ValueError, match="the question's"),
+        asking(look, note, HandClock(100.0), longest_s=60),
+    ):
+        gone.append("now")
+        raise ValueError("the question's")
+    with pytest.raises(RunnerError), asking(look, note, HandClock(100.0), longest_s=60):
+        pytest.fail("nothing is asked of a server that is gone")

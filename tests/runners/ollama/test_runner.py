@@ -324,11 +324,24 @@ def test_activity_shows_each_answer_once_it_ended_and_the_quiet_after_it(start: 
     runner_at(server, clock=clock).activity()
     clock.time_s += 7
     assert runner_at(server, clock=clock).activity().idle_s == 7, "a runner of another process"
-    answer(runner_at(server), BASE)
+    server.api.chat(BASE, QUESTION, max_tokens=1)
     used = runner_at(server, clock=clock).activity()
     assert (used.busy, used.idle_s, used.served) == (True, 0, 1)
     clock.time_s += 50
     assert runner_at(server, clock=clock).activity().idle_s == 50
+
+
+def test_what_the_sidecar_itself_asks_is_no_use(start: Starter, loras: tuple[Path, Path]) -> None:
+    server = start()
+    runner = runner_at(server)
+    before = runner.activity()
+    runner.register(ONE, loras[0])
+    answer(runner, ONE)
+    runner.render(QUESTION)
+    runner.prompt_tokens(QUESTION)
+    after = runner.activity()
+    assert (after.busy, after.served) == (False, 0)
+    assert after.idle_s > before.idle_s
 
 
 def test_server_that_is_down_is_told_with_the_command(loras: tuple[Path, Path], tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from laimark_sidecar.files import sha256_file
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.runners.ollama.connection import Connection, OllamaRefusedError, T
 
-_SLOW = 20
+SLOW = 20
 """Loading a model or hashing a blob may keep the server silent so many times longer."""
 
 _GREEDY = {"temperature": 0, "repeat_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
@@ -143,9 +143,7 @@ class OllamaApi:
         if self.has_blob(digest):
             return digest
         try:
-            self._connection.upload(
-                f"/api/blobs/{digest}", file, timeout_s=_SLOW * self._connection.timeout_s
-            )
+            self._connection.upload(f"/api/blobs/{digest}", file, timeout_s=SLOW * self._connection.timeout_s)
         except RunnerError:
             # So is one that somebody else sent meanwhile; and a lost answer does not mean a lost blob.
             if not self.has_blob(digest):
@@ -166,7 +164,7 @@ class OllamaApi:
         """Create or replace a name; done when it returns. A `from` that is not local is pulled: look first."""
         # Not streamed, because an error in a stream has the status 200.
         body = {"model": model, "stream": False, **fields}
-        self._connection.call("POST", "/api/create", body, timeout_s=_SLOW * self._connection.timeout_s)
+        self._connection.call("POST", "/api/create", body, timeout_s=SLOW * self._connection.timeout_s)
 
     def copy(self, source: str, destination: str) -> None:
         """Give a name's manifest a second name, replacing what was there."""
@@ -201,7 +199,7 @@ class OllamaApi:
         return {"model": model, "messages": turns, "stream": False, "truncate": False}
 
     def _slowly(self, path: str, body: object) -> bytes:
-        return self._connection.call("POST", path, body, timeout_s=_SLOW * self._connection.timeout_s)
+        return self._connection.call("POST", path, body, timeout_s=SLOW * self._connection.timeout_s)
 
     def _get(self, path: str, kind: type[T]) -> T:
         return self._connection.read(self._connection.call("GET", path), kind)

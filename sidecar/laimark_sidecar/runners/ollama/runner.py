@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from laimark_sidecar.clock import Clock
@@ -16,7 +17,7 @@ from laimark_sidecar.files import sha256_file
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.registry.version import BaseIdentity
 from laimark_sidecar.runners.ollama import quiet
-from laimark_sidecar.runners.ollama.api import Loaded, OllamaApi, Shown
+from laimark_sidecar.runners.ollama.api import SLOW, Loaded, OllamaApi, Shown
 from laimark_sidecar.runners.ollama.blob import base_blob
 from laimark_sidecar.runners.ollama.catalogue import Catalogue
 from laimark_sidecar.runners.ollama.connection import Connection, OllamaRefusedError
@@ -116,7 +117,8 @@ class OllamaRunner:
             self._forget_unchecked(version, names)
             return
         try:
-            self._register(shown, marker, adapter)
+            with self._asking():
+                self._register(shown, marker, adapter)
         except LaimarkError as error:
             raise RunnerError(f"adapter {adapter} is not served: {error}", hint=error.hint) from error
 
@@ -190,7 +192,8 @@ class OllamaRunner:
         self, model: str, messages: Sequence[Message], *, max_tokens: int, logprobs: int = 0
     ) -> Reply:
         try:
-            answer = self._api.chat(model, messages, max_tokens=max_tokens, logprobs=logprobs)
+            with self._asking():
+                answer = self._api.chat(model, messages, max_tokens=max_tokens, logprobs=logprobs)
         except OllamaRefusedError as error:
             if error.status != 404:
                 raise
@@ -210,7 +213,8 @@ class OllamaRunner:
 
     def render(self, messages: Sequence[Message]) -> Rendering:
         """Ollama tells no tokens: see `prompt_tokens`."""
-        return Rendering(text=self._api.rendered(self._base, messages), tokens=None)
+        with self._asking():
+            return Rendering(text=self._api.rendered(self._base, messages), tokens=None)
 
     def prompt_tokens(self, messages: Sequence[Message]) -> int:
         """Return how many tokens Ollama makes of a conversation, begin-of-text included: it answers one and tells.
@@ -218,7 +222,12 @@ class OllamaRunner:
         Raises:
             RunnerError: not reachable or refused.
         """
-        return self._api.chat(self._base, messages, max_tokens=1).prompt_eval_count
+        with self._asking():
+            return self._api.chat(self._base, messages, max_tokens=1).prompt_eval_count
+
+    def _asking(self) -> AbstractContextManager[None]:
+        longest_s = SLOW * self._timeout_s
+        return quiet.asking(self._api.loaded, self._observed, self._clock, longest_s=longest_s)
 
     def unload(self) -> None:
         """It returns when Ollama lists none of our names any more; the memory may take a moment longer."""
