@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support import llama_server
+from tests.support.begin_of_text import wanting_bos
 from tests.support.homes import never, only_version, opened, reconfigure, served, silent
 
 from laimark_converters.base_gguf import write_base_gguf
@@ -25,8 +26,8 @@ from laimark_sidecar.pipeline.router import managed_server, router_sections
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.runners.llama_server.presets import Presets
 from laimark_sidecar.runners.llama_server.settings import RouterSettings
-from laimark_sidecar.runners.runner import Rendering
 from laimark_sidecar.training.rendering import CONVERSATIONS, Trained
+from laimark_sidecar.training.worker.tokens import SERVED_VOCABULARY
 
 pytestmark = pytest.mark.timeout(240)
 TOKENS = st.lists(st.integers(0, 9), min_size=2, max_size=6)
@@ -40,52 +41,35 @@ def trained(*tokens: Sequence[int]) -> list[Trained | None]:
     return [Trained(text="", tokens=tuple(one)) for one in tokens]
 
 
-def told(*tokens: Sequence[int]) -> list[Rendering | None]:
-    return [Rendering(text="", tokens=tuple(one)) for one in tokens]
-
-
-def texts(*words: str) -> list[Rendering | None]:
-    return [Rendering(text=word, tokens=None) for word in words]
-
-
 @given(st.lists(TOKENS, min_size=1, max_size=4), st.lists(TOKENS, min_size=1, max_size=4))
 def test_no_difference_is_found_exactly_where_all_tokens_are_equal(
     ours: list[list[int]], theirs: list[list[int]]
 ) -> None:
     begun = [[100, *one] for one in ours]
-    assert first_difference(trained(*begun), told(*begun), bos="") is None
+    assert first_difference(trained(*begun), begun) is None
     if len(ours) == len(theirs) and ours != theirs:
-        found = first_difference(trained(*ours), told(*theirs), bos="")
+        found = first_difference(trained(*ours), theirs)
         assert found is not None
         place = next(n for n, pair in enumerate(zip(ours, theirs, strict=True), 1) if pair[0] != pair[1])
         assert found.number == place
 
 
 def test_the_first_token_that_differs_is_told() -> None:
-    found = first_difference(trained([1, 2, 3], [1, 2, 3]), told([1, 2, 3], [1, 2]), bos="")
+    found = first_difference(trained([1, 2, 3], [1, 2, 3]), [[1, 2, 3], [1, 2]])
     assert found is not None
     assert (found.number, found.what) == (2, "token 3 is none to the runner and 3 to training")
 
 
 def test_a_begin_of_text_token_that_one_side_lacks_or_both_have_twice_is_a_difference() -> None:
     one, two = ([1, 5, 6], [1, 7, 8]), ([1, 1, 5, 6], [1, 1, 7, 8])
-    assert first_difference(trained(*one), told(*one), bos="<s>") is None
+    assert first_difference(trained(*one), one) is None
     for ours, theirs in ((one, two), (two, one), (two, two), (one, ([5, 6], [7, 8]))):
-        assert first_difference(trained(*ours), told(*theirs), bos="<s>") is not None
-
-
-def test_where_no_tokens_are_told_the_text_decides_whoever_writes_the_begin_of_text() -> None:
-    ours = [Trained(text="<s>hello world", tokens=(1, 2, 3))]
-    for same in ("<s>hello world", "hello world"):
-        assert first_difference(ours, texts(same), bos="<s>") is None
-    found = first_difference(ours, texts("hello  world"), bos="<s>")
-    assert found is not None
-    assert found.what == "from character 7 on the runner reads 'hello  world' and training 'hello world'"
+        assert first_difference(trained(*ours), theirs) is not None
 
 
 def test_what_training_cannot_read_is_not_compared_and_what_the_runner_refuses_is_told() -> None:
-    assert first_difference([None], [None], bos="") is None
-    found = first_difference(trained([1, 2]), [None], bos="")
+    assert first_difference([None], [None]) is None
+    found = first_difference(trained([1, 2]), [None])
     assert found is not None
     assert "the runner refuses it" in found.what
 
@@ -184,6 +168,30 @@ def test_a_template_that_prints_the_date_is_equal_today_and_has_one_digest(
         assert rendered.text == found.now[0].text
         with pytest.raises(ConfigError, match="conversation 1 of 9"):
             require_parity(workshop, runner, workshop.base.hf_dir)
+
+
+@llama_server.needs_llama_server
+@pytest.mark.parametrize("written", [False, True])
+def test_a_base_that_wants_a_begin_of_text_token_is_trained_with_it_where_the_served_file_says_so(
+    workshop: Workshop, demo_base_dir: Path, tmp_path: Path, written: bool
+) -> None:
+    gguf = wanting_bos(demo_base_dir, tmp_path, written=written)
+    from_file = tmp_path / "from-file"
+    from_file.mkdir()
+    shutil.copy(gguf, from_file / SERVED_VOCABULARY)
+    served = replace(workshop, base=replace(workshop.base, gguf=gguf))
+    settings = llama_server.single_settings(tmp_path / "server", gguf)
+    with llama_server.single_started(settings):
+        runner = llama_server.single_runner(settings)
+        assert require_parity(served, runner, from_file)
+        if written:
+            assert require_parity(served, runner, gguf.parent)
+        else:
+            with pytest.raises(
+                ConfigError, match="conversation 1 of 9 fixed ones: token 1 is 0 to"
+            ) as caught:
+                require_parity(served, runner, gguf.parent)
+            assert "leave base.hf empty" in caught.value.hint
 
 
 def test_a_runner_that_is_down_is_no_difference(workshop: Workshop) -> None:

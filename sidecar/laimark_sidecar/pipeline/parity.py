@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from laimark_sidecar.errors import ConfigError, RunnerError
+from laimark_sidecar.llamacpp.vocabulary import Vocabulary
+from laimark_sidecar.llamacpp.vocabulary_file import VocabularyFile
 from laimark_sidecar.logs import action
 from laimark_sidecar.pipeline.prompts import runner_s_own
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.version import Version
-from laimark_sidecar.runners.runner import Rendering, Runner
+from laimark_sidecar.runners.runner import Runner
 from laimark_sidecar.training.job import TrainJob
 from laimark_sidecar.training.rendering import CONVERSATIONS, Renderings, Trained, renderings
 
 log = logging.getLogger(__name__)
-_SHOWN = 24
-"""Characters of a text that are shown around a difference; the texts are ours, not a user's."""
 _HINT = (
     "a model trained so would be asked in other words than it learned: serve the template that the base's file has, "
-    "or set base.hf and base.gguf to the same model"
+    "set base.hf and base.gguf to the same model, or leave base.hf empty: then training reads as the served file says"
 )
 
 
@@ -37,22 +37,20 @@ class Difference:
 
 
 def first_difference(
-    trained: Sequence[Trained | None], served: Sequence[Rendering | None], *, bos: str
+    trained: Sequence[Trained | None], served: Sequence[Sequence[int] | None]
 ) -> Difference | None:
-    """Compare what training reads with what the runner would be given, conversation by conversation.
+    """Compare what training reads with what the runner would decode, conversation by conversation.
 
-    Token ids decide where the runner tells them, else the text, in which either side may leave the begin-of-text token to
-    its tokenizer. A begin-of-text token must be there once: equal, and not twice.
+    A begin-of-text token must be there once: equal, and not twice.
 
     Args:
         trained: as training renders them; None is one that its template refuses, which is not compared.
-        served: as the runner renders them, in the same order; None is one that it refuses.
-        bos: text of the begin-of-text token, empty where there is none.
+        served: the runner's tokens in the same order; None is one that it refuses.
     """
     for number, (ours, theirs) in enumerate(zip(trained, served, strict=True), start=1):
         if ours is None:
             continue
-        what = _refused() if theirs is None else _compared(ours, theirs, bos)
+        what = _compared(ours.tokens, theirs)
         if what:
             return Difference(number=number, what=what)
     firsts = [one.tokens[:2] for one in trained if one is not None]
@@ -83,8 +81,12 @@ def require_parity(
         log.info("the runner does not tell its prompts: not compared", extra=action("pipeline.parity.none"))
         return None
     ours = renderings(base_dir, python=workshop.config.training.python, prompts=prompts)
-    served = [None if mine is None else _rendered(runner, number) for number, mine in enumerate(ours.now)]
-    if found := first_difference(ours.now, served, bos=ours.bos):
+    with VocabularyFile(workshop.base.gguf) as file:
+        served = [
+            None if mine is None else _decoded(runner, file.vocabulary, number)
+            for number, mine in enumerate(ours.now)
+        ]
+    if found := first_difference(ours.now, served):
         raise ConfigError(
             f"the runner does not read conversations as training does: conversation {found.number} of "
             f"{len(CONVERSATIONS)} fixed ones: {found.what}",
@@ -132,26 +134,23 @@ def parity_before_promotion(workshop: Workshop, runner: Runner, version: Version
         )
 
 
-def _rendered(runner: Runner, number: int) -> Rendering | None:
+def _decoded(runner: Runner, vocabulary: Vocabulary, number: int) -> tuple[int, ...] | None:
+    """Return the tokens that the runner decodes for a conversation, None where it refuses it.
+
+    Where it tells the text alone (Ollama), llama.cpp inside it makes of that what llama.cpp here does.
+    """
     try:
-        return runner.render(CONVERSATIONS[number])
+        found = runner.render(CONVERSATIONS[number])
     except RunnerError as error:
         runner.names()  # raises where it is not the conversation that it refuses
         log.info("conversation %d is refused: %s", number + 1, error, extra=action("pipeline.parity.refused"))
         return None
+    return tuple(vocabulary.prompt(found.text)) if found.tokens is None else found.tokens
 
 
-def _refused() -> str:
-    return "the runner refuses it, training does not"
-
-
-def _compared(ours: Trained, theirs: Rendering, bos: str) -> str:
-    if theirs.tokens is not None:
-        return _token_difference(ours.tokens, theirs.tokens)
-    return _text_difference(_bare(ours.text, bos), _bare(theirs.text, bos))
-
-
-def _token_difference(ours: Sequence[int], theirs: Sequence[int]) -> str:
+def _compared(ours: Sequence[int], theirs: Sequence[int] | None) -> str:
+    if theirs is None:
+        return "the runner refuses it, training does not"
     for place, (mine, other) in enumerate(itertools.zip_longest(ours, theirs)):
         if mine != other:
             return f"token {place + 1} is {_named(other)} to the runner and {_named(mine)} to training"
@@ -160,18 +159,3 @@ def _token_difference(ours: Sequence[int], theirs: Sequence[int]) -> str:
 
 def _named(token: int | None) -> str:
     return "none" if token is None else str(token)
-
-
-def _text_difference(ours: str, theirs: str) -> str:
-    if ours == theirs:
-        return ""
-    place = next(
-        (n for n, (mine, other) in enumerate(zip(ours, theirs, strict=False)) if mine != other),
-        min(len(ours), len(theirs)),
-    )
-    near = slice(max(0, place - _SHOWN // 2), place + _SHOWN // 2)
-    return f"from character {place + 1} on the runner reads {theirs[near]!r} and training {ours[near]!r}"
-
-
-def _bare(text: str, bos: str) -> str:
-    return text.removeprefix(bos) if bos else text
