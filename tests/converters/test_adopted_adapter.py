@@ -187,6 +187,8 @@ def tensors_of_any_kind(draw: st.DrawFn) -> RawTensor:
     return RawTensor(name=draw(NAMES), dims=draw(DIMS), kind=draw(KINDS), data=draw(st.binary()))
 
 
+MUTATIONS, FLIPS = st.sampled_from([0, 0, 1, 1, 2]), st.sampled_from([0, 0, 0, 1, 2])
+RARELY = st.sampled_from([False] * 7 + [True])
 COUNTS = st.sampled_from([0, 3, 2**16, 2**63, 2**64 - 1])
 OFFSETS = st.sampled_from([0, 1, 32, 2**20, 2**63, 2**64 - 1])
 NUMBERS = st.sampled_from([np.nan, np.inf, 3e38, 0.0]).map(lambda value: struct.pack("<f", value))
@@ -230,12 +232,12 @@ def test_no_foreign_file_kills_a_runner(
 ) -> None:
     base, folder = unconverted["llama"].gguf, tmp_path_factory.mktemp("fuzz")
     raw = good(base)
-    for _ in range(data.draw(st.integers(1, 3))):
+    for _ in range(data.draw(MUTATIONS)):
         mutate(data.draw, raw)
     content = bytearray(raw.encode())
-    for _ in range(data.draw(st.integers(0, 2))):
+    for _ in range(data.draw(FLIPS)):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    cut = data.draw(st.one_of(st.none(), st.integers(0, len(content))))
+    cut = data.draw(st.integers(0, len(content))) if data.draw(RARELY) else None
     foreign, out = folder / "foreign.gguf", folder / "out.gguf"
     foreign.write_bytes(content[:cut])
     out.write_bytes(b"old")
@@ -247,11 +249,7 @@ def test_no_foreign_file_kills_a_runner(
         assert server.serve(out) == "served"
 
 
-SPOILT = st.sampled_from(
-    [
-        "shape", "dtype", "name", "missing", "extra", "nan", "truncated", "flipped", "settings",
-    ]
-)  # fmt: skip
+SPOILT = st.sampled_from(["shape", "dtype", "name", "missing", "extra", "nan", "settings"])
 SETTINGS = st.sampled_from(
     [
         {"r": 0}, {"r": 2**40}, {"r": -1}, {"r": "4"}, {"lora_alpha": 0}, {"lora_alpha": 1e300}, {"lora_alpha": -8},
@@ -267,7 +265,7 @@ def spoil(draw: Any, tensors: dict[str, np.ndarray], settings_: dict[str, Any]) 
         shape = draw(st.sampled_from([(1, 1), (4, 64), (64, 4), (4, 4, 64), (64,), (0, 64), (128, 5)]))
         tensors[key] = np.ones(shape, np.float32)
     elif what == "dtype":
-        tensors[key] = tensors[key].astype(
+        tensors[key] = np.nan_to_num(tensors[key]).astype(
             draw(st.sampled_from([np.float16, np.float64, np.int32, np.bool_]))
         )
     elif what == "name":
@@ -280,7 +278,7 @@ def spoil(draw: Any, tensors: dict[str, np.ndarray], settings_: dict[str, Any]) 
     elif what == "extra":
         tensors[key.replace("layers.0", "layers.00")] = tensors[key]
     elif what == "nan":
-        tensors[key].flat[0] = np.nan
+        tensors[key] = tensors[key] * np.float32(np.nan)
     elif what == "settings":
         settings_ |= draw(SETTINGS)
 
@@ -301,14 +299,15 @@ def test_no_peft_folder_kills_a_runner(
             key = f"base_model.model.model.{module}.lora_{half}.weight"
             tensors[key] = random.standard_normal(shape).astype(np.float32)
     settings_: dict[str, Any] = {}
-    for _ in range(data.draw(st.integers(1, 2))):
+    for _ in range(data.draw(MUTATIONS)):
         spoil(data.draw, tensors, settings_)
     adapter = synthetic.write_adapter(folder / "adapter", tensors, **settings_)
     file, out = adapter / "adapter_model.safetensors", folder / "out.gguf"
     content = bytearray(file.read_bytes())
-    if data.draw(st.booleans()):
-        content[data.draw(st.integers(0, min(400, len(content) - 1)))] = data.draw(st.integers(0, 255))
-    file.write_bytes(content[: data.draw(st.one_of(st.none(), st.integers(0, len(content))))])
+    for _ in range(data.draw(FLIPS)):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(content))) if data.draw(RARELY) else None
+    file.write_bytes(content[:cut])
     out.write_bytes(b"old")
     try:
         convert_adapter(adapter, base, out)
