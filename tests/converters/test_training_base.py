@@ -6,6 +6,9 @@ import errno
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,13 +116,28 @@ def test_progress_rises_to_one_and_may_give_up_leaving_nothing(made: dict[str, M
     assert [path.name for path in tmp_path.iterdir()] == ["base"]
 
 
+KILLED_HALFWAY = """
+import os, signal, sys
+from pathlib import Path
+from laimark_converters.training_base import write_training_base
+def die(share):
+    if share > 0.5:
+        os.kill(os.getpid(), signal.SIGKILL)
+write_training_base(Path(sys.argv[1]), Path(sys.argv[2]), progress=die)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_half_a_folder_of_a_killed_process_is_made_again(made: dict[str, Made], tmp_path: Path) -> None:
-    half = tmp_path / ".base.tmp"
-    half.mkdir()
-    (half / "model.safetensors").write_bytes(b"half")
-    write_training_base(made["llama"].gguf, tmp_path / "base")
+    files, folder = made["llama"], tmp_path / "base"
+    command = [sys.executable, "-c", KILLED_HALFWAY, str(files.gguf), str(folder)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    (half,) = tmp_path.iterdir()
+    assert half != folder
+    assert any(half.iterdir())
+    write_training_base(files.gguf, folder)
     assert [path.name for path in tmp_path.iterdir()] == ["base"]
-    assert load_file(tmp_path / "base" / "model.safetensors")
+    assert (folder / "model.safetensors").read_bytes() == (files.folder / "model.safetensors").read_bytes()
 
 
 def test_a_disk_without_room_is_refused_with_what_is_needed(
