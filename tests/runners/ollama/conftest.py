@@ -45,6 +45,12 @@ def answer(runner: Runner, name: str) -> str:
     return runner.generate(name, QUESTION, max_tokens=8).text
 
 
+def files_behind(server: Server, name: str) -> tuple[int, int]:
+    """How many model and adapter files are behind a name."""
+    text = server.api.show(name).modelfile
+    return text.count("\nFROM "), text.count("\nADAPTER ")
+
+
 Starter = Callable[..., Server]
 
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.runners.ollama.conftest import BASE, ONE, Starter, runner_at
+from tests.runners.ollama.conftest import BASE, LATEST, ONE, TWO, Starter, runner_at
 
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.runners.ollama.api import OllamaApi, Shown
@@ -65,3 +66,51 @@ def test_base_must_be_there_and_untouched(start: Starter, loras: tuple[Path, Pat
     assert caught.value.hint == "get it with: ollama pull llama9"
     with pytest.raises(RunnerError, match="tuned already"):
         Catalogue(server.api, ONE, ()).pristine_base()
+
+
+def test_name_that_is_not_ours_is_never_touched(start: Starter, loras: tuple[Path, Path]) -> None:
+    server = start()
+    for name in (ONE, LATEST):
+        server.api.create(name, {"from": BASE, "system": "You are a pirate."})
+    runner = runner_at(server)
+    before = {tag.name: tag.digest for tag in server.api.tags()}
+    runner.register(TWO, loras[1])
+    acts: tuple[Callable[[], None], ...] = (
+        lambda: runner.register(ONE, loras[0]),
+        lambda: runner.point(LATEST, TWO),
+        lambda: runner.point(LATEST, ""),
+        lambda: runner.withdraw(LATEST),
+    )
+    for act in acts:
+        with pytest.raises(RunnerError, match="not made by laimark-sidecar") as caught:
+            act()
+        assert "ollama cp" in caught.value.hint
+    assert {name: d for name, d in ((t.name, t.digest) for t in server.api.tags()) if name != TWO} == before
+    assert runner.names() == {BASE: "", TWO: TWO}
+
+
+def test_model_that_the_user_built_from_ours_stays_the_users(
+    start: Starter, loras: tuple[Path, Path]
+) -> None:
+    server = start()
+    runner = runner_at(server)
+    runner.register(ONE, loras[0])
+    server.api.create("pirate", {"from": ONE, "system": "You are a pirate."})
+    assert "pirate:latest" not in runner.names()
+    with pytest.raises(RunnerError, match="not made by laimark-sidecar"):
+        runner.withdraw("pirate")
+    with pytest.raises(RunnerError, match="tuned already"):
+        runner_at(server, ONE).register(TWO, loras[1])
+
+
+def test_moving_name_that_is_forgotten_already_can_be_withdrawn(
+    start: Starter, loras: tuple[Path, Path]
+) -> None:
+    server = start()
+    knowing = runner_at(server, moving=("me:latest", "me:work", "me:play"))
+    knowing.register(ONE, loras[0])
+    knowing.point("me:work", ONE)
+    knowing.point("me:play", "")
+    for name in ("me:work", "me:play"):
+        runner_at(server).withdraw(name)
+    assert knowing.names() == {BASE: "", ONE: ONE}

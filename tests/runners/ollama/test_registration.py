@@ -4,19 +4,34 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.runners.ollama.conftest import BASE, LATEST, ONE, TWO, Starter, answer, expected, runner_at
+from tests.runners.ollama.conftest import (
+    BASE,
+    LATEST,
+    ONE,
+    TWO,
+    Starter,
+    answer,
+    expected,
+    files_behind,
+    runner_at,
+)
+from tests.support import ollama_modelfile
 from tests.support.lora import write_lora
 from tests.support.ollama import Server
 from tests.support.processes import started, wait_until
 
 from laimark_sidecar.errors import RunnerError
+from laimark_sidecar.files import sha256_file
 from laimark_sidecar.runners.ollama.connection import OllamaRefusedError
+from laimark_sidecar.runners.ollama.marker import Marker
+from laimark_sidecar.runners.ollama.modelfile import adapter_modelfile, template_text
 from laimark_sidecar.runners.ollama.registration import (
     is_like,
     refuses_adapters,
     settings,
     takes_adapters,
 )
+from laimark_sidecar.runners.ollama.shown import layers
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -141,6 +156,64 @@ def test_stand_in_itself_drops_the_old_adapter_of_a_name_that_is_made_anew(
     for digest in (one, two):
         server.api.create("x", {"from": BASE, "adapters": {"x.gguf": digest}})
     assert (server.api.has_blob(one), server.api.has_blob(two)) == (False, True)
+
+
+def test_architecture_whose_adapters_do_not_load_is_merged(
+    start: Starter, demo_gguf: Path, loras: tuple[Path, Path]
+) -> None:
+    server = start("0.24.0", go_engine=("llama",))
+    runner = runner_at(server)
+    runner.register(ONE, loras[0])
+    assert files_behind(server, ONE) == (1, 0)
+    assert answer(runner, ONE) == expected(demo_gguf, loras[0])
+    assert not runner.capabilities().adapters
+
+
+def test_merged_name_answers_as_llama_cpp_does_on_the_very_file(
+    start: Starter, loras: tuple[Path, Path]
+) -> None:
+    server = start("0.34.1")
+    runner = runner_at(server)
+    runner.register(ONE, loras[0])
+    (file,) = layers(server.api.show(ONE).modelfile).models
+    assert answer(runner, ONE) == expected(Path(file))
+
+
+def test_merged_name_keeps_the_settings_and_the_licence_of_its_base(
+    start: Starter, loras: tuple[Path, Path]
+) -> None:
+    server = start("0.34.1")
+    runner_at(server).register(ONE, loras[0])
+    base, tuned = server.api.show(BASE), server.api.show(ONE)
+    assert (tuned.template, tuned.system, tuned.parameters) == (base.template, base.system, base.parameters)
+    assert tuned.license.startswith(base.license)
+
+
+@pytest.mark.parametrize("version", ["0.33.0", "0.34.1"])
+def test_adapter_for_another_model_is_refused_and_leaves_no_name(
+    start: Starter, demo_gguf: Path, tmp_path: Path, version: str
+) -> None:
+    server = start(version)
+    wrong = write_lora(demo_gguf, tmp_path / "wrong.gguf", wrong_shapes=True)
+    with pytest.raises(Exception, match=r"refused|the adapter is for"):
+        runner_at(server).register(ONE, wrong)
+    assert runner_at(server).names() == {BASE: ""}
+
+
+def test_name_built_by_hand_from_the_modelfile_is_known_as_ours(
+    start: Starter, demo_gguf: Path, loras: tuple[Path, Path]
+) -> None:
+    server = start()
+    runner = runner_at(server)
+    marker = Marker(version=ONE, adapter_sha256=sha256_file(loras[0]))
+    text = adapter_modelfile(template_text("adapter"), marker=marker, base=BASE, adapter=loras[0])
+    fields = ollama_modelfile.create_fields(ollama_modelfile.parse(text))
+    adapter = Path(fields.pop("adapter"))
+    server.api.create(ONE, fields | {"adapters": {adapter.name: server.api.put_blob(adapter)}})
+    assert runner.names() == {BASE: "", ONE: ONE}
+    runner.register(ONE, loras[0])
+    runner.point(LATEST, ONE)
+    assert answer(runner, LATEST) == expected(demo_gguf, loras[0])
 
 
 def _killed(server: Server, folder: Path, adapter: Path, step: str, what: str) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,10 @@ from tests.runners.ollama.conftest import (
     Starter,
     answer,
     expected,
+    files_behind,
     runner_at,
 )
-from tests.support import ollama_modelfile
-from tests.support.lora import write_lora
-from tests.support.ollama import Server, install
+from tests.support.ollama import install
 from tests.support.ollama import runner as runner_of
 from tests.support.tools import HandClock
 
@@ -26,18 +24,10 @@ from laimark_sidecar.errors import ConfigError, RunnerError
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.llamacpp.base import Base
 from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate
-from laimark_sidecar.runners.ollama.marker import Marker
-from laimark_sidecar.runners.ollama.modelfile import adapter_modelfile, template_text
 from laimark_sidecar.runners.ollama.shown import layers
 from laimark_sidecar.runners.runner import Capabilities, Runner
 
 pytestmark = pytest.mark.timeout(180)
-
-
-def same_layers(server: Server, name: str) -> tuple[int, int]:
-    """How many model and adapter files are behind a name."""
-    text = server.api.show(name).modelfile
-    return text.count("\nFROM "), text.count("\nADAPTER ")
 
 
 @pytest.mark.parametrize("version", GENERATIONS)
@@ -61,7 +51,7 @@ def test_registered_versions_answer_as_base_and_adapter_do(
     assert runner.names()[LATEST] == ""
     runner.point(LATEST, ONE)
     assert answer(runner, LATEST) == one
-    assert same_layers(server, TWO) == ((1, 1) if version < "0.34.1" else (1, 0)), "nothing stacks"
+    assert files_behind(server, TWO) == ((1, 1) if version < "0.34.1" else (1, 0)), "nothing stacks"
     assert server.pulls() == []
 
 
@@ -83,27 +73,6 @@ def test_capabilities_are_those_that_a_create_shows(start: Starter, version: str
     assert server.pulls() == []
 
 
-def test_merged_name_answers_as_llama_cpp_does_on_the_very_file(
-    start: Starter, loras: tuple[Path, Path]
-) -> None:
-    server = start("0.34.1")
-    runner = runner_at(server)
-    runner.register(ONE, loras[0])
-    (file,) = layers(server.api.show(ONE).modelfile).models
-    assert answer(runner, ONE) == expected(Path(file))
-
-
-def test_architecture_whose_adapters_do_not_load_is_merged(
-    start: Starter, demo_gguf: Path, loras: tuple[Path, Path]
-) -> None:
-    server = start("0.24.0", go_engine=("llama",))
-    runner = runner_at(server)
-    runner.register(ONE, loras[0])
-    assert same_layers(server, ONE) == (1, 0)
-    assert answer(runner, ONE) == expected(demo_gguf, loras[0])
-    assert not runner.capabilities().adapters
-
-
 def test_the_user_s_choice_is_kept_and_never_worked_around(
     start: Starter, demo_gguf: Path, loras: tuple[Path, Path]
 ) -> None:
@@ -115,16 +84,6 @@ def test_the_user_s_choice_is_kept_and_never_worked_around(
     with pytest.raises(RunnerError, match="no longer supported"):
         refusing.register(ONE, loras[0])
     assert list(refusing.names()) == [BASE]
-
-
-def test_merged_name_keeps_the_settings_and_the_licence_of_its_base(
-    start: Starter, loras: tuple[Path, Path]
-) -> None:
-    server = start("0.34.1")
-    runner_at(server).register(ONE, loras[0])
-    base, tuned = server.api.show(BASE), server.api.show(ONE)
-    assert (tuned.template, tuned.system, tuned.parameters) == (base.template, base.system, base.parameters)
-    assert tuned.license.startswith(base.license)
 
 
 def test_registering_again_does_nothing_and_other_content_is_refused(
@@ -165,52 +124,6 @@ def test_the_stand_in_itself_would_have_pulled(start: Starter) -> None:
     assert server.pulls() == ["pull llama9"]
 
 
-@pytest.mark.parametrize("version", ["0.33.0", "0.34.1"])
-def test_adapter_for_another_model_is_refused_and_leaves_no_name(
-    start: Starter, demo_gguf: Path, tmp_path: Path, version: str
-) -> None:
-    server = start(version)
-    wrong = write_lora(demo_gguf, tmp_path / "wrong.gguf", wrong_shapes=True)
-    with pytest.raises(Exception, match=r"refused|the adapter is for"):
-        runner_at(server).register(ONE, wrong)
-    assert runner_at(server).names() == {BASE: ""}
-
-
-def test_name_that_is_not_ours_is_never_touched(start: Starter, loras: tuple[Path, Path]) -> None:
-    server = start()
-    for name in (ONE, LATEST):
-        server.api.create(name, {"from": BASE, "system": "You are a pirate."})
-    runner = runner_at(server)
-    before = {tag.name: tag.digest for tag in server.api.tags()}
-    runner.register(TWO, loras[1])
-    acts: tuple[Callable[[], None], ...] = (
-        lambda: runner.register(ONE, loras[0]),
-        lambda: runner.point(LATEST, TWO),
-        lambda: runner.point(LATEST, ""),
-        lambda: runner.withdraw(LATEST),
-    )
-    for act in acts:
-        with pytest.raises(RunnerError, match="not made by laimark-sidecar") as caught:
-            act()
-        assert "ollama cp" in caught.value.hint
-    assert {name: d for name, d in ((t.name, t.digest) for t in server.api.tags()) if name != TWO} == before
-    assert runner.names() == {BASE: "", TWO: TWO}
-
-
-def test_model_that_the_user_built_from_ours_stays_the_users(
-    start: Starter, loras: tuple[Path, Path]
-) -> None:
-    server = start()
-    runner = runner_at(server)
-    runner.register(ONE, loras[0])
-    server.api.create("pirate", {"from": ONE, "system": "You are a pirate."})
-    assert "pirate:latest" not in runner.names()
-    with pytest.raises(RunnerError, match="not made by laimark-sidecar"):
-        runner.withdraw("pirate")
-    with pytest.raises(RunnerError, match="tuned already"):
-        runner_at(server, ONE).register(TWO, loras[1])
-
-
 def test_versions_never_move_and_only_versions_are_pointed_at(
     start: Starter, loras: tuple[Path, Path]
 ) -> None:
@@ -237,19 +150,6 @@ def test_withdrawn_name_is_gone_and_an_unknown_one_is_no_error(
     assert runner.names() == {BASE: ""}
     with pytest.raises(RunnerError, match="cannot be withdrawn"):
         runner.withdraw(BASE)
-
-
-def test_moving_name_that_is_forgotten_already_can_be_withdrawn(
-    start: Starter, loras: tuple[Path, Path]
-) -> None:
-    server = start()
-    knowing = runner_at(server, moving=("me:latest", "me:work", "me:play"))
-    knowing.register(ONE, loras[0])
-    knowing.point("me:work", ONE)
-    knowing.point("me:play", "")
-    for name in ("me:work", "me:play"):
-        runner_at(server).withdraw(name)
-    assert knowing.names() == {BASE: "", ONE: ONE}
 
 
 def test_base_replaced_under_the_same_name_has_another_identity(
@@ -401,7 +301,7 @@ def test_upgrade_in_place_is_noticed_and_what_was_built_before_answers_still(
     server.kill()
     server = start("0.34.1", after=server)
     runner.register(TWO, loras[1])
-    assert same_layers(server, TWO) == (1, 0)
+    assert files_behind(server, TWO) == (1, 0)
     assert not runner.capabilities().adapters
     server.kill()
     server = start("0.40.0", after=server)
@@ -453,19 +353,3 @@ def test_copy_that_breaks_off_loses_the_moving_name_until_it_is_pointed_again(
     assert runner.names() == {BASE: "", ONE: ONE, TWO: TWO}
     runner.point(LATEST, TWO)
     assert answer(runner, LATEST) == answer(runner, TWO)
-
-
-def test_name_built_by_hand_from_the_modelfile_is_known_as_ours(
-    start: Starter, demo_gguf: Path, loras: tuple[Path, Path]
-) -> None:
-    server = start()
-    runner = runner_at(server)
-    marker = Marker(version=ONE, adapter_sha256=sha256_file(loras[0]))
-    text = adapter_modelfile(template_text("adapter"), marker=marker, base=BASE, adapter=loras[0])
-    fields = ollama_modelfile.create_fields(ollama_modelfile.parse(text))
-    adapter = Path(fields.pop("adapter"))
-    server.api.create(ONE, fields | {"adapters": {adapter.name: server.api.put_blob(adapter)}})
-    assert runner.names() == {BASE: "", ONE: ONE}
-    runner.register(ONE, loras[0])
-    runner.point(LATEST, ONE)
-    assert answer(runner, LATEST) == expected(demo_gguf, loras[0])
