@@ -14,9 +14,9 @@ TWO = (*ONE, Message(role="assistant", content="two"))
 
 
 def test_what_was_rendered_reads_back(tmp_path: Path) -> None:
-    RenderedPrompts({key(ONE): "<s>one?"}, bos="<s>").write(tmp_path / "prompts.json")
+    RenderedPrompts({key(ONE): "<s>one?"}).write(tmp_path / "prompts.json")
     prompts = RenderedPrompts.read(tmp_path / "prompts.json")
-    assert (prompts.render(ONE), prompts.bos) == ("<s>one?", "<s>")
+    assert prompts.render(ONE) == "<s>one?"
 
 
 def test_what_was_not_rendered_is_refused_as_a_template_refuses() -> None:
@@ -34,7 +34,7 @@ def test_roles_and_borders_of_texts_count() -> None:
     assert len({key(one) for one in (ONE, TWO, joined, system, split)}) == 5
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"texts": {"a": 1}, "bos": ""}'])
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"texts": {"a": 1}}'])
 def test_a_damaged_table_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "prompts.json"
     path.write_bytes(content)
@@ -46,7 +46,7 @@ def test_a_damaged_table_is_named(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_newer_table_is_refused(tmp_path: Path) -> None:
-    newer = {"texts": {}, "bos": "", "version": FORMAT_VERSION + 1}
+    newer = {"texts": {}, "version": FORMAT_VERSION + 1}
     (tmp_path / "prompts.json").write_bytes(msgspec.json.encode(newer))
     with pytest.raises(DataError, match="format 2"):
         RenderedPrompts.read(tmp_path / "prompts.json")

@@ -29,7 +29,6 @@ def test_what_training_reads_is_told_by_another_process(demo_base_dir: Path) -> 
     first = found.now[0]
     assert first is not None
     assert first.text.startswith("<|im_start|>user\nWhat is the capital of France?<|im_end|>\n")
-    assert found.bos == "<|endoftext|>"
     # The demo's template prints no date.
     assert found.sha256 == digest([None if one is None else one.tokens for one in found.now])
 

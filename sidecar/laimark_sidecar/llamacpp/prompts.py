@@ -22,7 +22,6 @@ FORMAT_VERSION = 1
 
 class _Table(msgspec.Struct, kw_only=True, frozen=True):
     texts: dict[str, str]
-    bos: str
     version: int = FORMAT_VERSION
 
 
@@ -31,12 +30,10 @@ class RenderedPrompts:
 
     Args:
         texts: rendered prompt by `key` of its conversation, the begin-of-text token included.
-        bos: text of the begin-of-text token; empty where there is none.
     """
 
-    def __init__(self, texts: Mapping[str, str], *, bos: str = "") -> None:
+    def __init__(self, texts: Mapping[str, str]) -> None:
         self._texts = dict(texts)
-        self.bos = bos
 
     def render(
         self, messages: Sequence[Turn], *, answer_next: bool = True, clock: Clock | None = None
@@ -54,7 +51,7 @@ class RenderedPrompts:
 
     def write(self, path: Path) -> None:
         """Write the table; durable when it returns."""
-        write_atomic(path, msgspec.json.encode(_Table(texts=self._texts, bos=self.bos)))
+        write_atomic(path, msgspec.json.encode(_Table(texts=self._texts)))
 
     @classmethod
     def read(cls, path: Path) -> RenderedPrompts:
@@ -69,7 +66,7 @@ class RenderedPrompts:
             raise DataError(f"the rendered prompts {path} cannot be read: {error}") from error
         if table.version > FORMAT_VERSION:
             raise DataError(f"{path} has format {table.version}, this program reads up to {FORMAT_VERSION}")
-        return cls(table.texts, bos=table.bos)
+        return cls(table.texts)
 
 
 def key(messages: Sequence[Turn]) -> str:

@@ -33,9 +33,6 @@ class Turn(Protocol):
 class PromptTemplate(Protocol):
     """Makes prompts of conversations."""
 
-    @property
-    def bos(self) -> str: ...
-
     def render(
         self, messages: Sequence[Turn], *, answer_next: bool = True, clock: Clock | None = None
     ) -> str:
@@ -89,7 +86,7 @@ class ChatTemplate:
             self._template = _compile(source, clock or SystemClock())
         except TemplateError as error:
             raise DataError(f"the base model's chat template does not compile: {error}") from error
-        self.bos = bos
+        self._bos = bos
         self._eos = eos
 
     def render(
@@ -112,7 +109,7 @@ class ChatTemplate:
                 tools=None,
                 documents=None,
                 add_generation_prompt=answer_next,
-                bos_token=self.bos,
+                bos_token=self._bos,
                 eos_token=self._eos,
                 **({} if clock is None else {"strftime_now": _strftime_now(clock)}),
             )

@@ -45,7 +45,7 @@ def write_rendered(runner: Runner, gguf: Path, path: Path, conversations: Iterab
     asked = ((one, rendered(runner, one)) for one in (*ALWAYS, *conversations))
     texts = {key(one): begin + text for one, text in asked if text is not None}
     make_dir(path.parent)
-    RenderedPrompts(texts, bos=begin).write(path)
+    RenderedPrompts(texts).write(path)
     log.info("%d prompts are the runner's own renderings", len(texts), extra=action("pipeline.rendered"))
     return str(path)
 

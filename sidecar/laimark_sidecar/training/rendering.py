@@ -70,8 +70,6 @@ class Renderings:
 
     now: tuple[Trained | None, ...]
     """As dated now, in the set's order; None: the template refuses it, so it can never be trained on."""
-    bos: str
-    """The begin-of-text token's text, empty where there is none."""
     sha256: str
     """Of all tokens, dated as training dates them: equal on every day."""
 

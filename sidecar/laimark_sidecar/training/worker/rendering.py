@@ -33,7 +33,7 @@ def rendered(tokens: TextTokens, template: PromptTemplate) -> Renderings:
         text = template.render(messages, clock=clock)
         return Trained(text=text, tokens=tuple(tokens.prompt(text)))
 
-    return Renderings(now=tuple(_each(now)), bos=template.bos, sha256=rendering_sha256(tokens, template))
+    return Renderings(now=tuple(_each(now)), sha256=rendering_sha256(tokens, template))
 
 
 def _each(make: Callable[[Sequence[Message]], T]) -> list[T | None]:
