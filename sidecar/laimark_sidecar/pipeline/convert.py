@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from laimark_converters.adapter_gguf import Converted, convert_adapter
 from laimark_converters.base_gguf import write_base_gguf
 from laimark_converters.errors import ConversionError as Refused
+from laimark_converters.extracted_lora import Extracted, extract_lora
 from laimark_converters.header import read_header
+from laimark_converters.peft_folder import PeftFolder, write_peft_folder
 from laimark_converters.training_base import plan_training_base, write_training_base
 from laimark_sidecar.errors import ConversionError
 
-_Dtype = Literal["f32", "f16", "q8_0"]
+Dtype = Literal["f32", "f16", "bf16", "q8_0"]
 _NONE: Mapping[str, str] = {}
 
 
@@ -23,7 +25,7 @@ def convert(
     out: Path,
     *,
     scale: float = 1.0,
-    dtype: str = "f32",
+    dtype: Dtype = "f32",
     metadata: Mapping[str, str] = _NONE,
 ) -> Converted:
     """Write the GGUF of a PEFT folder; equal input gives equal bytes, so doing it again is harmless.
@@ -32,9 +34,33 @@ def convert(
         ConversionError: it cannot be converted faithfully; says why. `out` is what it was.
     """
     try:
-        return convert_adapter(
-            adapter, base, out, scale=scale, dtype=cast("_Dtype", dtype), metadata=metadata
-        )
+        return convert_adapter(adapter, base, out, scale=scale, dtype=dtype, metadata=metadata)
+    except Refused as error:
+        raise ConversionError(f"{adapter}: {error}", hint=error.hint) from error
+
+
+def extract(
+    adapter: Path, base: Path, out: Path, *, rank: int, scale: float = 1.0, dtype: Dtype = "f32"
+) -> Extracted:
+    """Write the LoRA that is closest to a DoRA or IA3, which themselves no runner takes beside a base.
+
+    Raises:
+        ConversionError: it does not fit the base, or a LoRA of this rank leaves too much out; says how much.
+    """
+    try:
+        return extract_lora(adapter, base, out, rank=rank, scale=scale, dtype=dtype)
+    except Refused as error:
+        raise ConversionError(f"{adapter}: {error}", hint=error.hint) from error
+
+
+def to_peft(adapter: Path, base: Path, folder: Path) -> PeftFolder:
+    """Write a GGUF adapter as the folder that PEFT loads.
+
+    Raises:
+        ConversionError: it is damaged or does not fit the base, or the folder exists; nothing is left of it.
+    """
+    try:
+        return write_peft_folder(adapter, base, folder)
     except Refused as error:
         raise ConversionError(f"{adapter}: {error}", hint=error.hint) from error
 

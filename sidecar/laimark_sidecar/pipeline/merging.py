@@ -141,13 +141,20 @@ def _require_room(folder: Path, base: Path, adapter: Path, touched: MergedType) 
 def size_bytes(base: Path, adapter: Path, touched: MergedType) -> int:
     """Return how big a merged model becomes, but for a few keys: the base, its touched tensors at another width.
 
+    For a PEFT folder that is at most: as if it touched every matrix of every layer.
+
     Raises:
         ConversionError: one of the two is no whole GGUF of its kind.
     """
     try:
-        tensors, halves = read_header(base).tensors, read_adapter_header(adapter).tensors
+        tensors = read_header(base).tensors
+        names = tensors.keys() if adapter.is_dir() else _touched(adapter) & tensors.keys()
     except Refused as error:
         raise ConversionError(f"{adapter} on {base}: {error}", hint=error.hint) from error
-    rewritten = [tensors[name] for name in {half.rpartition(".")[0] for half in halves} & tensors.keys()]
+    rewritten = [tensors[name] for name in names if name.startswith("blk.") and len(tensors[name].shape) == 2]
     grown = sum(int(_BYTES[touched] * prod(tensor.shape)) - tensor.size_bytes for tensor in rewritten)
     return base.stat().st_size + grown
+
+
+def _touched(adapter: Path) -> set[str]:
+    return {half.rpartition(".")[0] for half in read_adapter_header(adapter).tensors}

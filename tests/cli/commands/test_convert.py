@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.converters.other_adapters import build_dora
 from tests.support.homes import only_version, opened
 
 from laimark_sidecar.cli import run
@@ -56,3 +57,33 @@ def test_missing_inputs_are_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFi
     assert run(["convert", str(tmp_path / "none"), "out.gguf", "--base", str(tmp_path)]) == 2
     assert run(["convert", str(tmp_path), "out.gguf"]) == 2
     assert "--base" in capsys.readouterr().err
+
+
+def test_a_gguf_comes_back_as_the_folder_that_it_was(
+    adapter: Path, demo_gguf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gguf, folder, again = tmp_path / "a.gguf", tmp_path / "back", tmp_path / "again.gguf"
+    base = ["--base", str(demo_gguf)]
+    assert run(["convert", str(adapter), str(gguf), *base]) == 0
+    assert run(["convert", str(gguf), str(folder), *base]) == 0
+    assert "modules, rank 4" in capsys.readouterr().out
+    assert run(["convert", str(folder), str(again), *base]) == 0
+    assert again.read_bytes() == gguf.read_bytes()
+    assert run(["convert", str(gguf), str(folder), *base]) == 10
+    assert "exists already" in capsys.readouterr().err
+    assert run(["convert", str(gguf), str(tmp_path / "x"), *base, "--dtype", "f16"]) == 2
+
+
+def test_what_no_runner_takes_is_extracted_and_what_is_lost_is_told(
+    demo_base_dir: Path, demo_gguf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dora = build_dora(demo_base_dir, tmp_path / "dora")
+    out = tmp_path / "out.gguf"
+    arguments = ["convert", str(dora), str(out), "--base", str(demo_gguf)]
+    assert run(arguments) == 10
+    assert "DoRA" in capsys.readouterr().err
+    assert run([*arguments, "--extract-rank", "1"]) == 10
+    assert "leaves out" in capsys.readouterr().err
+    assert run([*arguments, "--extract-rank", "256"]) == 0
+    assert "% left out" in capsys.readouterr().out
+    assert out.is_file()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.converters.other_adapters import build_dora
 from tests.support.homes import only_version, opened
 
 from laimark_sidecar.cli import run
@@ -35,3 +36,11 @@ def test_the_merged_model_answers_as_the_validated_version(
 def test_the_base_is_no_version_to_merge(trained_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["merge", "latest", "out.gguf"]) == 5
     assert "is the base, which has no adapter" in capsys.readouterr().err
+
+
+def test_an_adapter_from_elsewhere_is_merged_by_its_path(
+    trained_home: Home, demo_base_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dora = build_dora(demo_base_dir, tmp_path / "dora")
+    assert run(["merge", str(dora), str(tmp_path / "whole.gguf"), "--type", "f32"]) == 0
+    assert "dora merged into demo" in capsys.readouterr().out

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from laimark_sidecar.cli.opening import version_named, workshop
 from laimark_sidecar.cli.output import emit, json_option
+
+if TYPE_CHECKING:
+    from laimark_sidecar.pipeline.merging import MergedType
+    from laimark_sidecar.pipeline.workshop import Workshop
 
 
 @click.command()
@@ -24,20 +28,31 @@ from laimark_sidecar.cli.output import emit, json_option
 )
 @json_option
 def command(name: str, out: Path, touched: str, as_json: bool) -> None:
-    """Write version NAME (as for `use`) merged into its base to the file OUT, and say how much of it rounding took."""
-    from laimark_sidecar.pipeline.base import require_same
-    from laimark_sidecar.pipeline.merging import MergedType, merge_to
+    """Write version NAME (as for `use`) merged into its base to the file OUT.
+
+    NAME may also be the path of an adapter from elsewhere: a GGUF, or a PEFT folder (LoRA, DoRA or IA3).
+    """
+    from laimark_sidecar.pipeline.merging import merge_to
 
     opened = workshop()
-    version = version_named(opened, name)
-    require_same(version.base, opened.base.identity, where=version.name)
-    adapter = opened.registry.objects.path(version.objects["adapter.gguf"])
+    what, adapter = _adapter(opened, name)
     done = merge_to(opened.base.gguf, adapter, out, touched=cast("MergedType", touched))
     emit(
         done,
         lambda: (
-            f"{out}: {version.name} merged into {version.base.name}, {done.bytes} bytes, "
+            f"{out}: {what} merged into {opened.base.identity.name}, {done.bytes} bytes, "
             f"{len(done.residuals)} tensors as {touched}, sha256 {done.sha256[:16]}"
         ),
         as_json=as_json,
     )
+
+
+def _adapter(opened: Workshop, name: str) -> tuple[str, Path]:
+    from laimark_sidecar.pipeline.base import require_same
+
+    path = Path(name)
+    if path.exists():
+        return path.name, path
+    version = version_named(opened, name)
+    require_same(version.base, opened.base.identity, where=version.name)
+    return version.name, opened.registry.objects.path(version.objects["adapter.gguf"])
