@@ -22,6 +22,7 @@ from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.errors import ConversionError, RunnerError
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.registry.version import BaseIdentity
+from laimark_sidecar.runners.ollama.address import ollama_url
 from laimark_sidecar.runners.ollama.api import OllamaApi
 from laimark_sidecar.runners.ollama.connection import Connection
 from laimark_sidecar.runners.ollama.runner import OllamaRunner
@@ -85,8 +86,7 @@ def install(url: str, name: str, gguf: Path, **fields: object) -> None:
 
 def live_url() -> str:
     """Return where the Ollama of this machine listens; skips the test where none answers."""
-    host = os.environ.get("OLLAMA_HOST") or "127.0.0.1:11434"
-    url = host if "://" in host else f"http://{host}"
+    url = ollama_url("", os.environ)
     try:
         OllamaApi(Connection(url, timeout_s=5)).version()
     except RunnerError as error:

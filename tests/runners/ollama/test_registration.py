@@ -135,6 +135,8 @@ def test_only_refusals_of_adapters_as_such_lead_to_merging() -> None:
     assert refused("LoRA adapters are no longer supported: a.gguf is a LoRA adapter")
     assert refused("llama runner process has terminated: loras are not yet implemented")
     assert not refused("blob not found")
+    assert not refused("invalid file magic")
+    assert not refused("llama_model_load: the adapter cannot be read: unsupported tensor type")
 
 
 def test_stand_in_itself_stacks_adapters_as_ollama_does(

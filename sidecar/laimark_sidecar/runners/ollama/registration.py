@@ -7,6 +7,7 @@ whatever fails on the way leaves what was served before.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -20,7 +21,8 @@ from laimark_sidecar.runners.ollama.marker import UNCHECKED, Marker, render
 from laimark_sidecar.runners.ollama.shown import layers, parameters
 
 _ABSENT = "sha256:" + "0" * 64
-_NO_ADAPTERS = ("LoRA adapters are no longer supported", "loras are not yet implemented")
+# "LoRA adapters are no longer supported" (0.34.1), "loras are not yet implemented" (0.24), and what may come.
+_NO_ADAPTERS = re.compile(r"\b(loras?|adapters?)\b.*\bno[t ].*\b(supported|implemented)\b", re.IGNORECASE)
 _TRIAL = (Message(role="user", content="The quick brown fox jumps over the lazy dog."),)
 
 
@@ -39,7 +41,7 @@ Merge = Callable[[Path, Path], AbstractContextManager[MergedFile]]
 
 def refuses_adapters(error: OllamaRefusedError) -> bool:
     """Say whether an error means that this server takes no adapters (for this architecture), whatever is in them."""
-    return any(text in error.reason for text in _NO_ADAPTERS)
+    return _NO_ADAPTERS.search(error.reason) is not None
 
 
 def takes_adapters(api: OllamaApi, base: str) -> bool:
