@@ -254,6 +254,7 @@ def test_an_error_at_any_request_of_a_registration_changes_nothing_that_is_serve
     runner.withdraw("me:two")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["router", "single"])
 def test_killed_at_any_step_of_a_registration_the_next_one_completes_it(
     demo_gguf: Path, adapters: tuple[Path, ...], tmp_path: Path, mode: str

@@ -27,6 +27,7 @@ def test_ready_machine_has_no_error_and_every_warning_says_what_to_do(trained_ho
     assert [finding for finding in found if finding.state == "error"] == []
     assert all(finding.fix for finding in found if finding.state == "warning")
     assert any("me:latest" in finding.what for finding in found)
+    assert any("reads conversations as training does" in finding.what for finding in found)
 
 
 def test_home_that_is_not_set_up_and_one_with_a_bad_setting_are_found(
@@ -37,6 +38,19 @@ def test_home_that_is_not_set_up_and_one_with_a_bad_setting_are_found(
     reconfigure(ready_home, "base", gguf="/nonexistent.gguf")
     (bad,) = errors(ready_home)
     assert "base.gguf" in bad.what
+
+
+def test_training_that_would_read_other_words_than_the_runner_is_found(
+    ready_home: Home, tmp_path: Path, demo_gguf: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(opened(ready_home).base.hf_dir, other)
+    (other / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    reconfigure(ready_home, "base", hf=str(other), gguf=str(demo_gguf))
+    with served(opened(ready_home)):
+        (found,) = errors(ready_home)
+    assert "does not read conversations as training does: conversation 1 of" in found.what
+    assert "leave base.hf empty" in found.fix
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")

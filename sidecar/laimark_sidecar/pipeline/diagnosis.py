@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from laimark_sidecar.clock import SystemClock
-from laimark_sidecar.errors import LaimarkError
+from laimark_sidecar.errors import LaimarkError, RunnerError
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.base import require_same
 from laimark_sidecar.pipeline.checkup import checkup
 from laimark_sidecar.pipeline.connect import driver, runner_url
 from laimark_sidecar.pipeline.convert import require_trainable
+from laimark_sidecar.pipeline.parity import parity_now
 from laimark_sidecar.pipeline.workshop import Workshop, open_workshop
 
 LEAST_FREE_BYTES = 2_000_000_000
@@ -57,6 +58,7 @@ def _findings(home: Home) -> Iterator[Finding]:
     yield Finding(state="ok", what=f"base {workshop.base.identity.name}: {workshop.base.gguf}")
     yield from _training_base(workshop)
     yield _runner(workshop)
+    yield from _prompts(workshop)
     yield from _route(workshop)
     problems = checkup(workshop)
     if not problems:
@@ -130,6 +132,17 @@ def _runner(workshop: Workshop) -> Finding:
     except LaimarkError as error:
         return Finding(state="warning", what=str(error), fix=error.hint)
     return Finding(state="ok", what=f"the runner answers, and serves {', '.join(sorted(names))}")
+
+
+def _prompts(workshop: Workshop) -> Iterator[Finding]:
+    """Tell whether what is learned is what will be asked."""
+    try:
+        if parity_now(workshop, workshop.runner()):
+            yield Finding(state="ok", what="the runner reads conversations as training does, token by token")
+    except RunnerError:  # said by what looked at the runner before
+        return
+    except LaimarkError as error:
+        yield Finding(state="error", what=str(error), fix=error.hint)
 
 
 def _route(workshop: Workshop) -> Iterator[Finding]:

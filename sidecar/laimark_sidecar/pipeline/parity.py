@@ -109,23 +109,30 @@ def parity_before_training(workshop: Workshop, job: TrainJob) -> None:
         log.warning("not compared before training: %s", error, extra=action("pipeline.parity.unreachable"))
 
 
+def parity_now(workshop: Workshop, runner: Runner) -> Renderings | None:
+    """Return what training would make of the set now, which is what the runner makes of it; as `require_parity`.
+
+    None also where the training base is not there yet, or was deleted, to be made again when training needs it.
+    """
+    if not workshop.base.hf_dir.is_dir():
+        log.info("no training base: not compared", extra=action("pipeline.parity.none"))
+        return None
+    with tempfile.TemporaryDirectory(prefix="laimark-prompts-") as folder:
+        prompts = runner_s_own(workshop, Path(folder) / "prompts.json", ())
+        return require_parity(workshop, runner, workshop.base.hf_dir, prompts=prompts)
+
+
 def parity_before_promotion(workshop: Workshop, runner: Runner, version: Version) -> None:
     """Refuse to point at a version that was trained on other tokens than the runner sends now.
 
     The template may have changed since, with the runner or with the training base. A version of an earlier release does
-    not say what it was trained on; the runner is compared with the training base alone then. Where the training base
-    was deleted, to be made again when training needs it, nothing is compared.
+    not say what it was trained on; the runner is compared with the training base alone then.
 
     Raises:
         ConfigError: they differ.
         RunnerError: the runner is not reachable.
     """
-    if not workshop.base.hf_dir.is_dir():
-        log.info("no training base: not compared", extra=action("pipeline.parity.none"))
-        return
-    with tempfile.TemporaryDirectory(prefix="laimark-prompts-") as folder:
-        prompts = runner_s_own(workshop, Path(folder) / "prompts.json", ())
-        ours = require_parity(workshop, runner, workshop.base.hf_dir, prompts=prompts)
+    ours = parity_now(workshop, runner)
     if ours and version.rendering_sha256 and ours.sha256 != version.rendering_sha256:
         raise ConfigError(
             f"{version.name} was trained on other prompts than the training base {workshop.base.hf_dir} makes now "

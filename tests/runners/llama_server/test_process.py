@@ -108,12 +108,15 @@ def test_a_number_that_is_another_process_by_now_is_not_ours(tmp_path: Path) -> 
 
 def test_a_program_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path) -> None:
     program = tmp_path / "llama-server"
-    program.write_text("#!/bin/sh\necho unknown argument: --models-preset\nexit 1\n")
+    program.write_text("#!/bin/sh\necho error: invalid argument: --models-preset\nexit 1\n")
     program.chmod(0o755)
     settings = router_settings(tmp_path / "router", tmp_path / "base.gguf", binary=str(program))
     server = managed(settings)
-    with pytest.raises(RunnerError, match=r"ended at once: unknown argument: --models-preset"):
+    with pytest.raises(
+        RunnerError, match=r"ended at once: error: invalid argument: --models-preset"
+    ) as caught:
         server.start(prepare=lambda: None)
+    assert 'runner.mode to "single"' in caught.value.hint
     assert server.pid() is None
     assert not settings.pid.exists()
 

@@ -196,10 +196,11 @@ class ManagedServer:
         if trouble := self._until_healthy(pid, patient=True):
             self._end(pid)
             self._settings.pid.unlink(missing_ok=True)
-            raise RunnerError(
-                f"llama-server {trouble}: {self.log_tail(since_byte=log_from)}",
-                hint=f"see {self._settings.log}; is port {self._settings.port} free?",
-            )
+            said = self.log_tail(since_byte=log_from)
+            hint = f"see {self._settings.log}; is port {self._settings.port} free?"
+            if "argument: --models-preset" in said:
+                hint = 'it is from before router mode (December 2025): set runner.mode to "single" in config.toml'
+            raise RunnerError(f"llama-server {trouble}: {said}", hint=hint)
 
     def _until_healthy(self, pid: int, *, patient: bool) -> str:
         """Return once it answers, or why it does not: it ended, or never listened, or loads for too long.
