@@ -319,7 +319,7 @@ def test_server_that_falls_silent_is_an_error_and_not_a_hang(
     start: Starter, loras: tuple[Path, Path]
 ) -> None:
     server = start()
-    runner = runner_at(server, timeout_s=1)
+    runner = runner_at(server, timeout_s=2)
     server.fail_next("/api/tags", "stall")
     with pytest.raises(RunnerError, match="does not answer: timed out"):
         runner.names()

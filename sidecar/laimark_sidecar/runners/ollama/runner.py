@@ -191,6 +191,7 @@ class OllamaRunner:
     def generate(
         self, model: str, messages: Sequence[Message], *, max_tokens: int, logprobs: int = 0
     ) -> Reply:
+        """What Ollama takes for a model's thoughts is not in the text."""
         try:
             with self._asking():
                 answer = self._api.chat(model, messages, max_tokens=max_tokens, logprobs=logprobs)
