@@ -1,12 +1,18 @@
 """How long and how much memory does an adapter's conversion to GGUF take, ours against llama.cpp's own script?
 
 Regime: the same PEFT adapter over all seven projections at rank 16, on the demo base and on a random base of a
-real model's size; each conversion is a fresh child process, as the pipeline and the script's user run it, so
-imports count. One warm-up, then the median and the spread of several runs; peak memory is the child's largest
-resident set. Ceiling: our time cannot fall below Python's own start with numpy and gguf, reported as `floor_s`.
+real model's size, one thread. Three comparisons, because the answer differs:
+
+* `process`: a fresh child process each, as the script's user runs it; imports count.
+* `warm`: the conversion alone, repeated in one process after everything is imported.
+* `as used`: the sidecar converts in its running process, the script's user starts a process: `warm` against `process`.
+
+One warm-up, then the median and the spread of several runs; peak memory is the child's largest resident set. Ceiling:
+no process of ours is faster than Python's start with numpy, reported as `floor_s`; the warm conversion writes and
+fsyncs the file, which is reported as `write_s`.
 
 The script of llama.cpp is taken from LAIMARK_LLAMA_CPP_SOURCE, else from where scripts/test unpacks it. The last
-line on stdout is JSON.
+line on stdout is JSON. Run: `python -m scripts.bench_convert`.
 """
 
 from __future__ import annotations
@@ -15,15 +21,15 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save_file
+from scripts.child_process import run_child
 
 from laimark_converters.base_gguf import write_base_gguf
 from laimark_converters.header import GgufHeader, read_header
@@ -35,16 +41,59 @@ OURS = (
     "import sys; from pathlib import Path; from laimark_converters.adapter_gguf import convert_adapter; "
     "convert_adapter(*map(Path, sys.argv[1:4]))"
 )
-FLOOR = "import numpy, gguf"
+OURS_WARM = """
+import json, sys, time
+from pathlib import Path
+from laimark_converters.adapter_gguf import convert_adapter
+seconds = []
+for _ in range(1 + int(sys.argv[4])):
+    start = time.perf_counter()
+    convert_adapter(*map(Path, sys.argv[1:4]))
+    seconds.append(time.perf_counter() - start)
+print(json.dumps(seconds[1:]))
+"""
+THEIRS_WARM = """
+import json, logging, runpy, sys, time
+script, runs = sys.argv[1], int(sys.argv[2])
+sys.path.insert(0, script.rpartition("/")[0])
+sys.argv = sys.argv[1:2] + sys.argv[3:]
+seconds = []
+for _ in range(1 + runs):
+    start = time.perf_counter()
+    runpy.run_path(script, run_name="__main__")
+    seconds.append(time.perf_counter() - start)
+print(json.dumps(seconds[1:]))
+"""
+WRITE = """
+import json, os, sys, time
+content, seconds = open(sys.argv[1], "rb").read(), []
+for _ in range(1 + int(sys.argv[3])):
+    start = time.perf_counter()
+    with open(sys.argv[2], "wb") as target:
+        target.write(content)
+        target.flush()
+        os.fsync(target.fileno())
+    seconds.append(time.perf_counter() - start)
+print(json.dumps(seconds[1:]))
+"""
+FLOOR = "import numpy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """One way to convert, over all runs."""
+class Spread:
+    """Seconds over all runs."""
 
     median_s: float
     fastest_s: float
     slowest_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One way to convert."""
+
+    process: Spread
+    warm: Spread
     peak_mib: float
 
 
@@ -54,49 +103,30 @@ class Comparison:
 
     base: str
     adapter_mib: float
+    write_s: float
     ours: Measured
     llama_cpp: Measured
-    times_faster: float
+    times_faster_process: float
+    times_faster_warm: float
+    times_faster_as_used: float
     times_less_memory: float
 
 
-def run_child(arguments: list[str]) -> tuple[float, float]:
-    """Run a child to its end and return (seconds, peak MiB).
-
-    Raises:
-        RuntimeError: it failed; the message is the end of its stderr.
-    """
-    # A second child measures the first, because the kernel keeps one peak for all children of a process.
-    measure = (
-        "import json, resource, subprocess, sys, time; start = time.perf_counter(); "
-        "done = subprocess.run(sys.argv[1:], capture_output=True, text=True); "
-        "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss; "
-        "print(json.dumps([done.returncode, time.perf_counter() - start, peak, done.stderr[-2000:]]))"
+def spread(seconds: Sequence[float]) -> Spread:
+    return Spread(
+        median_s=round(statistics.median(seconds), 4),
+        fastest_s=round(min(seconds), 4),
+        slowest_s=round(max(seconds), 4),
     )
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    output = subprocess.run(
-        [sys.executable, "-c", measure, sys.executable, *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    code, seconds, peak, errors = json.loads(output.stdout)
-    if code:
-        raise RuntimeError(errors)
-    units_per_mib = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    return seconds, peak / units_per_mib
 
 
-def measure(arguments: list[str], runs: int) -> Measured:
-    run_child(arguments)
-    results = [run_child(arguments) for _ in range(runs)]
-    seconds = [s for s, _ in results]
+def measure(process: list[str], warm: list[str], runs: int) -> Measured:
+    run_child(*process)
+    results = [run_child(*process) for _ in range(runs)]
     return Measured(
-        median_s=round(statistics.median(seconds), 3),
-        fastest_s=round(min(seconds), 3),
-        slowest_s=round(max(seconds), 3),
-        peak_mib=round(max(peak for _, peak in results), 1),
+        process=spread([result[0] for result in results]),
+        warm=spread(json.loads(run_child(*warm)[2].splitlines()[-1])),
+        peak_mib=round(max(result[1] for result in results), 1),
     )
 
 
@@ -178,15 +208,21 @@ def assert_equal(ours: Path, theirs: Path) -> None:
 def compare(name: str, hf_dir: Path, base: Path, script: Path, folder: Path, runs: int) -> Comparison:
     adapter = write_adapter(folder / f"{name}-adapter", read_header(base))
     ours_out, theirs_out = folder / f"{name}-ours.gguf", folder / f"{name}-theirs.gguf"
-    ours = measure(["-c", OURS, str(adapter), str(base), str(ours_out)], runs)
-    theirs = measure([str(script), "--base", str(hf_dir), "--outfile", str(theirs_out), str(adapter)], runs)
+    files = [str(adapter), str(base), str(ours_out)]
+    ours = measure(["-c", OURS, *files], ["-c", OURS_WARM, *files, str(runs)], runs)
+    options = ["--base", str(hf_dir), "--outfile", str(theirs_out), str(adapter)]
+    theirs = measure([str(script), *options], ["-c", THEIRS_WARM, str(script), str(runs), *options], runs)
     assert_equal(ours_out, theirs_out)
+    written = run_child("-c", WRITE, str(ours_out), str(folder / "copy"), str(runs))[2]
     return Comparison(
         base=name,
         adapter_mib=round(ours_out.stat().st_size / (1 << 20), 1),
+        write_s=spread(json.loads(written)).median_s,
         ours=ours,
         llama_cpp=theirs,
-        times_faster=round(theirs.median_s / ours.median_s, 1),
+        times_faster_process=round(theirs.process.median_s / ours.process.median_s, 1),
+        times_faster_warm=round(theirs.warm.median_s / ours.warm.median_s, 1),
+        times_faster_as_used=round(theirs.process.median_s / ours.warm.median_s, 1),
         times_less_memory=round(theirs.peak_mib / ours.peak_mib, 1),
     )
 
@@ -222,18 +258,20 @@ def main() -> None:
                 arguments.runs,
             ),
         ]
-        floor = measure(["-c", FLOOR], arguments.runs)
+        run_child("-c", FLOOR)
+        floor = [run_child("-c", FLOOR) for _ in range(arguments.runs)]
     for c in comparisons:
         print(
-            f"{c.base}: ours {c.ours.median_s} s, {c.ours.peak_mib} MiB; llama.cpp's script "
-            f"{c.llama_cpp.median_s} s, {c.llama_cpp.peak_mib} MiB: {c.times_faster} times faster, "
-            f"{c.times_less_memory} times less memory"
+            f"{c.base}: process {c.ours.process.median_s} s against {c.llama_cpp.process.median_s} s "
+            f"({c.times_faster_process} times faster), warm {c.ours.warm.median_s} s against "
+            f"{c.llama_cpp.warm.median_s} s ({c.times_faster_warm}), as used {c.times_faster_as_used} times faster; "
+            f"{c.ours.peak_mib} MiB against {c.llama_cpp.peak_mib} MiB"
         )
     report = {
         "runs": arguments.runs,
         "rank": RANK,
-        "floor_s": floor.median_s,
-        "floor_mib": floor.peak_mib,
+        "floor_s": round(statistics.median(result[0] for result in floor), 3),
+        "floor_mib": round(max(result[1] for result in floor), 1),
         "seconds": round(time.perf_counter() - start, 1),
         "comparisons": [asdict(c) for c in comparisons],
     }

@@ -4,17 +4,14 @@ Regime: a random Llama-shaped base of f16 or q8_0 weights with a rank-16 LoRA ov
 update has a hundredth of the weights' size; each merge is a fresh child process on one thread, so imports count.
 One warm-up, then the median and the spread of several runs; peak memory is the child's largest resident set.
 Ceiling: no merge is faster than hashing the base and copying it, reported as `copy_s`; memory cannot fall below
-numpy and gguf imported, reported as `floor_mib`. The last line on stdout is JSON.
+numpy and gguf imported, reported as `floor_mib`. The last line on stdout is JSON. Run: `python -m scripts.bench_merge`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -23,6 +20,7 @@ from typing import get_args
 
 import gguf
 import numpy as np
+from scripts.child_process import run_child
 
 from laimark_converters.merge_plan import Touched
 
@@ -54,32 +52,6 @@ class Measured:
     max_relative: float
     mean_relative: float
     of_update: float
-
-
-def run_child(code: str, *arguments: str) -> tuple[float, float, str]:
-    """Run a child to its end and return (seconds, peak MiB, its stdout).
-
-    Raises:
-        RuntimeError: it failed; the message is the end of its stderr.
-    """
-    # A second child measures the first, because the kernel keeps one peak for all children of a process.
-    measure = (
-        "import json, resource, subprocess, sys, time; start = time.perf_counter(); "
-        "done = subprocess.run(sys.argv[1:], capture_output=True, text=True); "
-        "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss; "
-        "print(json.dumps([done.returncode, time.perf_counter() - start, peak, done.stdout, done.stderr[-2000:]]))"
-    )
-    output = subprocess.run(
-        [sys.executable, "-c", measure, sys.executable, "-c", code, *arguments],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    returned, seconds, peak, printed, errors = json.loads(output.stdout)
-    if returned:
-        raise RuntimeError(errors)
-    return seconds, peak / (1 << 20 if sys.platform == "darwin" else 1 << 10), printed
 
 
 def shapes(hidden: int, layers: int) -> dict[str, tuple[int, int]]:
@@ -126,8 +98,8 @@ def finish(writer: gguf.GGUFWriter, file: Path) -> Path:
 
 def measure(base: Path, lora: Path, touched: str, runs: int) -> Measured:
     out = base.with_name("merged.gguf")
-    run_child(MERGE, str(base), str(lora), str(out), touched)
-    results = [run_child(MERGE, str(base), str(lora), str(out), touched) for _ in range(runs)]
+    run_child("-c", MERGE, str(base), str(lora), str(out), touched)
+    results = [run_child("-c", MERGE, str(base), str(lora), str(out), touched) for _ in range(runs)]
     seconds = [result[0] for result in results]
     size_bytes, largest, mean, of_update = json.loads(results[0][2])
     return Measured(
@@ -160,8 +132,10 @@ def main() -> None:
             write_base(folder / f"{kind.name.lower()}.gguf", arguments.hidden, arguments.layers, kind)
             for kind in (gguf.GGMLQuantizationType.F16, gguf.GGMLQuantizationType.Q8_0)
         ]
-        floor_mib = run_child(FLOOR)[1]
-        copies = [run_child(COPY, str(bases[0]), "", str(folder / "copy"))[0] for _ in range(arguments.runs)]
+        floor_mib = run_child("-c", FLOOR)[1]
+        copies = [
+            run_child("-c", COPY, str(bases[0]), "", str(folder / "copy"))[0] for _ in range(arguments.runs)
+        ]
         base_mib = bases[0].stat().st_size / (1 << 20)
         measured = [measure(base, lora, kind, arguments.runs) for base in bases for kind in get_args(Touched)]
     for m in measured:

@@ -87,7 +87,8 @@ class Cursor:
         if length > MAX_KEPT_ARRAY:
             self._skip(length * item.size)
             return None
-        return tuple(self._unpack(item) for _ in range(length))
+        start, self.position = self.position, self.position + length * item.size
+        return tuple(number for (number,) in item.iter_unpack(self._view[start : self.position]))
 
     def _skip_texts(self, texts: int) -> None:
         # A vocabulary has a hundred thousand texts and more, so this loop makes no calls of its own.

@@ -53,14 +53,23 @@ class StoredTensor:
         )
 
     def widen(self, block: NDArray[Any]) -> NDArray[np.float32]:
-        """Return a piece of `raw()` as float32; exact for all three types."""
+        """Return a piece of `raw()` as float32, itself where it is that; exact for all three types."""
         if self.dtype != "BF16":
-            return block.astype(np.float32)
+            return block.astype(np.float32, copy=False)
         return (block.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
     def load(self) -> NDArray[np.float32]:
-        """Return the whole tensor as float32, in memory of its own."""
-        return self.widen(self.raw())
+        """Return the whole tensor as float32, in memory of its own.
+
+        Raises:
+            ConversionError: the file was truncated since it was looked at.
+        """
+        # Mapping costs more than reading what is as small as A and B.
+        values = prod(self.shape)
+        raw = np.fromfile(self.file, dtype=_RAW_DTYPES[self.dtype], count=values, offset=self.offset)
+        if raw.size != values:
+            raise ConversionError(f"{self.file.name} was truncated while {self.name} was read")
+        return self.widen(raw.reshape(self.shape))
 
     def load_finite(self) -> NDArray[np.float32]:
         """Return the whole tensor as `load` does.
