@@ -163,7 +163,7 @@ class SingleRunner:
         for _ in range(_ATTEMPTS):
             names = self._file.read()
             sha256 = self._digest(model, names)
-            loaded = self._loading(names, model, sha256)
+            loaded = self._loading(model, sha256)
             scales = {one.id: float(one.sha256 == sha256) for one in loaded}
             reply = ask(
                 self._single,
@@ -196,7 +196,7 @@ class SingleRunner:
             )
         return props
 
-    def _loading(self, names: Names, model: str, sha256: str) -> tuple[Loaded, ...]:
+    def _loading(self, model: str, sha256: str) -> tuple[Loaded, ...]:
         """Return what is loaded, the adapter of this digest among it."""
         loaded = self._single.adapters()
         if not sha256 or sha256 in {one.sha256 for one in loaded}:
