@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from laimark_converters.adapter_pairs import Module
 from laimark_converters.adapter_reader import HALVES, halves
 from laimark_converters.architectures import Architecture, for_gguf
+from laimark_converters.base_fit import check_pair, check_shapes
 from laimark_converters.errors import ConversionError
 from laimark_converters.ggml_types import GGMLQuantizationType
 from laimark_converters.gguf_output import Dtype
 from laimark_converters.header import GgufHeader, TensorInfo
-from laimark_converters.merge_plan import check_pair, check_shapes
 
 DTYPES: Mapping[GGMLQuantizationType, Dtype] = {
     GGMLQuantizationType.F32: "f32",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from laimark_converters.architectures import Architecture
+from laimark_converters.base_fit import OTHER_BASE
 from laimark_converters.errors import ConversionError
 from laimark_converters.header import GgufHeader
 from laimark_converters.peft_config import LoraConfig
@@ -158,10 +159,10 @@ def _check_against_base(name: str, module: str, shape: tuple[int, int], base: Gg
         why = f"; it holds {fused} instead, fused in an order of its own" if fused in base.tensors else ""
         raise ConversionError(
             f"{module}: the base {base.file_name} has no tensor {name}{why}",
-            hint="the adapter was trained on another base; name the one it was trained on",
+            hint=OTHER_BASE,
         )
     if info.shape != shape:
         raise ConversionError(
             f"{module}: the adapter is for a projection of {list(shape)}, {name} in {base.file_name} is {list(info.shape)}",
-            hint="the adapter was trained on another base; name the one it was trained on",
+            hint=OTHER_BASE,
         )

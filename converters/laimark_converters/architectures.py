@@ -22,6 +22,8 @@ class Architecture:
     """`general.architecture`."""
     permuted: bool = False
     """Rows of q and k are reordered within each head, because ggml rotates neighbouring pairs there."""
+    multi_head_only: bool = False
+    """Permuted as others are only with as many key heads as query heads; for fewer llama.cpp's script divides them."""
     qkv_bias: bool = False
     """q, k and v carry biases in every model of the family."""
     qk_norm: bool = False
@@ -35,11 +37,17 @@ class Architecture:
         """Return the heads to reorder the rows of a layer's tensor `name` (`attn_q`) by; 0 leaves them.
 
         Raises:
-            ConversionError: the base does not say how many heads it has.
+            ConversionError: the base does not say how many heads it has, or groups them as is not known here.
         """
         if not self.permuted or name not in names.ROTATED:
             return 0
-        return base.heads(layer) if name == "attn_q" else base.kv_heads(layer)
+        heads, kv_heads = base.heads(layer), base.kv_heads(layer)
+        if self.multi_head_only and heads != kv_heads:
+            raise ConversionError(
+                f"{base.file_name} has {heads} heads and {kv_heads} key-value heads; adapters for {self.gguf} are "
+                "converted where they are as many"
+            )
+        return heads if name == "attn_q" else kv_heads
 
 
 ARCHITECTURES: Mapping[str, Architecture] = {
@@ -54,7 +62,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         Architecture(gguf="minicpm", permuted=True),
         Architecture(gguf="olmo", permuted=True),
         Architecture(gguf="deci", permuted=True),
-        Architecture(gguf="xverse", permuted=True),
+        Architecture(gguf="xverse", permuted=True, multi_head_only=True),
         Architecture(gguf="deepseek", permuted=True),
         Architecture(gguf="qwen2", qkv_bias=True),
         Architecture(gguf="qwen3", qk_norm=True),

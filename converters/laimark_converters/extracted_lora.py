@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laimark_converters.adapter_output import NO_METADATA, write_adapter
+from laimark_converters.base_fit import check_model
 from laimark_converters.errors import ConversionError
 from laimark_converters.gguf_output import Dtype, OutputTensor, row_blocks, storable
 from laimark_converters.header import TensorInfo, read_header
 from laimark_converters.low_rank import LowRank, approximate
-from laimark_converters.merge_plan import check_model
 from laimark_converters.merged_rows import RowUpdate
 from laimark_converters.merged_writer import decoded_rows
 from laimark_converters.weight_changes import read_changes

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from laimark_converters.adapter_pairs import find_module, permuted_heads
 from laimark_converters.architectures import Architecture
+from laimark_converters.base_fit import OTHER_BASE
 from laimark_converters.errors import ConversionError
 from laimark_converters.header import GgufHeader
 from laimark_converters.merged_rows import RowUpdate
@@ -46,7 +47,7 @@ def ia3_changes(
         else:
             raise ConversionError(
                 f"{factors.name} has the shape {list(factors.shape)}; {weight} is {[out, into]}",
-                hint="the adapter was trained on another base; name the one it was trained on",
+                hint=OTHER_BASE,
             )
     if not changes:
         raise ConversionError("the adapter holds no tensors")

@@ -7,18 +7,14 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal, get_args
 
-import numpy as np
-from gguf import quants
-
 from laimark_converters.adapter_reader import HALVES, halves
+from laimark_converters.base_fit import OTHER_BASE, check_model, check_pair, check_readable, check_shapes
 from laimark_converters.errors import ConversionError
 from laimark_converters.ggml_types import GGML_QUANT_SIZES, GGMLQuantizationType
 from laimark_converters.header import GgufHeader, TensorInfo
 
 Touched = Literal["q8_0", "f16", "bf16", "f32"]
 """Types of rewritten tensors: none as coarse as a 4-bit grid, where a small delta is rounded away."""
-MERGED_PREFIX = "laimark.merged."
-_OTHER_BASE = "the adapter was trained on another base; name the one it was trained on"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +60,7 @@ def plan_merge(
     if made_for not in {"", base_sha256}:
         raise ConversionError(
             f"{adapter.file_name} was made for the base {made_for[:12]}, {base.file_name} is {base_sha256[:12]}",
-            hint=_OTHER_BASE,
+            hint=OTHER_BASE,
         )
     alpha = adapter.number("adapter.lora.alpha") or 0.0
     planned = {}
@@ -93,39 +89,6 @@ def _check_touched(touched: Touched) -> None:
         raise ConversionError(f"touched is {touched!r}; it must be one of {', '.join(get_args(Touched))}")
 
 
-def check_model(base: GgufHeader) -> None:
-    """Do nothing for a pristine model.
-
-    Raises:
-        ConversionError: it is something else, or an adapter was merged into it before.
-    """
-    if base.text("general.type") not in {"", "model"}:
-        raise ConversionError(f"{base.file_name} is of the type {base.text('general.type')!r}, not a model")
-    if any(key.startswith(MERGED_PREFIX) for key in base.keys):
-        raise ConversionError(
-            f"{base.file_name} is a merged model already; a second adapter would stack on the first",
-            hint="merge into the pristine base",
-        )
-
-
-def check_pair(base: GgufHeader, adapter: GgufHeader) -> None:
-    """Do nothing where `adapter` is for models of this architecture, and `base` is a pristine one.
-
-    Raises:
-        ConversionError: it is not, or its effect depends on more than the weights.
-    """
-    check_model(base)
-    if adapter.architecture != base.architecture:
-        raise ConversionError(
-            f"{adapter.file_name} is for {adapter.architecture!r}, {base.file_name} is {base.architecture!r}",
-            hint=_OTHER_BASE,
-        )
-    if any(key.startswith("adapter.alora.") for key in adapter.keys):
-        raise ConversionError(
-            f"{adapter.file_name} is active only after certain tokens; a merged model always is"
-        )
-
-
 def _base_name(tensor: str, adapter: GgufHeader) -> str:
     for half in HALVES:
         if tensor.endswith(half):
@@ -145,41 +108,6 @@ def _fitting(name: str, base: GgufHeader, adapter: GgufHeader) -> tuple[TensorIn
     for tensor, header in ((info, base), (a, adapter), (b, adapter)):
         check_readable(tensor, header)
     return info, a.shape[0]
-
-
-def check_shapes(name: str, a: TensorInfo, b: TensorInfo, base: GgufHeader) -> TensorInfo:
-    """Return the base's tensor `name`, which A (rank, in) and B (out, rank) fit.
-
-    Raises:
-        ConversionError: they do not, or there is no such tensor.
-    """
-    info = base.tensors.get(name)
-    if info is None:
-        raise ConversionError(f"{base.file_name} has no tensor {name}", hint=_OTHER_BASE)
-    if len(a.shape) != 2 or len(b.shape) != 2 or a.shape[0] != b.shape[1] or min(a.shape + b.shape) < 1:
-        raise ConversionError(f"{name}: lora_a {list(a.shape)} and lora_b {list(b.shape)} do not multiply")
-    if info.shape != (b.shape[0], a.shape[1]):
-        raise ConversionError(
-            f"{name}: the adapter is for {[b.shape[0], a.shape[1]]}, {base.file_name} has {list(info.shape)}",
-            hint=_OTHER_BASE,
-        )
-    return info
-
-
-def check_readable(tensor: TensorInfo, header: GgufHeader) -> None:
-    """Do nothing for a tensor of a type that is decoded here.
-
-    Raises:
-        ConversionError: it is of another type.
-    """
-    _, block_bytes = GGML_QUANT_SIZES[tensor.kind]
-    try:
-        quants.dequantize(np.zeros((1, block_bytes), np.uint8), tensor.kind)
-    except NotImplementedError as error:
-        raise ConversionError(
-            f"{tensor.name} in {header.file_name} has the type {tensor.kind.name}, which is not read here",
-            hint="choose a base quantised as Q4_K_M, Q8_0 or another common type",
-        ) from error
 
 
 def merged_kind(shape: tuple[int, ...], touched: Touched) -> GGMLQuantizationType:

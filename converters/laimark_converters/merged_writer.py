@@ -13,6 +13,7 @@ from gguf import quants
 from numpy.typing import NDArray
 
 from laimark_converters.atomic import replacing
+from laimark_converters.base_fit import MERGED_PREFIX
 from laimark_converters.byte_stream import HashedFile, copy_range, read_exactly, stamp
 from laimark_converters.encoding import encode
 from laimark_converters.errors import ConversionError
@@ -20,7 +21,7 @@ from laimark_converters.ggml_types import GGMLQuantizationType
 from laimark_converters.gguf_header import padding
 from laimark_converters.gguf_output import row_blocks
 from laimark_converters.header import GgufHeader, TensorInfo
-from laimark_converters.merge_plan import MERGED_PREFIX, Rewritten
+from laimark_converters.merge_plan import Rewritten
 from laimark_converters.merged_header import merged_header
 from laimark_converters.merged_rows import Residual, ResidualSum, RowUpdate
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from laimark_converters.architectures import for_gguf
+from laimark_converters.base_fit import check_readable
 from laimark_converters.dora import dora_changes
 from laimark_converters.errors import ConversionError
 from laimark_converters.header import GgufHeader
 from laimark_converters.ia3 import ia3_changes
-from laimark_converters.merge_plan import check_readable
 from laimark_converters.merged_rows import RowUpdate
 from laimark_converters.peft_config import check_ia3_config, read_kind, read_lora_config
 from laimark_converters.safetensors_index import read_index

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gguf
@@ -123,6 +123,14 @@ def test_every_base_class_has_an_architecture() -> None:
 def test_known_unfit_architecture_is_refused_with_its_reason(name: str, reason: str) -> None:
     with pytest.raises(ConversionError, match=rf"'{name}'.*{reason}"):
         for_gguf(name)
+
+
+def test_grouped_heads_whose_order_is_not_known_are_refused(tmp_path: Path) -> None:
+    grouped = replace(synthetic.LLAMA, gguf="xverse")
+    base = synthetic.write_header_only(grouped, tmp_path / "base.gguf")
+    adapter = synthetic.write_stub_adapter(grouped, tmp_path / "adapter")
+    with pytest.raises(ConversionError, match="4 heads and 2 key-value heads; adapters for xverse"):
+        convert_adapter(adapter, base, tmp_path / "out.gguf")
 
 
 def test_unknown_architecture_is_refused_by_name() -> None:

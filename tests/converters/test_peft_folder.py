@@ -31,6 +31,7 @@ def stub_of(name: str) -> Stub:
     """Every projection of an architecture in the sizes of the synthetic base."""
     architecture = ARCHITECTURES[name]
     shapes = synthetic.FUSED.shapes if name == "phi3" else synthetic.SHAPES
+    kv_heads = synthetic.HEADS if architecture.multi_head_only else synthetic.KV_HEADS
     return Stub(
         gguf=name,
         hf_class="",
@@ -38,6 +39,7 @@ def stub_of(name: str) -> Stub:
         layers=architecture.layers,
         names=dict(architecture.projections),
         shapes=shapes,
+        kv_heads=kv_heads,
     )
 
 
