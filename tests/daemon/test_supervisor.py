@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 
 import pytest
 from tests.support.homes import only_version, opened, reconfigure, served
+from tests.support.llama_server import needs_llama_server
+from tests.support.processes import wait_until
 
 from laimark_sidecar.daemon import supervisor as module
 from laimark_sidecar.daemon.supervisor import Supervisor, last_end_s, policy_of
@@ -13,6 +17,7 @@ from laimark_sidecar.pipeline import control
 from laimark_sidecar.pipeline.cycle import open_cycle
 from laimark_sidecar.pipeline.folder import Closed, cycles
 from laimark_sidecar.pipeline.following import LATEST
+from laimark_sidecar.pipeline.router import managed_server, start_router
 from laimark_sidecar.pipeline.select import select
 from laimark_sidecar.registry.intent import Intent
 
@@ -134,3 +139,18 @@ def test_interval_counts_from_the_last_end_even_after_a_restart(trained_home: Ho
     (cycle.root / "closed.json").write_bytes(b"{")
     with pytest.raises(StateError):
         last_end_s(opened(trained_home))
+
+
+@needs_llama_server
+def test_llama_server_of_ours_that_crashed_is_brought_back(trained_home: Home) -> None:
+    reconfigure(trained_home, "runner", kind="llama-server")
+    workshop = opened(trained_home)
+    control.pause(trained_home)
+    pid = start_router(workshop)
+    try:
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: managed_server(workshop).pid() is None, "it is gone")
+        ticked(trained_home)
+        assert workshop.runner().names()["me:latest"] == ""
+    finally:
+        managed_server(workshop).stop()

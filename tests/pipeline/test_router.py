@@ -18,7 +18,13 @@ from laimark_sidecar.pipeline.checkup import checkup
 from laimark_sidecar.pipeline.following import LATEST, PREV
 from laimark_sidecar.pipeline.moving import synchronise
 from laimark_sidecar.pipeline.promote import promote, rollback, use
-from laimark_sidecar.pipeline.router import managed_server, router_sections, router_status, start_router
+from laimark_sidecar.pipeline.router import (
+    managed_server,
+    revive,
+    router_sections,
+    router_status,
+    start_router,
+)
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.runners.llama_server.sections import Section
 
@@ -58,7 +64,7 @@ def test_it_starts_from_what_the_registry_says(workshop: Workshop) -> None:
 
 
 def test_there_is_none_to_look_after_where_another_runner_is_configured(ready_home: Home) -> None:
-    with pytest.raises(ConfigError, match=r"no llama-server|does not answer") as caught:
+    with pytest.raises(ConfigError, match="no llama-server") as caught:
         managed_server(opened(ready_home))
     assert "runner.kind" in caught.value.hint
 
@@ -107,3 +113,20 @@ def test_a_move_that_the_router_did_not_survive_counts_after_the_next_start(work
         assert status.answers
         assert status.names["me:latest"] == version.name
         assert f"me:latest -> {version.name}" in status.told()
+
+
+@needs_llama_server
+def test_one_that_crashed_is_started_again_and_one_that_was_stopped_is_not(workshop: Workshop) -> None:
+    assert not revive(workshop)  # never started
+    version = only_version(workshop)
+    with routed(workshop) as pid:
+        promote(workshop, version)
+        assert not revive(workshop)
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: managed_server(workshop).pid() is None, "it is gone")
+        assert revive(workshop)
+        assert workshop.runner().names()["me:latest"] == version.name
+        managed_server(workshop).stop()
+        assert not revive(workshop)
+    reconfigure(workshop.home, "runner", kind="embedded")
+    assert not revive(opened(workshop.home))

@@ -16,6 +16,7 @@ from laimark_sidecar.pipeline import control
 from laimark_sidecar.pipeline.cycle import advance, open_cycle
 from laimark_sidecar.pipeline.folder import cycles, unfinished
 from laimark_sidecar.pipeline.moving import repair, synchronise
+from laimark_sidecar.pipeline.router import revive
 from laimark_sidecar.pipeline.select import NothingToLearnError, eligible
 from laimark_sidecar.pipeline.stopping import Yielded
 from laimark_sidecar.pipeline.workshop import Workshop
@@ -91,7 +92,9 @@ class Supervisor:
             self._cycle(store)
 
     def _repair(self) -> None:
-        """Settle a move that a crash interrupted as soon as the runner is there, not only before the next cycle."""
+        """Bring a llama-server of ours back that crashed; settle an interrupted move as soon as the runner is there."""
+        if revive(self._workshop):
+            log.warning("llama-server was gone and is started again", extra=action("daemon.revived"))
         if not self._workshop.registry.intent.pending() or self._runner_activity() is None:
             return
         done = repair(self._workshop)

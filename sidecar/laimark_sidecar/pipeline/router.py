@@ -52,6 +52,23 @@ def start_router(workshop: Workshop) -> int:
     return managed(settings).start(prepare=lambda: names.seed(router_sections(workshop)))
 
 
+def revive(workshop: Workshop) -> bool:
+    """Start the llama-server of this home again if it was started, not stopped since, and is gone; says whether it did.
+
+    One that runs and is silent is left alone: from outside a slow one and a wedged one look the same.
+
+    Raises:
+        ConfigError, RunnerError: as `start_router` does.
+    """
+    if driver(workshop.config) != "llama-server":
+        return False
+    server = managed_server(workshop)
+    if not server.wanted() or server.pid() is not None:
+        return False
+    start_router(workshop)
+    return True
+
+
 def _settings(workshop: Workshop) -> RouterSettings | SingleSettings:
     if driver(workshop.config) != "llama-server":
         raise ConfigError(
