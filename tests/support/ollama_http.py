@@ -20,7 +20,7 @@ from laimark_sidecar.errors import LaimarkError
 if TYPE_CHECKING:
     from tests.support.ollama_stand_in import Ollama
 
-CALLS = ("version", "tags", "ps", "show", "create", "copy", "delete", "generate")
+CALLS = ("version", "tags", "ps", "show", "create", "copy", "delete")
 DISK_FULL = "write manifest: no space left on device"
 
 
@@ -143,7 +143,7 @@ class Handler(BaseHTTPRequestHandler):
         if openai:
             write = openai_stream if streamed else openai_whole
             self._send_parts(status, write(body["model"], parts))
-        elif streamed and path in ("/api/chat", "/api/create"):
+        elif streamed and path in ("/api/chat", "/api/generate", "/api/create"):
             self._send_parts(200, (json.dumps(part).encode() + b"\n" for part in parts))
         else:
             self._send(status, _whole(list(parts)))
@@ -166,6 +166,8 @@ class Handler(BaseHTTPRequestHandler):
             yield from self.ollama.chat(_from_openai(body))
         elif call == "chat":
             yield from self.ollama.chat(body)
+        elif call == "generate":
+            yield from self.ollama.generate(body)
         elif call == "copy":
             yield self.ollama.copy(body, torn=torn)
         elif call in CALLS:
@@ -194,6 +196,9 @@ def _whole(parts: list[Any]) -> Any:
     if "message" in last:
         text = "".join(part["message"]["content"] for part in parts)
         last["message"] = {"role": "assistant", "content": text}
+    elif "response" in last:
+        last["response"] = "".join(part["response"] for part in parts)
+    if "done_reason" in last:
         last["logprobs"] = [scored for part in parts for scored in part.get("logprobs", ())]
     return last
 

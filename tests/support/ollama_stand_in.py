@@ -19,13 +19,13 @@ from __future__ import annotations
 import argparse
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.support import ollama_engine
-from tests.support.ollama_engine import ApiError, Files, Slot
+from tests.support.ollama_engine import ApiError, Files, Runner, Slot
 from tests.support.ollama_http import serve
 from tests.support.ollama_store import ADAPTER, LICENSE, MODEL, Manifest, Store
 
@@ -144,28 +144,49 @@ class Ollama:
         self.events.append(f"delete {body['model']}")
         return {}
 
-    def generate(self, body: Any) -> Any:
-        if body.get("prompt") or body.get("keep_alive") != 0:
-            raise ApiError(400, "this stand-in generates through chat alone")
+    def unload(self, body: Any) -> Any:
         self._slot.expire(self._files(self._found(body["model"])))
         return {"model": body["model"], "done": True, "done_reason": "unload"}
 
+    def generate(self, body: Any) -> Iterator[dict[str, Any]]:
+        """Yield what follows a raw prompt, in the shape of `/api/generate`; an empty one with no time to stay unloads."""
+        if not body.get("prompt") and body.get("keep_alive") == 0:
+            yield self.call("unload", body)
+            return
+        if not body.get("raw"):
+            raise ApiError(400, "this stand-in generates from raw prompts alone")
+        for part in self._answer(body, lambda base, settings: body["prompt"]):
+            message = part.pop("message")
+            yield part | {"response": message["content"]}
+
     def chat(self, body: Any) -> Iterator[dict[str, Any]]:
         """Yield an answer's parts in the shape of `/api/chat`: texts, and at the end why it ended."""
+        rendered: list[str] = []
+
+        def prompt(base: Runner, settings: dict[str, Any]) -> str:
+            rendered.append(ollama_engine.render(base, _turns(settings, body["messages"])))
+            return rendered[0]
+
+        if body.get("_debug_render_only"):
+            for _ in self._answer(body, prompt, render_only=True):
+                pass
+            yield {"model": body["model"], "_debug_info": {"rendered_template": rendered[0]}}
+            return
+        thinks = "<think>" in self._found(body["model"]).settings.get("template", "")
+        parts = self._answer(body, prompt)
+        yield from _thoughts(parts) if thinks and body.get("think") is not False else parts
+
+    def _answer(
+        self, body: Any, prompt: Callable[[Runner, dict[str, Any]], str], *, render_only: bool = False
+    ) -> Iterator[dict[str, Any]]:
         with self._lock:
             manifest = self.store.modernised(body["model"], self._found(body["model"]))
             files = self._files(manifest)
         settings = manifest.settings
-        turns = [Message(role=turn["role"], content=turn["content"]) for turn in body["messages"]]
-        turns = [Message(**turn) for turn in settings.get("messages", [])] + turns
-        if settings.get("system") and not any(turn.role == "system" for turn in turns[:1]):
-            turns.insert(0, Message(role="system", content=settings["system"]))
         with self._slot.loaded(body["model"], files, lambda: self._loading(body["model"], files)) as base:
-            prompt = ollama_engine.render(base, turns)
-            if body.get("_debug_render_only"):
-                yield {"model": body["model"], "_debug_info": {"rendered_template": prompt}}
+            tokens = base.vocabulary.prompt(prompt(base, settings))
+            if render_only:
                 return
-            tokens = base.vocabulary.prompt(prompt)
             if len(tokens) >= base.context:
                 raise ApiError(400, "the input length exceeds the context length")
             options = settings.get("parameters", {}) | (body.get("options") or {})
@@ -224,6 +245,23 @@ class Ollama:
         if manifest is None:
             raise ApiError(404, f"model '{name}' not found")
         return manifest
+
+
+def _turns(settings: dict[str, Any], asked: list[Any]) -> list[Message]:
+    told = [*settings.get("messages", []), *asked]
+    turns = [Message(role=turn["role"], content=turn["content"]) for turn in told]
+    if settings.get("system") and not any(turn.role == "system" for turn in turns[:1]):
+        turns.insert(0, Message(role="system", content=settings["system"]))
+    return turns
+
+
+def _thoughts(parts: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Take all for thoughts, as of a model that begins with its opening tag; what was held back to see that is lost."""
+    for number, part in enumerate(parts):
+        part["message"] |= {"content": "", "thinking": part["message"]["content"]}
+        if number == 0:
+            part.pop("logprobs", None)
+        yield part
 
 
 def _sampling(options: dict[str, Any], body: dict[str, Any]) -> Sampling:

@@ -171,14 +171,6 @@ def test_base_replaced_under_the_same_name_has_another_identity(
     assert sha256_file(Path(file)) == sha256_file(other), "the base of now"
 
 
-def test_log_probs_come_when_asked_for(start: Starter) -> None:
-    runner = runner_at(start())
-    reply = runner.generate(BASE, QUESTION, max_tokens=3, logprobs=5)
-    assert [len(token.top) for token in reply.tokens] == [5] * len(reply.tokens)
-    assert reply.tokens
-    assert runner.generate(BASE, QUESTION, max_tokens=3).tokens == ()
-
-
 def test_rendering_is_the_prompt_that_is_served(start: Starter, demo_gguf: Path) -> None:
     rendered = runner_at(start()).render(QUESTION)
     with Base(demo_gguf, context=64, threads=1) as base:

@@ -80,6 +80,14 @@ class Chat(msgspec.Struct):
     logprobs: list[Scored] = []
 
 
+class Continuation(msgspec.Struct):
+    """What follows a prompt."""
+
+    response: str = ""
+    done_reason: str = ""
+    logprobs: list[Scored] = []
+
+
 class _Version(msgspec.Struct):
     version: str
 
@@ -97,7 +105,7 @@ class _Debug(msgspec.Struct):
 
 
 class _Rendered(msgspec.Struct):
-    info: _Debug = msgspec.field(name="_debug_info")
+    info: _Debug | None = msgspec.field(name="_debug_info", default=None)
 
 
 class OllamaApi:
@@ -180,15 +188,29 @@ class OllamaApi:
 
     def chat(self, model: str, messages: Sequence[Message], *, max_tokens: int, logprobs: int = 0) -> Chat:
         """Answer greedily, refusing a conversation that does not fit instead of cutting it."""
-        body = self._asked(model, messages) | {"options": _GREEDY | {"num_predict": max_tokens}}
-        if logprobs:
-            body |= {"logprobs": True, "top_logprobs": logprobs}
+        body = self._asked(model, messages) | _greedily(max_tokens, logprobs)
         return self._connection.read(self._slowly("/api/chat", body), Chat)
 
     def rendered(self, model: str, messages: Sequence[Message]) -> str:
         """Return the exact prompt that `chat` would read. It loads the model."""
-        body = self._asked(model, messages) | {"_debug_render_only": True}
-        return self._connection.read(self._slowly("/api/chat", body), _Rendered).info.rendered_template
+        body = self._asked(model, messages) | {"_debug_render_only": True, "options": {"num_predict": 1}}
+        info = self._connection.read(self._slowly("/api/chat", body), _Rendered).info
+        if info is None:
+            raise RunnerError(f"Ollama at {self.url} is too old to tell its prompts", hint="update it")
+        return info.rendered_template
+
+    def continued(self, model: str, prompt: str, *, max_tokens: int, logprobs: int = 0) -> Continuation:
+        """Continue a prompt greedily as it is, with nothing taken out of what follows."""
+        body = {
+            "model": model,
+            "prompt": prompt,
+            "raw": True,
+            "think": False,
+            "stream": False,
+            "truncate": False,
+        }
+        content = self._slowly("/api/generate", body | _greedily(max_tokens, logprobs))
+        return self._connection.read(content, Continuation)
 
     def unload(self, model: str) -> None:
         """Ask for a name to leave memory. It does so later: watch `loaded`."""
@@ -203,3 +225,8 @@ class OllamaApi:
 
     def _get(self, path: str, kind: type[T]) -> T:
         return self._connection.read(self._connection.call("GET", path), kind)
+
+
+def _greedily(max_tokens: int, logprobs: int) -> dict[str, Any]:
+    body: dict[str, Any] = {"options": _GREEDY | {"num_predict": max_tokens}}
+    return body | ({"logprobs": True, "top_logprobs": logprobs} if logprobs else {})

@@ -16,7 +16,7 @@ from laimark_sidecar.errors import LaimarkError, RunnerError
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.registry.version import BaseIdentity
-from laimark_sidecar.runners.ollama import quiet
+from laimark_sidecar.runners.ollama import answering, quiet
 from laimark_sidecar.runners.ollama.api import SLOW, Loaded, OllamaApi, Shown
 from laimark_sidecar.runners.ollama.blob import base_blob
 from laimark_sidecar.runners.ollama.catalogue import Catalogue
@@ -31,7 +31,7 @@ from laimark_sidecar.runners.ollama.registration import (
     takes_adapters,
 )
 from laimark_sidecar.runners.ollama.shown import parameters
-from laimark_sidecar.runners.runner import Activity, Capabilities, Rendering, Reply, Served, TokenLogprob
+from laimark_sidecar.runners.runner import Activity, Capabilities, Rendering, Reply, Served
 
 _LOGPROBS_SINCE = (0, 12, 11)
 _RENDERS_SINCE = (0, 12)
@@ -191,26 +191,14 @@ class OllamaRunner:
     def generate(
         self, model: str, messages: Sequence[Message], *, max_tokens: int, logprobs: int = 0
     ) -> Reply:
-        """What Ollama takes for a model's thoughts is not in the text."""
         try:
             with self._asking():
-                answer = self._api.chat(model, messages, max_tokens=max_tokens, logprobs=logprobs)
+                return answering.answer(self._api, model, messages, max_tokens=max_tokens, logprobs=logprobs)
         except OllamaRefusedError as error:
             if error.status != 404:
                 raise
             served = ", ".join(sorted(self.names()))
             raise RunnerError(f"Ollama has no {model[:200]!r}; served names: {served}") from error
-        if logprobs and not answer.logprobs:
-            raise RunnerError(f"Ollama at {self._api.url} returned no log-probs; it has them since 0.12.11")
-        tokens = tuple(
-            TokenLogprob(
-                token=scored.token,
-                logprob=scored.logprob,
-                top=tuple((other.token, other.logprob) for other in scored.top_logprobs),
-            )
-            for scored in answer.logprobs
-        )
-        return Reply(text=answer.message.content, finish=answer.done_reason, tokens=tokens)
 
     def render(self, messages: Sequence[Message]) -> Rendering:
         """Ollama tells no tokens: see `prompt_tokens`."""
