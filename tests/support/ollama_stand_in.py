@@ -59,6 +59,10 @@ class Release:
         return self._numbers >= (0, 34, 1)
 
     @property
+    def tells_prompts(self) -> bool:
+        return self._numbers >= (0, 12)
+
+    @property
     def modern_store(self) -> bool:
         return self._numbers >= (0, 40)
 
@@ -167,7 +171,7 @@ class Ollama:
             rendered.append(ollama_engine.render(base, _turns(settings, body["messages"])))
             return rendered[0]
 
-        if body.get("_debug_render_only"):
+        if body.get("_debug_render_only") and self.release.tells_prompts:
             for _ in self._answer(body, prompt, render_only=True):
                 pass
             yield {"model": body["model"], "_debug_info": {"rendered_template": rendered[0]}}

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.runners.ollama.conftest import BASE, QUESTION, Starter, expected
+from tests.runners.ollama.conftest import BASE, QUESTION, Starter, expected, runner_at
 
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.journal.exchange import Message
@@ -63,6 +63,14 @@ def test_answer_tells_its_text_its_end_and_the_prompts_size(start: Starter, demo
     assert answer.done_reason in ("stop", "length")
     assert answer.prompt_eval_count > 0
     assert answer.logprobs == []
+
+
+def test_release_that_does_not_tell_its_prompts_is_told_to_be_too_old(start: Starter) -> None:
+    server = start("0.11.0")
+    with pytest.raises(RunnerError, match="too old") as caught:
+        server.api.rendered(BASE, QUESTION)
+    assert caught.value.hint == "update it"
+    assert not runner_at(server).capabilities().renders
 
 
 def test_conversation_that_does_not_fit_is_refused_and_not_cut(start: Starter) -> None:
