@@ -29,7 +29,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save_file
-from scripts.child_process import run_child
+from scripts.child_process import Child, run_child
 
 from laimark_converters.base_gguf import write_base_gguf
 from laimark_converters.header import GgufHeader, read_header
@@ -93,6 +93,7 @@ class Measured:
     """One way to convert."""
 
     process: Spread
+    process_cpu: Spread
     warm: Spread
     peak_mib: float
 
@@ -107,6 +108,7 @@ class Comparison:
     ours: Measured
     llama_cpp: Measured
     times_faster_process: float
+    times_less_cpu_process: float
     times_faster_warm: float
     times_faster_as_used: float
     times_less_memory: float
@@ -120,14 +122,19 @@ def spread(seconds: Sequence[float]) -> Spread:
     )
 
 
-def measure(process: list[str], warm: list[str], runs: int) -> Measured:
-    run_child(*process)
-    results = [run_child(*process) for _ in range(runs)]
+def measured(processes: Sequence[Child], warm: Sequence[float]) -> Measured:
     return Measured(
-        process=spread([result[0] for result in results]),
-        warm=spread(json.loads(run_child(*warm)[2].splitlines()[-1])),
-        peak_mib=round(max(result[1] for result in results), 1),
+        process=spread([child.seconds for child in processes]),
+        process_cpu=spread([child.cpu_s for child in processes]),
+        warm=spread(warm),
+        peak_mib=round(max(child.peak_mib for child in processes), 1),
     )
+
+
+def timings(child: Child) -> list[float]:
+    """Return the seconds that a warm child printed as its last line."""
+    seconds: list[float] = json.loads(child.printed.splitlines()[-1])
+    return seconds
 
 
 def write_random_base(folder: Path, *, hidden: int, layers: int) -> Path:
@@ -209,18 +216,24 @@ def compare(name: str, hf_dir: Path, base: Path, script: Path, folder: Path, run
     adapter = write_adapter(folder / f"{name}-adapter", read_header(base))
     ours_out, theirs_out = folder / f"{name}-ours.gguf", folder / f"{name}-theirs.gguf"
     files = [str(adapter), str(base), str(ours_out)]
-    ours = measure(["-c", OURS, *files], ["-c", OURS_WARM, *files, str(runs)], runs)
     options = ["--base", str(hf_dir), "--outfile", str(theirs_out), str(adapter)]
-    theirs = measure([str(script), *options], ["-c", THEIRS_WARM, str(script), str(runs), *options], runs)
+    # In turns, so that a busy spell of the machine meets both.
+    pairs = [(run_child("-c", OURS, *files), run_child(str(script), *options)) for _ in range(1 + runs)]
+    ours = measured([pair[0] for pair in pairs[1:]], timings(run_child("-c", OURS_WARM, *files, str(runs))))
+    theirs = measured(
+        [pair[1] for pair in pairs[1:]],
+        timings(run_child("-c", THEIRS_WARM, str(script), str(runs), *options)),
+    )
     assert_equal(ours_out, theirs_out)
-    written = run_child("-c", WRITE, str(ours_out), str(folder / "copy"), str(runs))[2]
+    written = timings(run_child("-c", WRITE, str(ours_out), str(folder / "copy"), str(runs)))
     return Comparison(
         base=name,
         adapter_mib=round(ours_out.stat().st_size / (1 << 20), 1),
-        write_s=spread(json.loads(written)).median_s,
+        write_s=spread(written).median_s,
         ours=ours,
         llama_cpp=theirs,
         times_faster_process=round(theirs.process.median_s / ours.process.median_s, 1),
+        times_less_cpu_process=round(theirs.process_cpu.median_s / ours.process_cpu.median_s, 1),
         times_faster_warm=round(theirs.warm.median_s / ours.warm.median_s, 1),
         times_faster_as_used=round(theirs.process.median_s / ours.warm.median_s, 1),
         times_less_memory=round(theirs.peak_mib / ours.peak_mib, 1),
@@ -263,15 +276,15 @@ def main() -> None:
     for c in comparisons:
         print(
             f"{c.base}: process {c.ours.process.median_s} s against {c.llama_cpp.process.median_s} s "
-            f"({c.times_faster_process} times faster), warm {c.ours.warm.median_s} s against "
+            f"({c.times_faster_process} times faster, {c.times_less_cpu_process} times less CPU), warm {c.ours.warm.median_s} s against "
             f"{c.llama_cpp.warm.median_s} s ({c.times_faster_warm}), as used {c.times_faster_as_used} times faster; "
             f"{c.ours.peak_mib} MiB against {c.llama_cpp.peak_mib} MiB"
         )
     report = {
         "runs": arguments.runs,
         "rank": RANK,
-        "floor_s": round(statistics.median(result[0] for result in floor), 3),
-        "floor_mib": round(max(result[1] for result in floor), 1),
+        "floor_s": round(statistics.median(child.seconds for child in floor), 3),
+        "floor_mib": round(max(child.peak_mib for child in floor), 1),
         "seconds": round(time.perf_counter() - start, 1),
         "comparisons": [asdict(c) for c in comparisons],
     }

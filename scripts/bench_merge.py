@@ -100,15 +100,15 @@ def measure(base: Path, lora: Path, touched: str, runs: int) -> Measured:
     out = base.with_name("merged.gguf")
     run_child("-c", MERGE, str(base), str(lora), str(out), touched)
     results = [run_child("-c", MERGE, str(base), str(lora), str(out), touched) for _ in range(runs)]
-    seconds = [result[0] for result in results]
-    size_bytes, largest, mean, of_update = json.loads(results[0][2])
+    seconds = [result.seconds for result in results]
+    size_bytes, largest, mean, of_update = json.loads(results[0].printed)
     return Measured(
         base=base.stem,
         touched=touched,
         median_s=round(statistics.median(seconds), 2),
         fastest_s=round(min(seconds), 2),
         slowest_s=round(max(seconds), 2),
-        peak_mib=round(max(result[1] for result in results), 1),
+        peak_mib=round(max(result.peak_mib for result in results), 1),
         merged_mib=round(size_bytes / (1 << 20), 1),
         max_relative=float(f"{largest:.3g}"),
         mean_relative=float(f"{mean:.3g}"),
@@ -132,9 +132,10 @@ def main() -> None:
             write_base(folder / f"{kind.name.lower()}.gguf", arguments.hidden, arguments.layers, kind)
             for kind in (gguf.GGMLQuantizationType.F16, gguf.GGMLQuantizationType.Q8_0)
         ]
-        floor_mib = run_child("-c", FLOOR)[1]
+        floor_mib = run_child("-c", FLOOR).peak_mib
         copies = [
-            run_child("-c", COPY, str(bases[0]), "", str(folder / "copy"))[0] for _ in range(arguments.runs)
+            run_child("-c", COPY, str(bases[0]), "", str(folder / "copy")).seconds
+            for _ in range(arguments.runs)
         ]
         base_mib = bases[0].stat().st_size / (1 << 20)
         measured = [measure(base, lora, kind, arguments.runs) for base in bases for kind in get_args(Touched)]
