@@ -69,6 +69,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         Architecture(gguf="gemma"),
         Architecture(gguf="gemma2"),
         Architecture(gguf="gemma3"),
+        Architecture(gguf="gemma4"),
         Architecture(gguf="phi2", projections=names.PHI2_PROJECTIONS),
         Architecture(gguf="phi3", projections=names.FUSED_PROJECTIONS),
         Architecture(gguf="stablelm"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import gguf
 import pytest
-from tests.converters import oracle, synthetic, tiny_models, zoo
+from tests.converters import oracle, other_adapters, synthetic, tiny_models, zoo
 from tests.converters.llama_cpp_logits import largest_difference, mean_kl, served_logits
 from tests.converters.oracle import OracleJob
 
@@ -19,6 +19,9 @@ pytestmark = pytest.mark.timeout(180)
 IDS = [5, 77, 1000, 4000, 300, 12, 9, 2048, 77, 78, 1, 2, 600, 601]
 UNCONVERTED_BY_THE_ORACLE = {"mistral3"}
 """llama.cpp's adapter script writes the base model in place of the adapter there."""
+
+BASES_THAT_DIFFER_THEMSELVES = {"gemma4"}
+"""llama.cpp's own conversion of the tiny base is 4e-3 nats from transformers, without any adapter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,7 @@ def test_tensors_are_those_of_llama_cpps_own_script(converted: dict[str, Convert
     oracle.assert_same_tensors(converted[name].ours, converted[name].oracle)
 
 
-@pytest.mark.parametrize("name", sorted(zoo.CONFIGS))
+@pytest.mark.parametrize("name", sorted(set(zoo.CONFIGS) - BASES_THAT_DIFFER_THEMSELVES))
 def test_served_adapter_computes_what_peft_computes(converted: dict[str, Converted], name: str) -> None:
     files = converted[name]
     expected = tiny_models.torch_logits(files.hf, IDS, files.adapter)
@@ -84,6 +87,21 @@ def test_served_adapter_computes_what_peft_computes(converted: dict[str, Convert
     assert mean_kl(expected, served) < 1e-6
     assert largest_difference(expected, served) < 1e-2
     assert mean_kl(expected, served_logits(files.gguf, IDS)) > 1e-2, "the adapter must matter"
+
+
+@pytest.mark.parametrize("name", sorted(BASES_THAT_DIFFER_THEMSELVES | {"llama"}))
+def test_served_adapter_answers_as_the_model_that_peft_merged(
+    converted: dict[str, Converted], name: str, tmp_path: Path
+) -> None:
+    files = converted[name]
+    merged = other_adapters.merged_by_peft(files.hf, files.adapter, tmp_path / "merged")
+    oracle.write_bases({merged: tmp_path / "merged.gguf"})
+    expected, served = (
+        served_logits(tmp_path / "merged.gguf", IDS),
+        served_logits(files.gguf, IDS, files.ours),
+    )
+    assert mean_kl(expected, served) < 1e-9
+    assert mean_kl(expected, served_logits(files.gguf, IDS)) > 1e-1, "the adapter must matter"
 
 
 def test_every_architecture_was_compared_with_an_oracle() -> None:

@@ -38,6 +38,16 @@ CONFIGS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "gemma": ("Gemma", {}),
     "gemma2": ("Gemma2", {"query_pre_attn_scalar": 16}),
     "gemma3": ("Gemma3", {"query_pre_attn_scalar": 16, "sliding_window": 128}),
+    "gemma4": (
+        "Gemma4",
+        {
+            "global_head_dim": 32,
+            "sliding_window": 128,
+            "layer_types": ["sliding_attention", "full_attention"],
+            "vocab_size_per_layer_input": 4096,
+            "hidden_size_per_layer_input": 16,
+        },
+    ),
     "phi2": (
         "Phi",
         {
@@ -64,7 +74,7 @@ def build_base(architecture: str, tokenizer_dir: Path, folder: Path) -> Path:
     """Write a random model of `architecture` with the tokenizer of `tokenizer_dir` to `folder`."""
     torch.manual_seed(0)
     name, settings = CONFIGS[architecture]
-    kind = f"{name}TextConfig" if name == "Gemma3" else f"{name}Config"
+    kind = f"{name}TextConfig" if hasattr(transformers, f"{name}TextConfig") else f"{name}Config"
     config = getattr(transformers, kind)(**(_PLAIN | settings))
     model: Any = getattr(transformers, f"{name}ForCausalLM")(config)
     with torch.no_grad():
