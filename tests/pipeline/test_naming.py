@@ -91,6 +91,46 @@ def test_a_version_goes_only_when_nothing_needs_it(workshop: Workshop) -> None:
     assert workshop.registry.names() == (version.name,)
 
 
+def test_a_version_that_was_served_goes_once_something_else_is_and_prev_steps_further_back(
+    workshop: Workshop,
+) -> None:
+    version = only_version(workshop)
+    twin = add_twin(workshop, version, name=TWIN)
+    with served(workshop):
+        promote(workshop, version)
+        with pytest.raises(StateError, match="me:latest points at it") as refused:
+            removal(workshop, version.name)
+        assert "rollback" in refused.value.hint
+        promote(workshop, twin)
+        assert workshop.registry.refs() == {LATEST: TWIN, PREV: version.name}
+        with pytest.raises(StateError, match="me:prev is moved by the sidecar") as refused:
+            removal(workshop, "prev")
+        assert "remove the version that it points at" in refused.value.hint
+        remove(workshop, removal(workshop, version.name))
+        assert workshop.registry.refs() == {LATEST: TWIN, PREV: ""}
+        assert workshop.runner().names()["me:prev"] == ""
+        assert version.name not in workshop.runner().names()
+        assert checkup(workshop) == ()
+        use(workshop, "base")
+        remove(workshop, removal(workshop, TWIN))
+        assert workshop.registry.refs() == {LATEST: "", PREV: ""}
+        assert checkup(workshop) == ()
+    assert workshop.registry.names() == ()
+
+
+def test_prev_steps_to_the_parent_of_what_answers(workshop: Workshop) -> None:
+    version = only_version(workshop)
+    add_twin(workshop, version, name=TWIN)
+    child = add_twin(workshop, version, name="me:2026-11-22-fffd", parent=version.name)
+    workshop.registry.set_refs({LATEST: child.name, PREV: TWIN}, reason="test")
+    with served(workshop):
+        synchronise(workshop, workshop.runner())
+        remove(workshop, removal(workshop, TWIN))
+        assert workshop.registry.refs() == {LATEST: child.name, PREV: version.name}
+        assert workshop.runner().names()["me:prev"] == version.name
+        assert checkup(workshop) == ()
+
+
 @pytest.mark.parametrize("refs_moved", [False, True])
 def test_an_interrupted_removal_is_finished_or_undone_by_the_refs(
     workshop: Workshop, refs_moved: bool

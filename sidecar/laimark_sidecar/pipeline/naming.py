@@ -58,7 +58,7 @@ def removal(workshop: Workshop, name: str) -> Removal:
 
     Raises:
         StateError: nothing or several versions are meant; it is the base, a name that the sidecar moves, or a version
-            that something needs: a name, a version made from it, or a cycle under way.
+            that something needs: a name other than `prev`, a version made from it, or a cycle under way.
     """
     registry = workshop.registry
     refs = registry.refs()
@@ -67,12 +67,19 @@ def removal(workshop: Workshop, name: str) -> Removal:
         if ref in _OWN:
             raise StateError(
                 f"{workshop.ref(ref)} is moved by the sidecar and cannot be removed",
-                hint="serve the base instead: laimark-sidecar use base",
+                hint="serve the base instead: laimark-sidecar use base"
+                if ref == LATEST
+                else "remove the version that it points at: it then points further back",
             )
         return Removal(name=workshop.ref(ref), version=False)
     version = registry.resolve_name(name)
     if not version:
         raise StateError("the base cannot be removed", hint="that is for its own runner to do")
+    if refs.get(LATEST, "") == version:
+        raise StateError(
+            f"{version} is still needed: {workshop.ref(LATEST)} points at it",
+            hint="serve something else first: laimark-sidecar rollback, or: laimark-sidecar use base",
+        )
     if needing := _needing(workshop, version):
         raise StateError(f"{version} is still needed: {needing[0]}", hint="remove that first, or keep it")
     return Removal(name=version, version=True)
@@ -81,6 +88,8 @@ def removal(workshop: Workshop, name: str) -> Removal:
 def remove(workshop: Workshop, found: Removal) -> None:
     """Take a name or a version away, from the runner first. The files of a version go with the next `prune`.
 
+    `prev` steps away from a version that goes, to what a `rollback` would leave there: the parent of what answers.
+
     Raises:
         StateError: something needs it by now.
         RunnerError: the runner is not reachable; nothing was removed.
@@ -88,6 +97,9 @@ def remove(workshop: Workshop, found: Removal) -> None:
     with moving(workshop) as runner:
         removal(workshop, found.name)
         if found.version:
+            if workshop.registry.refs().get(PREV, "") == found.name:
+                before = _further_back(workshop)
+                move(workshop, runner, "use", before, {PREV: before}, ref=PREV, reason=f"rm {found.name}")
             runner.withdraw(found.name)
             workshop.registry.remove(found.name)
         else:
@@ -99,11 +111,20 @@ def _ref(workshop: Workshop, name: str) -> str:
     return validate_ref(name.removeprefix(f"{workshop.config.promotion.name}:"))
 
 
+def _further_back(workshop: Workshop) -> str:
+    latest = workshop.registry.refs().get(LATEST, "")
+    return workshop.registry.get(latest).parent if latest else ""
+
+
 def _needing(workshop: Workshop, name: str) -> list[str]:
     registry = workshop.registry
     plans = [cycle.plan() for cycle in cycles(workshop.home.cycles) if cycle.closed() is None]
     return [
-        *(f"{workshop.ref(ref)} points at it" for ref, target in registry.refs().items() if target == name),
+        *(
+            f"{workshop.ref(ref)} points at it"
+            for ref, target in registry.refs().items()
+            if target == name and ref != PREV
+        ),
         *(f"{one.name} was made from it" for one in registry.versions() if one.parent == name),
         *("a cycle that is under way goes on from it" for plan in plans if plan and plan.parent == name),
     ]

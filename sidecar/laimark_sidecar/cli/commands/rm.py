@@ -13,7 +13,7 @@ from laimark_sidecar.cli.opening import workshop
 def command(name: str, yes: bool) -> None:
     """Remove a NAME that `cp` made, or a version that nothing needs; the files of a version go with `prune`.
 
-    A name can be made again with `cp`; a version cannot, so it is asked about first.
+    A name can be made again with `cp`; a version cannot, so it is asked about first. me:prev is no need: it steps back.
     """
     from laimark_sidecar.pipeline.naming import removal, remove
 
