@@ -6,12 +6,11 @@ is not a projection of a known architecture never reaches it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from laimark_converters.adapter_pairs import Module
-from laimark_converters.adapter_reader import HALVES, halves
+from laimark_converters.adapter_reader import HALVES, halves, read_alpha
 from laimark_converters.architectures import Architecture, for_gguf
 from laimark_converters.base_fit import check_pair, check_shapes
 from laimark_converters.errors import ConversionError
@@ -54,11 +53,12 @@ def check_adapter(adapter: GgufHeader, base: GgufHeader) -> list[CheckedPair]:
 
     Raises:
         ConversionError: it is for another architecture, holds a tensor that is no half of a LoRA on a projection of
-            this base, one of a wrong shape or of a type that is not taken, or its alpha is no number.
+            this base, one of a wrong shape or of a type that is not taken, or its alpha is no number that a runner
+            can hold.
     """
     check_pair(base, adapter)
     architecture = for_gguf(base.architecture)
-    alpha = _alpha(adapter)
+    alpha = read_alpha(adapter)
     pairs = []
     for module in sorted({_module(tensor, architecture, adapter) for tensor in adapter.tensors}):
         a, b = halves(adapter, f"{module.prefix}.weight")
@@ -74,13 +74,6 @@ def check_adapter(adapter: GgufHeader, base: GgufHeader) -> list[CheckedPair]:
     if not pairs:
         raise ConversionError(f"{adapter.file_name} holds no tensors")
     return pairs
-
-
-def _alpha(adapter: GgufHeader) -> float:
-    alpha = adapter.number("adapter.lora.alpha")
-    if (alpha is None and "adapter.lora.alpha" in adapter.keys) or not math.isfinite(alpha or 0.0):
-        raise ConversionError(f"{adapter.file_name} has an adapter.lora.alpha that is no number")
-    return float(alpha or 0.0)
 
 
 def _module(tensor: str, architecture: Architecture, adapter: GgufHeader) -> Module:

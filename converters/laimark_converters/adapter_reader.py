@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +59,8 @@ def read_adapter_gguf(path: Path) -> AdapterGguf:
     """Return the adapter at `path`; f16 and q8_0 halves are widened to float32.
 
     Raises:
-        ConversionError: the file is damaged, is not a LoRA adapter, holds a half without its other half, or a value
-            that is not finite.
+        ConversionError: the file is damaged, is not a LoRA adapter, holds a half without its other half, a value
+            that is not finite, or an alpha that is no number.
     """
     header = read_adapter_header(path)
     names = sorted(
@@ -67,7 +68,7 @@ def read_adapter_gguf(path: Path) -> AdapterGguf:
     )
     return AdapterGguf(
         architecture=header.architecture,
-        alpha=header.number("adapter.lora.alpha") or 0.0,
+        alpha=read_alpha(header),
         pairs={name: read_pair(path, header, name) for name in names},
         metadata={
             key.removeprefix("laimark."): value
@@ -89,6 +90,25 @@ def read_adapter_header(path: Path) -> GgufHeader:
             f"{path.name} is not a LoRA adapter (general.type {header.text('general.type')!r})"
         )
     return header
+
+
+def read_alpha(header: GgufHeader) -> float:
+    """Return `adapter.lora.alpha`, which llama.cpp keeps as float32; 0 where there is none, as llama.cpp reads it.
+
+    Raises:
+        ConversionError: it is no number, or float32 makes infinity or zero of it.
+    """
+    alpha = header.number("adapter.lora.alpha")
+    if alpha is None and "adapter.lora.alpha" not in header.keys:
+        return 0.0
+    with np.errstate(over="ignore"):
+        kept = float(np.float32(math.nan if alpha is None else alpha))
+    if not math.isfinite(kept) or (alpha and not kept):
+        raise ConversionError(
+            f"{header.file_name} has an adapter.lora.alpha that is no number which float32 holds: "
+            f"{header.keys['adapter.lora.alpha']!r:.40}"
+        )
+    return kept
 
 
 def halves(header: GgufHeader, name: str) -> tuple[TensorInfo, TensorInfo]:

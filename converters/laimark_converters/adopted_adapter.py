@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from laimark_converters.adapter_check import DTYPES, CheckedPair, check_adapter
 from laimark_converters.adapter_gguf import Converted
 from laimark_converters.adapter_output import NO_METADATA, write_adapter
-from laimark_converters.adapter_reader import load_half, read_adapter_header
+from laimark_converters.adapter_reader import load_half, read_adapter_header, read_alpha
 from laimark_converters.gguf_output import OutputTensor
 from laimark_converters.header import read_header
 
@@ -39,7 +39,7 @@ def adopt_adapter(
     header = read_adapter_header(adapter)
     pairs = check_adapter(header, read_header(base_gguf))
     rank = max(pair.rank for pair in pairs)
-    alpha = header.number("adapter.lora.alpha") or float(rank)
+    alpha = read_alpha(header) or float(rank)
     tensors = [tensor for pair in pairs for tensor in _outputs(adapter, pair, alpha)]
     size = write_adapter(out, tensors, architecture=header.architecture, alpha=alpha, metadata=metadata)
     return Converted(tensors=len(tensors), bytes=size, rank=rank, alpha=alpha)

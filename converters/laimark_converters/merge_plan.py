@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal, get_args
 
-from laimark_converters.adapter_reader import HALVES, halves
+from laimark_converters.adapter_reader import HALVES, halves, read_alpha
 from laimark_converters.base_fit import OTHER_BASE, check_model, check_pair, check_readable, check_shapes
 from laimark_converters.errors import ConversionError
 from laimark_converters.ggml_types import GGML_QUANT_SIZES, GGMLQuantizationType
@@ -62,7 +62,7 @@ def plan_merge(
             f"{adapter.file_name} was made for the base {made_for[:12]}, {base.file_name} is {base_sha256[:12]}",
             hint=OTHER_BASE,
         )
-    alpha = adapter.number("adapter.lora.alpha") or 0.0
+    alpha = read_alpha(adapter)
     planned = {}
     for name in sorted({_base_name(tensor, adapter) for tensor in adapter.tensors}):
         info, rank = _fitting(name, base, adapter)

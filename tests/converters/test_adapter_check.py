@@ -69,6 +69,16 @@ def set_key(name: str, kind: int, value: bytes) -> Callable[[RawGguf], object]:
         ),
         (set_key("adapter.lora.alpha", raw_gguf.TEXT, raw_gguf.text("8")), "alpha that is no number"),
         (
+            # Halfway between float32's largest number and the power of two after it: it rounds to infinity.
+            set_key("adapter.lora.alpha", raw_gguf.FLOAT64, struct.pack("<d", 3.4028235677973366e38)),
+            r"no number which float32 holds: 3\.4028235677973366e\+38",
+        ),
+        (
+            # To zero, which llama.cpp reads as "no alpha".
+            set_key("adapter.lora.alpha", raw_gguf.FLOAT64, struct.pack("<d", 1e-60)),
+            "no number which float32 holds: 1e-60",
+        ),
+        (
             set_key("adapter.alora.invocation_tokens", raw_gguf.UINT32, struct.pack("<I", 1)),
             "only after certain",
         ),

@@ -82,6 +82,12 @@ def test_scale_is_the_one_that_llama_cpp_serves(
     assert plan(base(tmp_path), adapter(tmp_path, alpha=alpha), scale=scale)[Q].scale == expected
 
 
+@pytest.mark.parametrize("alpha", [float("nan"), float("inf")])
+def test_alpha_that_is_no_number_is_refused(tmp_path: Path, alpha: float) -> None:
+    with pytest.raises(ConversionError, match="alpha that is no number"):
+        plan(base(tmp_path), adapter(tmp_path, alpha=alpha))
+
+
 @pytest.mark.parametrize("touched", ["q4_0", "q4_k", ""])
 def test_coarse_types_are_refused(tmp_path: Path, touched: str) -> None:
     with pytest.raises(ConversionError, match="must be one of q8_0, f16, bf16, f32"):
