@@ -26,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import gguf
 import numpy as np
-from scripts.bench_merge import FLOOR, finish, run_child
+from scripts.bench_merge import FLOOR, finish
+from scripts.child_process import run_child
 from tests.converters import served_models
 from transformers.utils import logging as transformers_logging
 
@@ -156,10 +157,12 @@ def cost(kind: str, served: Path, weights: int, runs: int) -> Cost:
     results = []
     for _ in range(runs + 1):  # the first warms up
         shutil.rmtree(training, ignore_errors=True)
-        results.append(run_child(MAKE, str(served), str(training)))
-    seconds = [result[0] for result in results[1:]]
+        results.append(run_child("-c", MAKE, str(served), str(training)))
+    seconds = [result.seconds for result in results[1:]]
     size = (training / "model.safetensors").stat().st_size
-    copies = [run_child(COPY, str(served), str(training / "copy"), str(size))[0] for _ in range(runs)]
+    copies = [
+        run_child("-c", COPY, str(served), str(training / "copy"), str(size)).seconds for _ in range(runs)
+    ]
     shutil.rmtree(training)
     return Cost(
         kind=kind,
@@ -168,7 +171,7 @@ def cost(kind: str, served: Path, weights: int, runs: int) -> Cost:
         fastest_s=round(min(seconds), 2),
         slowest_s=round(max(seconds), 2),
         million_weights_per_s=round(weights / 1e6 / statistics.median(seconds), 1),
-        peak_mib=round(max(result[1] for result in results), 1),
+        peak_mib=round(max(result.peak_mib for result in results), 1),
         copy_s=round(statistics.median(copies), 2),
     )
 
@@ -205,7 +208,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         measured = costs(Path(name), arguments.hidden, arguments.layers, arguments.runs)
         compared = parities(Path(name))
-    floor_mib = run_child(FLOOR)[1]
+    floor_mib = run_child("-c", FLOOR).peak_mib
     report = {
         "runs": arguments.runs,
         "floor_mib": round(floor_mib, 1),
