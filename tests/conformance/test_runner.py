@@ -199,6 +199,11 @@ def test_a_name_points_there_and_back(subject: Subject, adapters: tuple[Path, ..
         runner.point("me:latest", version)
         assert runner.names()["me:latest"] == version
         assert ask(subject, "me:latest") == ask(subject, same)
+    runner.require_movable("me:latest")
+    runner.require_movable("me:never-seen")
+    for fixed in ("me:one", "demo"):
+        with pytest.raises(RunnerError):
+            runner.require_movable(fixed)
     with pytest.raises(RunnerError):
         runner.point("me:one", "me:two")
     with pytest.raises(RunnerError):

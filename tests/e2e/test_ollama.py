@@ -18,7 +18,7 @@ from tests.support.homes import (
 from tests.support.ollama import Server
 from tests.support.ollama_homes import BASE, beside
 
-from laimark_sidecar.errors import BaseChangedError
+from laimark_sidecar.errors import BaseChangedError, RunnerError
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.checkup import checkup
@@ -110,6 +110,47 @@ def test_a_cycle_is_judged_on_the_merged_model_that_is_served(ready_home: Home, 
         assert notes == [".json"]
         assert checkup(workshop) == ()
         assert server.pulls() == []
+
+
+def test_a_model_of_the_user_s_own_under_our_name_is_found_before_anything_moves(
+    trained_home: Home, demo_gguf: Path
+) -> None:
+    with beside(trained_home, demo_gguf, "0.33.0") as (workshop, server):
+        ollama.install(server.url, "me:latest", demo_gguf, system="mine")
+        with pytest.raises(
+            RunnerError, match="me:latest in Ollama was not made by laimark-sidecar"
+        ) as caught:
+            promote(workshop, only_version(workshop))
+        assert "ollama cp me:latest" in caught.value.hint
+        assert workshop.registry.refs() == {LATEST: "", PREV: ""}
+        assert not workshop.registry.intent.pending()
+        assert server.api.show("me:latest").system == "mine"
+        server.api.delete("me:latest")
+        promote(workshop, only_version(workshop))
+
+
+def test_versions_from_before_ours_were_called_otherwise_are_served_on(
+    trained_home: Home, demo_gguf: Path
+) -> None:
+    with beside(trained_home, demo_gguf, "0.34.1") as (workshop, server):
+        version = only_version(workshop)
+        promote(workshop, version)
+        reconfigure(trained_home, "promotion", name="mine")
+        renamed = opened(trained_home)
+        promote(renamed, version)
+        assert renamed.runner().names()["mine:latest"] == version.name
+        assert chat(server, "mine:latest") == chat(server, version.name)
+
+
+def test_success_is_not_told_where_something_else_answers(trained_home: Home, demo_gguf: Path) -> None:
+    with beside(trained_home, demo_gguf, "0.33.0") as (workshop, server):
+        version = only_version(workshop)
+        promote(workshop, version)
+        for name in ("me:latest", version.name):
+            server.api.delete(name)
+        ollama.install(server.url, version.name, demo_gguf)  # somebody else's, under its name
+        with pytest.raises(RunnerError, match="was not made by laimark-sidecar"):
+            promote(workshop, version)
 
 
 def test_another_file_under_the_base_s_name_is_noticed_and_nothing_is_registered_on_it(

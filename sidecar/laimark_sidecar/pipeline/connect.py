@@ -33,7 +33,14 @@ _ADAPTERS = {"auto": None, "adapter": True, "merged": False}
 
 
 def connect(
-    home: Home, config: Config, gguf: Path, *, moving: Collection[str], clock: Clock, timeout_s: float
+    home: Home,
+    config: Config,
+    gguf: Path,
+    *,
+    moving: Collection[str],
+    versions: Collection[str] = (),
+    clock: Clock,
+    timeout_s: float,
 ) -> Runner:
     """Return the configured runner, patient for `timeout_s` in each call.
 
@@ -42,6 +49,7 @@ def connect(
         config: says which runner.
         gguf: file of the base, which a llama-server of our own is started with.
         moving: the served names that only we point, such as `me:latest`.
+        versions: the names of all versions.
         clock: for idle times.
         timeout_s: longest silence in one call.
 
@@ -72,6 +80,7 @@ def connect(
                 runner_url(config),
                 config.base.name,
                 moving=moving,
+                versions=versions,
                 identify=identity,
                 merge=lend,
                 clock=clock,

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Container
 from pathlib import Path
 
-from laimark_sidecar.errors import ConversionError, RunnerError, StateError
+from laimark_sidecar.errors import ConversionError, LaimarkError, RunnerError, StateError
 from laimark_sidecar.logs import action
 from laimark_sidecar.pipeline.base import require_same
 from laimark_sidecar.pipeline.workshop import Workshop
@@ -17,10 +17,13 @@ log = logging.getLogger(__name__)
 LATEST, PREV = "latest", "prev"
 
 
-def follow(workshop: Workshop, runner: Runner) -> None:
+def follow(workshop: Workshop, runner: Runner) -> dict[str, LaimarkError]:
     """Make the runner serve what the registry says; the caller keeps other movers out. Safe to repeat.
 
     A version that cannot be served is logged and left out; one that is neither new nor pointed at is withdrawn.
+
+    Returns:
+        Why each of those that were left out could not be served, by name.
 
     Raises:
         RunnerError: the runner is not reachable.
@@ -29,13 +32,16 @@ def follow(workshop: Workshop, runner: Runner) -> None:
     require_same(workshop.base.identity, runner.base(), where="the runner")
     kept = _kept(workshop, runner)
     served = runner.names()
+    refused: dict[str, LaimarkError] = {}
     for name, adapter in adapters(workshop, kept=kept, besides=served).items():
         try:
             runner.register(name, adapter)
         except (RunnerError, ConversionError, StateError) as error:  # the last two where a model is merged
+            refused[name] = error
             log.warning("not serving %s: %s", name, error, extra=action("pipeline.unservable"))
     point(workshop, runner)
     _withdraw_old(workshop, runner, kept)
+    return refused
 
 
 def point(workshop: Workshop, runner: Runner) -> None:

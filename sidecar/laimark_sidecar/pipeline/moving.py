@@ -71,6 +71,9 @@ def move(
     """
     require_same(workshop.base.identity, runner.base(), where="the runner")
     old = workshop.registry.refs()
+    for name in {LATEST, PREV, *old, *refs}:
+        # A name of somebody else's must be found before the refs move: afterwards nothing can follow them.
+        runner.require_movable(workshop.ref(name))
     intent = Intent(
         kind=kind,
         target=target,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from laimark_sidecar.errors import RejectedError, StateError
+from laimark_sidecar.errors import RejectedError, RunnerError, StateError
 from laimark_sidecar.pipeline.following import LATEST, PREV, follow
 from laimark_sidecar.pipeline.moving import move, moving
 from laimark_sidecar.pipeline.parity import parity_before_promotion
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.version import Version
+from laimark_sidecar.runners.runner import Runner
 
 
 def promote(workshop: Workshop, version: Version, *, reason: str = "promoted") -> None:
@@ -28,7 +29,7 @@ def promote(workshop: Workshop, version: Version, *, reason: str = "promoted") -
     with moving(workshop) as runner:
         latest = workshop.registry.refs().get(LATEST, "")
         if latest == version.name:
-            follow(workshop, runner)
+            _answer_again(workshop, runner, latest)
         else:
             parity_before_promotion(workshop, runner, version)
             refs = {LATEST: version.name, PREV: latest}
@@ -61,7 +62,20 @@ def use(workshop: Workshop, name: str) -> str:
         target = "" if name == "base" else workshop.registry.resolve_name(name)
         latest = workshop.registry.refs().get(LATEST, "")
         if target == latest:
-            follow(workshop, runner)
+            _answer_again(workshop, runner, target)
         else:
             move(workshop, runner, "use", target, {LATEST: target, PREV: latest}, reason=f"use {name}")
         return target
+
+
+def _answer_again(workshop: Workshop, runner: Runner, target: str) -> None:
+    """Put the runner right where the refs are already; raises where something else answers in the end."""
+    refused = follow(workshop, runner)
+    if target in refused:
+        raise refused[target]
+    answers = runner.names().get(workshop.ref(LATEST), "")
+    if answers != target:
+        raise RunnerError(
+            f"{workshop.ref(LATEST)} is {target or 'base'} by the registry, but {answers or 'base'} answers",
+            hint="see: laimark-sidecar check",
+        )

@@ -45,6 +45,7 @@ class Workshop:
             self.config,
             self.base.gguf,
             moving=[self.ref(ref) for ref in self.registry.refs()],
+            versions=self.registry.names(),
             clock=self.clock,
             timeout_s=timeout_s,
         )

@@ -130,6 +130,14 @@ class Runner(Protocol):
         """
         ...
 
+    def require_movable(self, name: str) -> None:
+        """Look whether `point` would take this name, before anything else is moved. Changes nothing.
+
+        Raises:
+            RunnerError: it is the base's, a version's or somebody else's; the hint says what to do.
+        """
+        ...
+
     def point(self, name: str, version: str) -> None:
         """Make the moving `name` (for example `me:latest`) answer with `version`; `""` is the base.
 

@@ -127,6 +127,13 @@ class EmbeddedRunner:
         # The server probes the adapter in a child and waits for the answers that are queued before it.
         self._call("PUT", f"/laimark/adapters/{quote(version)}", body, timeout_s=10 * self._timeout_s)
 
+    def require_movable(self, name: str) -> None:
+        state = self._state()
+        if name == state.base.name or state.names.get(name) == name:
+            raise RunnerError(
+                f"{name} is the base or a version, which never moves", hint="choose another name"
+            )
+
     def point(self, name: str, version: str) -> None:
         self._call("PUT", f"/laimark/names/{quote(name)}", {"version": version})
 

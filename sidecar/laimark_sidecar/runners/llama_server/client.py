@@ -128,6 +128,9 @@ class LlamaServerRunner:
                     hint=f"see {self._settings.log}",
                 ) from error
 
+    def require_movable(self, name: str) -> None:
+        self._ours(self._router.models(), name, kind="moving")
+
     def point(self, name: str, version: str) -> None:
         """A name that is being asked is waited for; see the module. Its process, if it had one, is started again.
 

@@ -125,13 +125,20 @@ class SingleRunner:
                     hint=error.hint or f"see {self._settings.log}",
                 ) from error
 
+    def require_movable(self, name: str) -> None:
+        self._ours()
+        self._require_movable(name, self._file.read())
+
+    def _require_movable(self, name: str, names: Names) -> None:
+        if name in self._immovable() or name in names.versions:
+            raise RunnerError(f"{name!r} is already the name of something else", hint="choose another name")
+
     def point(self, name: str, version: str) -> None:
         """The answering name moves for all clients at once, from their next request on."""
         with self._follower.changing():
             self._ours()
             before = self._file.read()
-            if name in self._immovable() or name in before.versions:
-                raise RunnerError(f"{name!r} is already the name of something else")
+            self._require_movable(name, before)
             if version and version not in before.versions:
                 raise self._unknown(version, before)
             after = before.pointing(name, version)

@@ -17,15 +17,18 @@ class Catalogue:
     Args:
         api: of the server.
         base: name of the pristine base.
-        moving: names that only we point. All other names of ours are called alike before the colon: who has a hundred
-            models is not asked about each.
+        moving: names that only we point.
+        versions: names of ours that may be called otherwise before the colon than those. All others of ours are called
+            alike there: who has a hundred models is not asked about each.
     """
 
-    def __init__(self, api: OllamaApi, base: str, moving: Collection[str]) -> None:
+    def __init__(
+        self, api: OllamaApi, base: str, moving: Collection[str], versions: Collection[str] = ()
+    ) -> None:
         self._api = api
         self._base = base
         self._moving = {canonical(name): name for name in moving}
-        self._called = {_before_the_tag(name) for name in self._moving}
+        self._called = {_before_the_tag(canonical(name)) for name in (*moving, *versions)}
         self._markers: dict[str, Marker | None] = {}
 
     def read(self) -> dict[str, Name]:

@@ -44,7 +44,8 @@ class OllamaRunner:
     Args:
         url: for example `http://127.0.0.1:11434`.
         base: local name of the pristine base.
-        moving: names that only we point, such as `me:latest`; what is before their colons begins our versions' names too.
+        moving: names that only we point, such as `me:latest`; what is before their colons begins our names.
+        versions: versions that may be called otherwise, from before somebody changed how ours are called.
         identify: returns the identity of a GGUF now.
         merge: called only where adapters are refused, or not wanted.
         clock: for the idle time.
@@ -62,6 +63,7 @@ class OllamaRunner:
         base: str,
         *,
         moving: Collection[str],
+        versions: Collection[str] = (),
         identify: Callable[[Path], BaseIdentity],
         merge: Merge,
         clock: Clock,
@@ -71,7 +73,7 @@ class OllamaRunner:
     ) -> None:
         self._api = OllamaApi(Connection(url, timeout_s=timeout_s))
         self._base = base
-        self._catalogue = Catalogue(self._api, base, moving)
+        self._catalogue = Catalogue(self._api, base, moving, versions)
         self._identify = identify
         self._merge = merge
         self._adapters = adapters
@@ -142,14 +144,22 @@ class OllamaRunner:
             self._taken[place] = takes_adapters(self._api, self._base)
         return self._taken[place]
 
-    def point(self, name: str, version: str) -> None:
-        names = self._catalogue.read()
+    def require_movable(self, name: str) -> None:
+        self._movable(name, self._catalogue.read())
+
+    def _movable(self, name: str, names: dict[str, Name]) -> Name | None:
+        """Return what a moving name is now; raises for one that does not move."""
         self._catalogue.check_free(name, names)
         current = names.get(canonical(name))
         if canonical(name) == canonical(self._base) or (
             current and current.marker and canonical(current.marker.version) == canonical(name)
         ):
-            raise RunnerError(f"{name} is a base or a version, which never moves")
+            raise RunnerError(f"{name} is a base or a version, which never moves", hint="choose another name")
+        return current
+
+    def point(self, name: str, version: str) -> None:
+        names = self._catalogue.read()
+        current = self._movable(name, names)
         if not version:
             shown = self._catalogue.pristine_base()
             # Made anew where the base was replaced since.
