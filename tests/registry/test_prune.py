@@ -49,8 +49,18 @@ def test_only_garbage_goes_and_all_is_well_after(registry: Registry) -> None:
 def test_what_is_young_stays_because_somebody_may_be_about_to_use_it(registry: Registry) -> None:
     path = registry.objects.path(registry.objects.put_bytes(b"being registered"))
     os.utime(path, (NOON_S - 10, NOON_S - 10))
+    assert (prune(registry).paths, prune(registry).young) == ((), 1)
     assert prune(registry, dry_run=False).paths == ()
-    assert prune(registry, dry_run=False, min_age_s=5).paths == (path,)
+    done = prune(registry, dry_run=False, min_age_s=5)
+    assert (done.paths, done.young) == ((path,), 0)
+
+
+def test_a_temporary_file_stays_an_hour_whoever_asks(registry: Registry) -> None:
+    path = registry.folder / ".refs.json.abc.tmp"
+    path.touch(mode=0o600)
+    os.utime(path, (NOON_S - 10, NOON_S - 10))
+    assert prune(registry, dry_run=False, min_age_s=0).paths == ()
+    assert path.exists()
 
 
 def test_an_object_that_is_put_again_is_young_again(registry: Registry) -> None:

@@ -12,16 +12,21 @@ from laimark_sidecar.cli.output import emit, json_option
 @click.option("--yes", is_flag=True, help="Delete; without it only what would be deleted is listed.")
 @json_option
 def command(yes: bool, as_json: bool) -> None:
-    """Delete objects and temporary files that no version needs. Versions themselves stay."""
-    from laimark_sidecar.registry.prune import prune
+    """Delete what no version needs: objects, temporary files, what refused or removed versions were. Versions stay."""
+    from laimark_sidecar.pipeline.pruning import prune_home
 
-    opened = workshop()
-    done = prune(opened.registry, dry_run=not yes)
+    done = prune_home(workshop(), dry_run=not yes)
     lines = [str(path) for path in done.paths]
     verb = "deleted" if yes else "would be deleted (add --yes)"
-    payload = {"paths": lines, "size_bytes": done.size_bytes, "dry_run": done.dry_run}
-    emit(
-        payload,
-        lambda: "\n".join([*lines, f"{len(lines)} files, {done.size_bytes} bytes {verb}"]),
-        as_json=as_json,
-    )
+    payload = {
+        "paths": lines,
+        "size_bytes": done.size_bytes,
+        "young": done.young,
+        "dry_run": done.dry_run,
+    }
+    told = [*lines, f"{len(lines)} files, {done.size_bytes} bytes {verb}"]
+    if done.young:
+        told.append(
+            f"{done.young} younger than an hour stay: the daemon or a training may be about to need them"
+        )
+    emit(payload, lambda: "\n".join(told), as_json=as_json)

@@ -26,3 +26,5 @@ def command(name: str, yes: bool) -> None:
             raise click.UsageError(f"{found.name} was kept: add --yes to remove it for good") from None
     remove(opened, found)
     click.echo(f"removed {found.name}")
+    if found.version:
+        click.echo("its files go with: laimark-sidecar prune --yes", err=True)
