@@ -55,7 +55,7 @@ def convert_adapter(
         adapter_dir: PEFT folder: adapter_config.json and adapter_model.safetensors.
         base_gguf: the GGUF that the runner serves; only its header is read.
         out: replaced as a whole, or left as it is.
-        scale: factor on the adapter's effect, folded into B; the line search's.
+        scale: factor on the adapter's effect, folded into B; the line search's. Not 0.
         dtype: of A and B; rows that q8_0 cannot block (B of a rank that 32 does not divide) are f16.
         metadata: text keys such as `base_sha256`, `version`, `parent`; each is written under `laimark.`.
 
@@ -63,8 +63,10 @@ def convert_adapter(
         ConversionError: the adapter cannot be converted faithfully for this base; `out` is what it was.
         OSError: `out` cannot be written; it is what it was.
     """
-    if not math.isfinite(scale):
-        raise ConversionError(f"scale is {scale}; it must be finite")
+    if not math.isfinite(scale) or not scale:
+        raise ConversionError(
+            f"scale is {scale}; it must be finite, and 0 would leave nothing of the adapter"
+        )
     config = read_lora_config(adapter_dir / "adapter_config.json")
     header = read_header(base_gguf)
     if header.text("general.type") not in {"", "model"}:

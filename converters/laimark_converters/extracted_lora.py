@@ -65,7 +65,7 @@ def extract_lora(
         out: replaced as a whole, or left as it is.
         rank: of the LoRA.
         most_residual: what may be left out over all tensors; 1 takes any.
-        scale: factor on the adapter's effect.
+        scale: factor on the adapter's effect, not 0.
         dtype: of A and B.
         metadata: text keys, as of `convert_adapter`.
 
@@ -74,8 +74,10 @@ def extract_lora(
             `out` is what it was.
         OSError: a file cannot be read or `out` cannot be written; `out` is what it was.
     """
-    if rank < 1 or not math.isfinite(scale):
-        raise ConversionError(f"rank is {rank}, scale is {scale}; they must be at least 1, and finite")
+    if rank < 1 or not math.isfinite(scale) or not scale:
+        raise ConversionError(
+            f"rank is {rank}, scale is {scale}; they must be at least 1, and finite and not 0"
+        )
     header = read_header(base_gguf)
     check_model(header)
     found = {}

@@ -80,6 +80,12 @@ def test_a_full_disk_is_told_before_a_byte_is_written(
     monkeypatch.setattr(module, "_SPARE_BYTES", shutil.disk_usage(tmp_path).total)
     with pytest.raises(StateError, match=r"merging needs .* GB are free") as caught:
         merge_to(demo_gguf, adapter, tmp_path / "out.gguf")
+    assert "ollama" not in caught.value.hint, "who writes a file need not have it"
+    with (
+        pytest.raises(StateError, match="merging needs") as caught,
+        merged(tmp_path, demo_gguf, adapter, touched="f16", threads=1),
+    ):
+        pytest.fail("it was lent")
     assert "own-server" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from laimark_converters.adapter_gguf import Converted, convert_adapter
+from laimark_converters.base_fit import check_model
 from laimark_converters.base_gguf import write_base_gguf
 from laimark_converters.errors import ConversionError as Refused
 from laimark_converters.extracted_lora import Extracted, extract_lora
@@ -33,10 +35,8 @@ def convert(
     Raises:
         ConversionError: it cannot be converted faithfully; says why. `out` is what it was.
     """
-    try:
+    with _blaming(adapter, base):
         return convert_adapter(adapter, base, out, scale=scale, dtype=dtype, metadata=metadata)
-    except Refused as error:
-        raise ConversionError(f"{adapter}: {error}", hint=error.hint) from error
 
 
 def extract(
@@ -47,10 +47,8 @@ def extract(
     Raises:
         ConversionError: it does not fit the base, or a LoRA of this rank leaves too much out; says how much.
     """
-    try:
+    with _blaming(adapter, base):
         return extract_lora(adapter, base, out, rank=rank, scale=scale, dtype=dtype)
-    except Refused as error:
-        raise ConversionError(f"{adapter}: {error}", hint=error.hint) from error
 
 
 def to_peft(adapter: Path, base: Path, folder: Path) -> PeftFolder:
@@ -59,9 +57,20 @@ def to_peft(adapter: Path, base: Path, folder: Path) -> PeftFolder:
     Raises:
         ConversionError: it is damaged or does not fit the base, or the folder exists; nothing is left of it.
     """
-    try:
+    with _blaming(adapter, base):
         return write_peft_folder(adapter, base, folder)
+
+
+@contextmanager
+def _blaming(adapter: Path, base: Path) -> Iterator[None]:
+    """Make a refusal the sidecar's own, of the base where that is the file at fault."""
+    try:
+        yield
     except Refused as error:
+        try:
+            check_model(read_header(base))
+        except Refused as of_base:
+            raise ConversionError(f"the base {base}: {of_base}", hint=of_base.hint) from error
         raise ConversionError(f"{adapter}: {error}", hint=error.hint) from error
 
 

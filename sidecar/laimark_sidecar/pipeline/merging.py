@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 MergedType = Literal["f16", "bf16", "f32", "q8_0"]
 MOST_NATS = 0.5
 """Between a merged model and its adapter beside the base; a wrong merge differs by whole nats (runners.md)."""
+_NO_ROOM = 'free some space, or set ollama.route to "own-server", which needs none'
 _SPARE_BYTES = 512 << 20
 _BYTES: Mapping[MergedType, float] = {"f32": 4, "f16": 2, "bf16": 2, "q8_0": 34 / 32}
 """Of a rewritten weight."""
@@ -70,7 +71,7 @@ def merged(
     make_dir(folder)
     _tidy(folder)
     path = folder / f"{sha256_file(adapter)[:16]}-{touched}.gguf"
-    _require_room(folder, base, adapter, touched)
+    _require_room(folder, base, adapter, touched, hint=_NO_ROOM)
     try:
         made = _merge(base, adapter, path, touched)
         ours = fingerprint(path, None, folder / "scoring", prompts=prompts, threads=threads)
@@ -108,7 +109,7 @@ def merge_to(base: Path, adapter: Path, out: Path, *, touched: MergedType = "f16
         ConversionError: the two do not fit; says why. `out` is what it was.
         StateError: the disk has no room for it.
     """
-    _require_room(out.absolute().parent, base, adapter, touched)
+    _require_room(out.absolute().parent, base, adapter, touched, hint="free some space, or name another disk")
     return _merge(base, adapter, out, touched)
 
 
@@ -128,13 +129,13 @@ def _tidy(folder: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def _require_room(folder: Path, base: Path, adapter: Path, touched: MergedType) -> None:
+def _require_room(folder: Path, base: Path, adapter: Path, touched: MergedType, *, hint: str) -> None:
     needed = size_bytes(base, adapter, touched) + _SPARE_BYTES
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise StateError(
             f"merging needs {needed / 1e9:.1f} GB in {folder}, {free / 1e9:.1f} GB are free",
-            hint='free some space, or set ollama.route to "own-server", which needs none',
+            hint=hint,
         )
 
 

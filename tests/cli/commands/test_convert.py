@@ -87,3 +87,45 @@ def test_what_no_runner_takes_is_extracted_and_what_is_lost_is_told(
     assert run([*arguments, "--extract-rank", "256"]) == 0
     assert "% left out" in capsys.readouterr().out
     assert out.is_file()
+
+
+def test_nothing_is_replaced_unasked_and_no_folder_is_made(
+    adapter: Path, demo_gguf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, out = ["--base", str(demo_gguf)], tmp_path / "out.gguf"
+    out.write_bytes(b"mine")
+    assert run(["convert", str(adapter), str(out), *base]) == 2
+    assert "add --force" in capsys.readouterr().err
+    assert out.read_bytes() == b"mine"
+    assert run(["convert", str(adapter), str(out), *base, "--force"]) == 0
+    for source in (adapter, out):
+        assert run(["convert", str(source), str(tmp_path / "none" / "x"), *base]) == 2
+        assert f"there is no folder {tmp_path / 'none'}" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_base_is_blamed_for_what_is_wrong_with_it(
+    adapter: Path, demo_gguf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, gguf = tmp_path / "text", tmp_path / "a.gguf"
+    text.write_text("no model")
+    assert run(["convert", str(adapter), str(gguf), "--base", str(demo_gguf)]) == 0
+    for source, out in ((adapter, "b.gguf"), (gguf, "folder")):
+        for base, reason in (
+            (text, "text is not a GGUF file"),
+            (gguf, "is of the type 'adapter', not a model"),
+        ):
+            assert run(["convert", str(source), str(tmp_path / out), "--base", str(base)]) == 10
+            err = capsys.readouterr().err
+            assert f"error: the base {base}: " in err
+            assert reason in err
+
+
+@pytest.mark.parametrize("more", [[], ["--extract-rank", "4"]])
+def test_a_scale_that_leaves_nothing_is_refused(
+    adapter: Path, demo_gguf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    out = tmp_path / "out.gguf"
+    assert run(["convert", str(adapter), str(out), "--base", str(demo_gguf), "--scale", "0", *more]) == 10
+    assert "scale is 0.0" in capsys.readouterr().err
+    assert not out.exists()

@@ -44,3 +44,18 @@ def test_an_adapter_from_elsewhere_is_merged_by_its_path(
     dora = build_dora(demo_base_dir, tmp_path / "dora")
     assert run(["merge", str(dora), str(tmp_path / "whole.gguf"), "--type", "f32"]) == 0
     assert "dora merged into demo" in capsys.readouterr().out
+
+
+def test_nothing_is_replaced_unasked_and_no_folder_is_made(
+    trained_home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, out = only_version(opened(trained_home)).name, tmp_path / "whole.gguf"
+    assert run(["merge", name, str(tmp_path / "none" / "whole.gguf")]) == 2
+    assert f"there is no folder {tmp_path / 'none'}" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+    out.write_bytes(b"mine")
+    assert run(["merge", name, str(out)]) == 2
+    assert "add --force" in capsys.readouterr().err
+    assert out.read_bytes() == b"mine"
+    assert run(["merge", name, str(out), "--force"]) == 0
+    assert out.read_bytes()[:4] == b"GGUF"

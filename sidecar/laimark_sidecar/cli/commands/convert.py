@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from laimark_sidecar.cli.target import check_file, check_folder_of, force_option
+
 if TYPE_CHECKING:
     from laimark_sidecar.pipeline.convert import Dtype
 
@@ -30,20 +32,32 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     help="For a DoRA or IA3: write the closest LoRA of this rank, and say what it leaves out.",
 )
-def command(adapter: Path, out: Path, base: Path, scale: float, dtype: str, extract_rank: int | None) -> None:
+@force_option
+def command(
+    adapter: Path,
+    out: Path,
+    base: Path,
+    scale: float,
+    dtype: str,
+    extract_rank: int | None,
+    force: bool,
+) -> None:
     """Convert the PEFT folder ADAPTER into the GGUF file OUT, driven by the header of the base that is served.
 
-    A GGUF file as ADAPTER goes the other way: OUT becomes the folder that PEFT loads.
+    A GGUF file as ADAPTER goes the other way: OUT becomes the folder that PEFT loads, and must not exist.
     """
     from laimark_sidecar.pipeline.convert import convert, extract, to_peft
 
     kind = cast("Dtype", dtype)
     if adapter.is_file():
-        if extract_rank or scale != 1.0 or dtype != "f32":
-            raise click.UsageError("--scale, --dtype and --extract-rank are for a PEFT folder")
+        if extract_rank or scale != 1.0 or dtype != "f32" or force:
+            raise click.UsageError("--scale, --dtype, --extract-rank and --force are for a PEFT folder")
+        check_folder_of(out)
         folder = to_peft(adapter, base, out)
         click.echo(f"{out}: {folder.modules} modules, rank {folder.rank}")
-    elif extract_rank:
+        return
+    check_file(out, force=force)
+    if extract_rank:
         found = extract(adapter, base, out, rank=extract_rank, scale=scale, dtype=kind)
         click.echo(f"{out}: {found.tensors} tensors, rank {found.rank}, {found.residual:.1%} left out")
     else:

@@ -9,6 +9,7 @@ import click
 
 from laimark_sidecar.cli.opening import version_named, workshop
 from laimark_sidecar.cli.output import emit, json_option
+from laimark_sidecar.cli.target import check_file, force_option
 
 if TYPE_CHECKING:
     from laimark_sidecar.pipeline.merging import MergedType
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of the tensors that the adapter changes; a quantised one loses what is smaller than half of its step.",
 )
+@force_option
 @json_option
-def command(name: str, out: Path, touched: str, as_json: bool) -> None:
+def command(name: str, out: Path, touched: str, force: bool, as_json: bool) -> None:
     """Write version NAME (as for `use`) merged into its base to the file OUT.
 
     NAME may also be the path of an adapter from elsewhere: a GGUF, or a PEFT folder (LoRA, DoRA or IA3).
@@ -35,6 +37,7 @@ def command(name: str, out: Path, touched: str, as_json: bool) -> None:
     from laimark_sidecar.pipeline.merging import merge_to
 
     opened = workshop()
+    check_file(out, force=force)
     what, adapter = _adapter(opened, name)
     done = merge_to(opened.base.gguf, adapter, out, touched=cast("MergedType", touched))
     emit(
