@@ -10,7 +10,7 @@ from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import control
 from laimark_sidecar.pipeline.following import LATEST, PREV
 from laimark_sidecar.pipeline.overview import overview
-from laimark_sidecar.pipeline.promote import promote
+from laimark_sidecar.pipeline.promote import promote, rollback
 from laimark_sidecar.registry.intent import Intent
 
 
@@ -41,11 +41,24 @@ def test_version_waits_until_it_is_promoted(trained_home: Home) -> None:
     version = only_version(workshop)
     assert overview(workshop).awaiting == version.name
     with served(workshop):
+        assert "awaiting-review" in overview(workshop).last_cycle
         promote(workshop, version)
         found = overview(workshop)
-    assert (found.latest_name, found.latest, found.awaiting) == ("me:latest", version.name, "")
-    assert found.runner_reachable
-    assert "awaiting-review" in found.last_cycle
+        assert (found.latest_name, found.latest, found.awaiting) == ("me:latest", version.name, "")
+        assert found.runner_reachable
+        assert found.last_cycle.endswith(f"promoted {version.name}")
+        # Stepping back from it is an answer too: it does not wait any more.
+        rollback(workshop)
+        assert overview(workshop).awaiting == ""
+
+
+def test_a_version_that_was_removed_does_not_wait(trained_home: Home) -> None:
+    workshop = opened(trained_home)
+    name = only_version(workshop).name
+    workshop.registry.remove(name)
+    found = overview(workshop)
+    assert found.awaiting == ""
+    assert found.last_cycle.endswith(f"awaiting-review {name}, removed since")
 
 
 def test_what_the_daemon_does_is_shown(ready_home: Home) -> None:

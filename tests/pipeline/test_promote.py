@@ -38,7 +38,7 @@ def test_whole_way_there_and_back(workshop: Workshop) -> None:
         assert workshop.registry.refs() == {LATEST: version.name, PREV: ""}
         assert rollback(workshop) == ""
         assert answer(workshop, "me:latest", QUESTION) == base
-        with pytest.raises(StateError, match="nothing has been promoted"):
+        with pytest.raises(StateError, match="me:latest is the base already"):
             rollback(workshop)
         assert use(workshop, TWIN) == TWIN
         assert use(workshop, "prev") == ""

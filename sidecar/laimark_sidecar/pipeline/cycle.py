@@ -34,6 +34,7 @@ from laimark_sidecar.pipeline.prompts import runner_s_own
 from laimark_sidecar.pipeline.select import drop_forgotten, parent_now, select
 from laimark_sidecar.pipeline.train import train
 from laimark_sidecar.pipeline.training_base import ensure_training_base
+from laimark_sidecar.pipeline.waiting import was_latest
 from laimark_sidecar.pipeline.workshop import Report, ShouldStop, Workshop
 from laimark_sidecar.registry.version import Version
 from laimark_sidecar.replay.store import ReplayStore
@@ -151,7 +152,7 @@ def _offer(
     """Promote the version, or leave that to the user: when he wants it so, or when the runner keeps refusing it."""
     if workshop.config.promotion.mode == "review":
         return _close(workshop, store, cycle, plan, "awaiting-review", version.name, "passed the gate")
-    if not _was_promoted(workshop, version):
+    if not was_latest(workshop, version.name):
         workshop.runner().names()  # a runner that is not there is no failure of the version
         try:
             promote(workshop, version, reason=f"cycle {cycle.id}")
@@ -162,15 +163,6 @@ def _offer(
             reason = f"passed the gate, but could not be promoted: {error}"
             return _close(workshop, store, cycle, plan, "awaiting-review", version.name, reason)
     return _close(workshop, store, cycle, plan, "promoted", version.name, "passed the gate")
-
-
-def _was_promoted(workshop: Workshop, version: Version) -> bool:
-    """Return whether it has been `latest` before: then the user may have stepped back from it, which stands."""
-    return any(
-        move.ref == LATEST and move.after == version.name
-        for entry in workshop.registry.history()
-        for move in entry.moves
-    )
 
 
 def _count_failure(cycle: CycleFolder, error: LaimarkError) -> int:

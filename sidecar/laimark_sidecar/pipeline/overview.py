@@ -11,6 +11,7 @@ from laimark_sidecar.pipeline.connect import runner_url
 from laimark_sidecar.pipeline.folder import CycleFolder, cycles
 from laimark_sidecar.pipeline.following import LATEST, PREV
 from laimark_sidecar.pipeline.select import eligible
+from laimark_sidecar.pipeline.waiting import waiting, was_latest
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.check import interrupted
 
@@ -39,7 +40,7 @@ class Overview:
     cycles: int
     last_cycle: str
     awaiting: str
-    """The newest version that passed the gate and waits for `promote`; empty if none."""
+    """The newest version that passed the gate and was never served: it waits for `promote`; empty if none."""
     warnings: tuple[str, ...]
     """What is not as it looks, each in one line with what mends it."""
 
@@ -54,6 +55,7 @@ def overview(workshop: Workshop) -> Overview:
     runner, reachable = _runner(workshop)
     estranged = other_base.estranged(workshop)
     identity = workshop.base.identity
+    awaiting = waiting(workshop)
     return Overview(
         home=str(workshop.home.root),
         base=identity.name,
@@ -73,8 +75,8 @@ def overview(workshop: Workshop) -> Overview:
         new_items=ready,
         heldout=stats.by_split.get("heldout", 0),
         cycles=len(ended),
-        last_cycle=_ending(ended[-1]) if ended else "",
-        awaiting=_awaiting(ended, refs.get(LATEST, "")),
+        last_cycle=_ending(workshop, ended[-1]) if ended else "",
+        awaiting=awaiting.name if awaiting else "",
         warnings=(
             *(f"{workshop.ref(one.ref)} {one.message} ({other_base.HINT})" for one in estranged),
             *(f"{one.where}: {one.message} ({one.hint})" for one in interrupted(workshop.registry)),
@@ -100,13 +102,11 @@ def _daemon(workshop: Workshop) -> str:
     return f"pid {activity.pid}, {activity.state}: {activity.reason}{share}"
 
 
-def _ending(cycle: CycleFolder) -> str:
+def _ending(workshop: Workshop, cycle: CycleFolder) -> str:
     closed = cycle.closed()
     assert closed is not None, "only ended cycles are asked"
-    return f"{iso(closed.closed_s)} {closed.ending} {closed.version or closed.reason}"
-
-
-def _awaiting(ended: list[CycleFolder], latest: str) -> str:
-    closed = ended[-1].closed() if ended else None
-    waits = closed is not None and closed.ending == "awaiting-review" and closed.version != latest
-    return closed.version if closed and waits else ""
+    ending: str = closed.ending
+    if ending == "awaiting-review" and was_latest(workshop, closed.version):
+        ending = "promoted"
+    gone = closed.version and closed.version not in workshop.registry.names()
+    return f"{iso(closed.closed_s)} {ending} {closed.version or closed.reason}{', removed since' if gone else ''}"

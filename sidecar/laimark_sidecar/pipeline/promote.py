@@ -48,7 +48,8 @@ def rollback(workshop: Workshop) -> str:
         refs = workshop.registry.refs()
         if not refs.get(LATEST):
             raise StateError(
-                "nothing has been promoted yet: the base answers", hint="see: laimark-sidecar log"
+                f"{workshop.ref(LATEST)} is the base already: there is nothing to go back to",
+                hint="see: laimark-sidecar log",
             )
         target = refs.get(PREV, "")
         before = workshop.registry.get(target).parent if target else ""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from tests.support.homes import only_version, opened, served
+from tests.support.homes import add_twin, only_version, opened, served
 
 from laimark_sidecar.cli import run
 from laimark_sidecar.paths import Home
@@ -28,7 +28,30 @@ def test_the_newest_accepted_version_is_served(
         assert workshop.runner().names()["me:latest"] == version
         # Once more changes nothing: the log has one move of `latest`.
         assert run(["promote", version]) == 0
+        assert run(["promote"]) == 0
+        assert capsys.readouterr().out == f"me:latest is already {version}\n" * 2
     assert len(workshop.registry.history()) == 1
+
+
+def test_a_version_that_the_user_stepped_back_from_is_served_again_only_by_name(
+    trained_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workshop = opened(trained_home)
+    version = only_version(workshop)
+    with served(workshop):
+        assert run(["promote"]) == 0
+        assert run(["rollback"]) == 0
+        capsys.readouterr()
+        assert run(["promote"]) == 5
+        assert capsys.readouterr().err == (
+            f"error: no new version waits: {version.name} was served before\n"
+            f"hint: serve it again with: laimark-sidecar promote {version.name}\n"
+        )
+        assert workshop.runner().names()["me:latest"] == ""
+        twin = add_twin(workshop, version, name="me:2026-11-22-fffe")
+        assert run(["promote"]) == 0
+        assert run(["promote", version.name]) == 0
+    assert capsys.readouterr().out == f"me:latest -> {twin.name}\nme:latest -> {version.name}\n"
 
 
 def test_without_a_runner_nothing_moves(trained_home: Home, capsys: pytest.CaptureFixture[str]) -> None:

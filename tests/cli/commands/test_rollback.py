@@ -26,5 +26,7 @@ def test_one_step_back_to_the_base_and_no_further(
         assert capsys.readouterr().out == "me:latest -> base\n"
         assert workshop.runner().names()["me:latest"] == ""
         assert run(["rollback"]) == 5
-        assert capsys.readouterr().err.startswith("error: nothing has been promoted yet: the base answers\n")
+        assert capsys.readouterr().err.startswith(
+            "error: me:latest is the base already: there is nothing to go back to\n"
+        )
     assert [entry.reason for entry in workshop.registry.history()][-1] == "rollback"
