@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from laimark_converters.adapter_gguf import convert_adapter
@@ -23,9 +24,17 @@ from laimark_converters.weight_changes import ADAPTER_FILES, read_changes
 
 __all__ = ["Merged", "merge"]
 
+Progress = Callable[[float], None]
+
 
 def merge(
-    base_gguf: Path, adapter: Path, out: Path, *, touched: Touched = "q8_0", scale: float = 1.0
+    base_gguf: Path,
+    adapter: Path,
+    out: Path,
+    *,
+    touched: Touched = "q8_0",
+    scale: float = 1.0,
+    progress: Progress = lambda _share: None,
 ) -> Merged:
     """Write base + scale * adapter to `out`, durable and complete when it returns; equal input, equal bytes.
 
@@ -39,6 +48,7 @@ def merge(
         out: replaced as a whole, or left as it is; not the base or the adapter.
         touched: type of the rewritten tensors; vectors stay f32.
         scale: further factor on the adapter's effect, which is merged minus base; the line search's for a PEFT folder.
+        progress: called with the share written, 0 to 1, first when the base was read once; may raise to give up.
 
     Raises:
         ConversionError: the adapter does not fit the base, a type is not read, a value does not fit its type, or
@@ -50,16 +60,18 @@ def merge(
     if out.exists() and any(out.samefile(source) for source in (base_gguf, adapter) if source.exists()):
         raise ConversionError(f"{out} would replace what it is made of", hint="name another file to write")
     if not adapter.is_dir():
-        return _merge_gguf(base_gguf, adapter, out, touched, scale)
+        return _merge_gguf(base_gguf, adapter, out, touched, scale, progress)
     if read_kind(adapter / "adapter_config.json") != "lora":
-        return _merge_changes(base_gguf, adapter, out, touched, scale)
+        return _merge_changes(base_gguf, adapter, out, touched, scale, progress)
     with tempfile.TemporaryDirectory() as folder:
         converted = Path(folder) / "adapter.gguf"
         convert_adapter(adapter, base_gguf, converted)
-        return _merge_gguf(base_gguf, converted, out, touched, scale)
+        return _merge_gguf(base_gguf, converted, out, touched, scale, progress)
 
 
-def _merge_gguf(base_gguf: Path, adapter: Path, out: Path, touched: Touched, scale: float) -> Merged:
+def _merge_gguf(
+    base_gguf: Path, adapter: Path, out: Path, touched: Touched, scale: float, progress: Progress
+) -> Merged:
     sources = Sources(base_gguf, adapter)
     header, lora = read_header(base_gguf), read_adapter_header(adapter)
     origin = {"base_sha256": sha256_file(base_gguf), "adapter_sha256": sha256_file(adapter)}
@@ -68,10 +80,14 @@ def _merge_gguf(base_gguf: Path, adapter: Path, out: Path, touched: Touched, sca
     def updates(name: str) -> RowUpdate:
         return lora_update(read_pair(adapter, lora, name))
 
-    return write_merged(base_gguf, header, plan, updates, origin=origin, sources=sources, out=out)
+    return write_merged(
+        base_gguf, header, plan, updates, origin=origin, sources=sources, out=out, progress=progress
+    )
 
 
-def _merge_changes(base_gguf: Path, adapter: Path, out: Path, touched: Touched, scale: float) -> Merged:
+def _merge_changes(
+    base_gguf: Path, adapter: Path, out: Path, touched: Touched, scale: float, progress: Progress
+) -> Merged:
     files = [adapter / name for name in ADAPTER_FILES]
     sources = Sources(base_gguf, *files)
     header = read_header(base_gguf)
@@ -92,4 +108,5 @@ def _merge_changes(base_gguf: Path, adapter: Path, out: Path, touched: Touched, 
         origin=origin,
         sources=sources,
         out=out,
+        progress=progress,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +66,14 @@ class ResidualSum:
             mean_relative=_ratio(self._error, self._magnitude),
             of_update=math.sqrt(_ratio(self._squared_error, self._squared_update)),
         )
+
+    @staticmethod
+    def of_update(sums: Iterable[ResidualSum]) -> float:
+        """Return `Residual.of_update` of several tensors together."""
+        error, update = 0.0, 0.0
+        for one in sums:
+            error, update = error + one._squared_error, update + one._squared_update
+        return math.sqrt(_ratio(error, update))
 
 
 def _ratio(error: float, reference: float) -> float:

@@ -39,6 +39,8 @@ class Merged:
     """Of the adapter's GGUF; of a DoRA or IA3, which has none, over its configuration and then its weights."""
     residuals: Mapping[str, Residual]
     """Of each rewritten tensor, by name."""
+    of_update: float
+    """`Residual.of_update` of all of them together: the share of the update that was lost to rounding."""
 
 
 class Sources:
@@ -71,6 +73,7 @@ def write_merged(
     origin: Mapping[str, str],
     sources: Sources,
     out: Path,
+    progress: Callable[[float], None] = lambda _share: None,
 ) -> Merged:
     """Write base + updates to `out`, durable and complete when it returns; memory is a few blocks of rows.
 
@@ -82,12 +85,18 @@ def write_merged(
         origin: `base_sha256` and `adapter_sha256`, written as keys.
         sources: checked before `out` is replaced.
         out: replaced as a whole, or left as it is.
+        progress: called with the share written, 0 to 1; may raise to give up.
 
     Raises:
         ConversionError: a value does not fit its type, or a file changed meanwhile; `out` is what it was.
         OSError: a file cannot be read or `out` cannot be written; `out` is what it was.
     """
-    residuals = {}
+    residuals: dict[str, ResidualSum] = {}
+    sizes = {
+        name: plan[name].size_bytes if name in plan else header.tensors[name].size_bytes
+        for name in header.tensors
+    }
+    total, done = max(1, sum(sizes.values())), 0
     with replacing(out) as temporary:
         with base_gguf.open("rb") as source, temporary.open("wb") as target:
             hashed = HashedFile(target)
@@ -98,8 +107,16 @@ def write_merged(
                 else:
                     copy_range(source, info.offset, info.size_bytes, hashed)
                 hashed.write(b"\0" * padding(hashed.size_bytes, header.alignment))
+                done += sizes[name]
+                progress(done / total)
         sources.check_unchanged()
-    return Merged(sha256=hashed.sha256(), bytes=hashed.size_bytes, residuals=residuals, **origin)
+    return Merged(
+        sha256=hashed.sha256(),
+        bytes=hashed.size_bytes,
+        residuals={name: residual.result() for name, residual in residuals.items()},
+        of_update=ResidualSum.of_update(residuals.values()),
+        **origin,
+    )
 
 
 def decoded_rows(source: BinaryIO, info: TensorInfo, count: int) -> NDArray[np.float32]:
@@ -119,7 +136,7 @@ def _start(
     return merged_header(header, raw_keys, added, stored)
 
 
-def _rewrite(source: BinaryIO, target: HashedFile, tensor: Rewritten, update_of: RowUpdate) -> Residual:
+def _rewrite(source: BinaryIO, target: HashedFile, tensor: Rewritten, update_of: RowUpdate) -> ResidualSum:
     info, residual = tensor.base, ResidualSum()
     source.seek(info.offset)
     for rows in row_blocks(prod(info.shape[:-1]), info.shape[-1]):
@@ -133,7 +150,7 @@ def _rewrite(source: BinaryIO, target: HashedFile, tensor: Rewritten, update_of:
         content = encode(info.name, rounded, tensor.kind)
         target.write(content)
         residual.add(exact, _decode(content, tensor.kind, count), update)
-    return residual.result()
+    return residual
 
 
 def _decode(content: bytes, kind: GGMLQuantizationType, rows: int) -> NDArray[np.float32]:

@@ -39,6 +39,22 @@ def test_residual_is_the_same_however_the_rows_are_cut() -> None:
         assert (found.max_relative, found.mean_relative, found.of_update) == pytest.approx(expected)
 
 
+def test_residual_of_several_tensors_is_that_of_all_their_values_together() -> None:
+    random = np.random.default_rng(2)
+    one, two = ResidualSum(), ResidualSum()
+    errors, updates = [], []
+    for residual, shape in ((one, (6, 8)), (two, (3, 32))):
+        exact, update = random.standard_normal((2, *shape))
+        stored = (exact + 0.01 * random.standard_normal(shape)).astype(np.float32)
+        residual.add(exact, stored, update)
+        errors.append((stored - exact).ravel())
+        updates.append(update.ravel())
+    expected = math.sqrt((np.concatenate(errors) ** 2).mean() / (np.concatenate(updates) ** 2).mean())
+    assert ResidualSum.of_update([one, two]) == pytest.approx(expected)
+    assert ResidualSum.of_update([one]) == one.result().of_update
+    assert ResidualSum.of_update([]) == 0
+
+
 def test_exact_copy_has_no_residual_and_an_error_on_no_update_is_infinite() -> None:
     zero, one = np.zeros((1, 2)), np.ones((1, 2))
     nothing, changed = ResidualSum(), ResidualSum()

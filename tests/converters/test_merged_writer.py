@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,13 @@ def plus_one(_: str) -> RowUpdate:
     return update
 
 
-def written(base: Path, out: Path, sources: Sources, updates: object = plus_one) -> Merged:
+def written(
+    base: Path,
+    out: Path,
+    sources: Sources,
+    updates: object = plus_one,
+    progress: Callable[[float], None] = lambda _share: None,
+) -> Merged:
     header = read_header(base)
     plan = {
         name: Rewritten(
@@ -34,7 +41,9 @@ def written(base: Path, out: Path, sources: Sources, updates: object = plus_one)
         for name in (NAME, NORM)
     }
     assert callable(updates)
-    return write_merged(base, header, plan, updates, origin=ORIGIN, sources=sources, out=out)
+    return write_merged(
+        base, header, plan, updates, origin=ORIGIN, sources=sources, out=out, progress=progress
+    )
 
 
 def test_matrices_and_vectors_are_changed_and_all_else_is_copied(demo_gguf: Path, tmp_path: Path) -> None:
@@ -47,6 +56,21 @@ def test_matrices_and_vectors_are_changed_and_all_else_is_copied(demo_gguf: Path
         else:
             assert after[name][0] == kind
             np.testing.assert_array_equal(after[name][1], values)
+
+
+def test_progress_ends_at_the_whole_and_may_give_up(demo_gguf: Path, tmp_path: Path) -> None:
+    shares: list[float] = []
+    written(demo_gguf, tmp_path / "out.gguf", Sources(demo_gguf), progress=shares.append)
+    assert len(shares) == len(read_header(demo_gguf).tensors)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+    def give_up(_share: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        written(demo_gguf, tmp_path / "none.gguf", Sources(demo_gguf), progress=give_up)
+    assert list(tmp_path.iterdir()) == [tmp_path / "out.gguf"]
 
 
 def test_source_that_is_replaced_meanwhile_is_noticed_and_leaves_the_old_file(

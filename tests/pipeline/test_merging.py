@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -23,8 +24,9 @@ def adapter(demo_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_file_is_lent_and_gone_and_what_it_answers_stays_known(
-    demo_gguf: Path, adapter: Path, tmp_path: Path
+    demo_gguf: Path, adapter: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     folder = tmp_path / "merged"
     assert answered(folder, adapter, touched="f16") is None
     with merged(folder, demo_gguf, adapter, touched="f16", threads=1) as model:
@@ -35,6 +37,8 @@ def test_the_file_is_lent_and_gone_and_what_it_answers_stays_known(
     assert distance(model.fingerprint, again.tokens) < 1e-3
     assert distance(fingerprint(demo_gguf, None, tmp_path / "scoring", threads=1), again.tokens) > 0.1
     assert [path.suffix for path in folder.iterdir()] == [".json"]
+    actions = [record.__dict__["action"] for record in caplog.records]
+    assert actions == ["merge.start", "merge.compare", "merge.done"], "whoever waits for it sees what is done"
 
 
 def test_a_failed_use_and_a_crash_leave_no_model_behind(

@@ -35,7 +35,7 @@ def convert(
     Raises:
         ConversionError: it cannot be converted faithfully; says why. `out` is what it was.
     """
-    with _blaming(adapter, base):
+    with blaming(adapter, base):
         return convert_adapter(adapter, base, out, scale=scale, dtype=dtype, metadata=metadata)
 
 
@@ -47,7 +47,7 @@ def extract(
     Raises:
         ConversionError: it does not fit the base, or a LoRA of this rank leaves too much out; says how much.
     """
-    with _blaming(adapter, base):
+    with blaming(adapter, base):
         return extract_lora(adapter, base, out, rank=rank, scale=scale, dtype=dtype)
 
 
@@ -57,12 +57,12 @@ def to_peft(adapter: Path, base: Path, folder: Path) -> PeftFolder:
     Raises:
         ConversionError: it is damaged or does not fit the base, or the folder exists; nothing is left of it.
     """
-    with _blaming(adapter, base):
+    with blaming(adapter, base):
         return write_peft_folder(adapter, base, folder)
 
 
 @contextmanager
-def _blaming(adapter: Path, base: Path) -> Iterator[None]:
+def blaming(adapter: Path, base: Path) -> Iterator[None]:
     """Make a refusal the sidecar's own, of the base where that is the file at fault."""
     try:
         yield

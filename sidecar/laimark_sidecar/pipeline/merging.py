@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -17,13 +17,14 @@ from typing import Literal
 
 import msgspec
 
+from laimark_converters.adapter_check import check_adapter
 from laimark_converters.adapter_reader import read_adapter_header
-from laimark_converters.errors import ConversionError as Refused
 from laimark_converters.header import read_header
 from laimark_converters.merged_gguf import Merged, merge
 from laimark_sidecar.errors import ConversionError, StateError
 from laimark_sidecar.files import make_dir, sha256_file, write_atomic
 from laimark_sidecar.logs import action
+from laimark_sidecar.pipeline.convert import blaming
 from laimark_sidecar.validation.fingerprint import Fingerprint, distance
 from laimark_sidecar.validation.scorer import fingerprint
 
@@ -73,7 +74,11 @@ def merged(
     path = folder / f"{sha256_file(adapter)[:16]}-{touched}.gguf"
     _require_room(folder, base, adapter, touched, hint=_NO_ROOM)
     try:
-        made = _merge(base, adapter, path, touched)
+        size = size_bytes(base, adapter, touched) / 1e9
+        log.info("merging into a copy of the base: %.1f GB", size, extra=action("merge.start"))
+        with blaming(adapter, base):
+            made = merge(base, adapter, path, touched=touched)
+        log.info("asking the merged model and the adapter beside the base", extra=action("merge.compare"))
         ours = fingerprint(path, None, folder / "scoring", prompts=prompts, threads=threads)
         beside = fingerprint(base, adapter, folder / "scoring", prompts=prompts, threads=threads)
         nats = distance(beside, ours.tokens)
@@ -83,7 +88,14 @@ def merged(
                 f"{nats:.2f} nats, at most {MOST_NATS} expected",
                 hint='keep more of it: ollama.merged_type = "f16" or "f32"',
             )
-        log.info("merged %s: %d bytes, %.4f nats", path.name, made.bytes, nats, extra=action("merge.done"))
+        log.info(
+            "merged %s: %d bytes, %.4f nats from its adapter, %.1f%% of the update lost to rounding",
+            path.name,
+            made.bytes,
+            nats,
+            100 * made.of_update,
+            extra=action("merge.done"),
+        )
         write_atomic(_note(folder, adapter, touched), msgspec.json.encode(ours))
         yield MergedModel(path=path, sha256=made.sha256, fingerprint=ours, nats=nats)
     finally:
@@ -102,22 +114,27 @@ def answered(folder: Path, adapter: Path, *, touched: MergedType) -> Fingerprint
         return None
 
 
-def merge_to(base: Path, adapter: Path, out: Path, *, touched: MergedType = "f16") -> Merged:
+def merge_to(
+    base: Path,
+    adapter: Path,
+    out: Path,
+    *,
+    touched: MergedType = "f16",
+    progress: Callable[[float], None] = lambda _share: None,
+) -> Merged:
     """Write a merged model for good; see `laimark_converters.merged_gguf.merge`.
+
+    An adapter from elsewhere is held to what a runner could serve: what is damaged or odd is refused, not guessed at.
 
     Raises:
         ConversionError: the two do not fit; says why. `out` is what it was.
         StateError: the disk has no room for it.
     """
     _require_room(out.absolute().parent, base, adapter, touched, hint="free some space, or name another disk")
-    return _merge(base, adapter, out, touched)
-
-
-def _merge(base: Path, adapter: Path, out: Path, touched: MergedType) -> Merged:
-    try:
-        return merge(base, adapter, out, touched=touched)
-    except Refused as error:
-        raise ConversionError(f"{adapter}: {error}", hint=error.hint) from error
+    with blaming(adapter, base):
+        if not adapter.is_dir():
+            check_adapter(read_adapter_header(adapter), read_header(base))
+        return merge(base, adapter, out, touched=touched, progress=progress)
 
 
 def _note(folder: Path, adapter: Path, touched: MergedType) -> Path:
@@ -147,11 +164,9 @@ def size_bytes(base: Path, adapter: Path, touched: MergedType) -> int:
     Raises:
         ConversionError: one of the two is no whole GGUF of its kind.
     """
-    try:
+    with blaming(adapter, base):
         tensors = read_header(base).tensors
         names = tensors.keys() if adapter.is_dir() else _touched(adapter) & tensors.keys()
-    except Refused as error:
-        raise ConversionError(f"{adapter} on {base}: {error}", hint=error.hint) from error
     rewritten = [tensors[name] for name in names if name.startswith("blk.") and len(tensors[name].shape) == 2]
     grown = sum(int(_BYTES[touched] * prod(tensor.shape)) - tensor.size_bytes for tensor in rewritten)
     return base.stat().st_size + grown

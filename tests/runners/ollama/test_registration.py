@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -161,11 +162,13 @@ def test_stand_in_itself_drops_the_old_adapter_of_a_name_that_is_made_anew(
 
 
 def test_architecture_whose_adapters_do_not_load_is_merged(
-    start: Starter, demo_gguf: Path, loras: tuple[Path, Path]
+    start: Starter, demo_gguf: Path, loras: tuple[Path, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     server = start("0.24.0", go_engine=("llama",))
     runner = runner_at(server)
-    runner.register(ONE, loras[0])
+    with caplog.at_level(logging.INFO):
+        runner.register(ONE, loras[0])
+    assert f"giving {ONE} to Ollama, which loads it: 0.0 GB" in caplog.messages
     assert files_behind(server, ONE) == (1, 0)
     assert answer(runner, ONE) == expected(demo_gguf, loras[0])
     assert not runner.capabilities().adapters

@@ -9,11 +9,15 @@ import click
 
 from laimark_sidecar.cli.opening import version_named, workshop
 from laimark_sidecar.cli.output import emit, json_option
+from laimark_sidecar.cli.progress import progress
 from laimark_sidecar.cli.target import check_file, force_option
 
 if TYPE_CHECKING:
     from laimark_sidecar.pipeline.merging import MergedType
     from laimark_sidecar.pipeline.workshop import Workshop
+
+MOST_LOST = 0.2
+"""Of the update, without a warning."""
 
 
 @click.command()
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     type=click.Choice(["f16", "bf16", "f32", "q8_0"]),
     default="f16",
     show_default=True,
-    help="Of the tensors that the adapter changes; a quantised one loses what is smaller than half of its step.",
+    help="Of the tensors that the adapter changes; a quantised one loses what is smaller than half of its step. What was lost is told.",
 )
 @force_option
 @json_option
@@ -39,12 +43,26 @@ def command(name: str, out: Path, touched: str, force: bool, as_json: bool) -> N
     opened = workshop()
     check_file(out, force=force)
     what, adapter = _adapter(opened, name)
-    done = merge_to(opened.base.gguf, adapter, out, touched=cast("MergedType", touched))
+    kind = cast("MergedType", touched)
+    with progress(f"merging {what}") as update:
+        update("reading the base", 0.0)
+        done = merge_to(
+            opened.base.gguf, adapter, out, touched=kind, progress=lambda share: update("writing", share)
+        )
+    # More than all of it: the rounding is then larger than what was learned.
+    lost = min(done.of_update, 1.0)
+    if lost > MOST_LOST and touched != "f32":
+        finer = "f32" if touched == "f16" else "f16"
+        click.echo(
+            f"warning: {lost:.0%} of what {what} learned was lost to rounding; --type {finer} keeps more",
+            err=True,
+        )
     emit(
         done,
         lambda: (
             f"{out}: {what} merged into {opened.base.identity.name}, {done.bytes} bytes, "
-            f"{len(done.residuals)} tensors as {touched}, sha256 {done.sha256[:16]}"
+            f"{len(done.residuals)} tensors as {touched}, sha256 {done.sha256[:16]}\n"
+            f"{lost:.1%} of the update was lost to rounding"
         ),
         as_json=as_json,
     )

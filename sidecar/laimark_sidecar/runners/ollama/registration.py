@@ -7,6 +7,7 @@ whatever fails on the way leaves what was served before.
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -15,11 +16,13 @@ from typing import Any, Protocol
 
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.logs import action
 from laimark_sidecar.runners.ollama.api import OllamaApi, Shown
 from laimark_sidecar.runners.ollama.connection import OllamaRefusedError
 from laimark_sidecar.runners.ollama.marker import UNCHECKED, Marker, render
 from laimark_sidecar.runners.ollama.shown import layers, parameters
 
+log = logging.getLogger(__name__)
 _ABSENT = "sha256:" + "0" * 64
 # "LoRA adapters are no longer supported" (0.34.1), "loras are not yet implemented" (0.24), and what may come.
 _NO_ADAPTERS = re.compile(r"\b(loras?|adapters?)\b.*\bno[t ].*\b(supported|implemented)\b", re.IGNORECASE)
@@ -96,6 +99,8 @@ def register_merged(api: OllamaApi, shown: Shown, marker: Marker, adapter: Path,
             hint="use an Ollama that takes adapters (0.30 to 0.33), or a base without images",
         )
     with merge(Path(files[0]), adapter) as merged:
+        size = merged.path.stat().st_size / 1e9
+        log.info("giving %s to Ollama, which loads it: %.1f GB", marker.version, size, extra=action("ollama.upload"))
         digest = api.put_blob(merged.path, sha256=merged.sha256)
     licenses = [text for text in (shown.license, render(marker)) if text]
     _build(api, marker, settings(shown) | {"files": {"laimark-merged.gguf": digest}, "license": licenses})
