@@ -23,7 +23,8 @@ from laimark_sidecar.pipeline.cycle import MAX_FAILURES, advance, open_cycle
 from laimark_sidecar.pipeline.folder import CycleFolder, cycles
 from laimark_sidecar.pipeline.following import LATEST, PREV
 from laimark_sidecar.pipeline.promote import rollback
-from laimark_sidecar.pipeline.select import NothingToLearnError, select
+from laimark_sidecar.pipeline.readiness import NothingToLearnError
+from laimark_sidecar.pipeline.select import select
 from laimark_sidecar.pipeline.stopping import Yielded
 from laimark_sidecar.training.jobfile import read_examples, read_result
 

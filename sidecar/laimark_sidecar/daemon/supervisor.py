@@ -16,8 +16,8 @@ from laimark_sidecar.pipeline import control
 from laimark_sidecar.pipeline.cycle import advance, open_cycle
 from laimark_sidecar.pipeline.folder import cycles, unfinished
 from laimark_sidecar.pipeline.moving import repair, synchronise
+from laimark_sidecar.pipeline.readiness import NothingToLearnError, eligible
 from laimark_sidecar.pipeline.router import revive
-from laimark_sidecar.pipeline.select import NothingToLearnError, eligible
 from laimark_sidecar.pipeline.stopping import Yielded
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.replay.store import ReplayStore

@@ -8,8 +8,8 @@ from laimark_sidecar.pipeline.artefact import candidate
 from laimark_sidecar.pipeline.convert import convert
 from laimark_sidecar.pipeline.core import load_core
 from laimark_sidecar.pipeline.folder import CycleFolder, Judgement, Plan
+from laimark_sidecar.pipeline.readiness import judges
 from laimark_sidecar.pipeline.scoring import BASE, PREVIOUS, pair, score_item, scored
-from laimark_sidecar.pipeline.select import judges
 from laimark_sidecar.pipeline.workshop import Report, ShouldStop, Workshop
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.store import ReplayStore

@@ -10,7 +10,7 @@ from laimark_sidecar.pipeline import control, other_base
 from laimark_sidecar.pipeline.connect import runner_url
 from laimark_sidecar.pipeline.folder import CycleFolder, cycles
 from laimark_sidecar.pipeline.following import LATEST, PREV
-from laimark_sidecar.pipeline.select import eligible
+from laimark_sidecar.pipeline.readiness import readiness
 from laimark_sidecar.pipeline.waiting import waiting, was_latest
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.check import interrupted
@@ -37,6 +37,12 @@ class Overview:
     items: int
     new_items: int
     heldout: int
+    quarantined: int
+    """Lessons that wait in quarantine."""
+    quarantine_until: str
+    """When the last item in it may be used, ISO 8601; empty where nothing waits."""
+    lacking: str
+    """What is lacking of held-out examples to judge a version by; empty where there are enough."""
     cycles: int
     last_cycle: str
     awaiting: str
@@ -50,7 +56,7 @@ def overview(workshop: Workshop) -> Overview:
     refs = workshop.registry.refs()
     with workshop.store() as store:
         stats = store.stats()
-        ready = len(eligible(workshop, store))
+        ready = readiness(workshop, store)
     ended = [cycle for cycle in cycles(workshop.home.cycles) if cycle.closed()]
     runner, reachable = _runner(workshop)
     estranged = other_base.estranged(workshop)
@@ -72,8 +78,11 @@ def overview(workshop: Workshop) -> Overview:
         paused=control.paused(workshop.home),
         daemon=_daemon(workshop),
         items=stats.items,
-        new_items=ready,
+        new_items=ready.new,
         heldout=stats.by_split.get("heldout", 0),
+        quarantined=ready.quarantined,
+        quarantine_until=ready.quarantine_until,
+        lacking=f"{ready.judges_lacking}: {ready.hint}" if ready.judges_lacking else "",
         cycles=len(ended),
         last_cycle=_ending(workshop, ended[-1]) if ended else "",
         awaiting=awaiting.name if awaiting else "",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from laimark_sidecar.pipeline.base import require_same
 from laimark_sidecar.pipeline.judge import MAX_HELDOUT, gate_of, measure
-from laimark_sidecar.pipeline.select import judges
+from laimark_sidecar.pipeline.readiness import judges
 from laimark_sidecar.pipeline.workshop import Report, Workshop
 from laimark_sidecar.registry.version import Version
 from laimark_sidecar.validation.verdict import Verdict, judge

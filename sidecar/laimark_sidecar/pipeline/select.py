@@ -5,53 +5,17 @@ from __future__ import annotations
 import random
 
 from laimark_sidecar.curriculum.compose import compose, replay_count
-from laimark_sidecar.curriculum.judges import seated
-from laimark_sidecar.curriculum.lesson import Lesson, SourceLimits
-from laimark_sidecar.errors import StateError
+from laimark_sidecar.curriculum.lesson import Lesson
 from laimark_sidecar.files import make_dir
 from laimark_sidecar.pipeline.core import CoreTask, load_core
 from laimark_sidecar.pipeline.folder import CycleFolder, Plan
+from laimark_sidecar.pipeline.readiness import NothingToLearnError, eligible, readiness, source_limits
 from laimark_sidecar.pipeline.rescale import adapter_shape
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.store import ReplayStore
 from laimark_sidecar.training.job import Example, TrainJob
 from laimark_sidecar.training.jobfile import read_examples, write_examples, write_job
-
-MAX_NEW = 512
-"""New items a cycle takes at most; the rest waits for the next one."""
-HOUR_S = 3600.0
-TRUSTED = ("embedded",)
-"""Sources that no cap bounds: what our own runner saw its user type."""
-
-
-class NothingToLearnError(StateError):
-    """There is too little to learn from, or to judge by; a normal outcome that changes nothing."""
-
-
-def eligible(workshop: Workshop, store: ReplayStore, *, limit: int = MAX_NEW) -> tuple[Item, ...]:
-    """Return the new items that may be learned now, oldest first: past quarantine, strangers within their cap."""
-    replay = workshop.config.replay
-    return store.new_items(
-        limit, quarantine_s=replay.quarantine_hours * HOUR_S, per_source=replay.per_source, trusted=TRUSTED
-    )
-
-
-def judges(workshop: Workshop, store: ReplayStore, *, limit: int) -> tuple[Item, ...]:
-    """Return the newest held-out items that may judge now: past quarantine, strangers within their caps.
-
-    Those are the caps of lessons: `replay.per_source` items and a twentieth of the judges, all strangers together.
-    """
-    limits = source_limits(workshop)
-    quarantine_s = workshop.config.replay.quarantine_hours * HOUR_S
-    # What can never be seated must not take the place of an older item that can.
-    offered = store.judges(limit, quarantine_s=quarantine_s, per_source=limits.most(limit), trusted=TRUSTED)
-    return seated(offered, limits)
-
-
-def source_limits(workshop: Workshop) -> SourceLimits:
-    """Return how much sources that are not trusted may say, as the configuration has it."""
-    return SourceLimits(trusted=frozenset(TRUSTED), items=workshop.config.replay.per_source)
 
 
 def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
@@ -61,9 +25,10 @@ def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
         NothingToLearnError: nothing is new, or too little is held out to judge a candidate by.
     """
     new = eligible(workshop, store)
-    if not new:
-        raise NothingToLearnError("nothing new to learn", hint="see: laimark-sidecar buffer stats")
-    _require_judges(workshop, store)
+    found = readiness(workshop, store, new=len(new))
+    if found.lacking:
+        # Trained first and then rejected for want of evidence, the lessons would count as seen without being learned.
+        raise NothingToLearnError("; ".join(found.lacking), hint=found.hint)
     config = workshop.config.training
     seed = config.seed + len(workshop.registry.versions())
     rng = random.Random(seed)
@@ -142,17 +107,6 @@ def parent_now(workshop: Workshop) -> str:
         return ""
     version = workshop.registry.get(latest)
     return latest if version.base.sha256 == workshop.base.identity.sha256 else ""
-
-
-def _require_judges(workshop: Workshop, store: ReplayStore) -> None:
-    # Trained first and then rejected for want of evidence, the lessons would count as seen without being learned.
-    needed = workshop.config.gate.min_items
-    held = len(judges(workshop, store, limit=needed))
-    if held < needed:
-        raise NothingToLearnError(
-            f"{held} of {needed} held-out examples: too little to judge a candidate by",
-            hint="go on using the model, or lower gate.min_items",
-        )
 
 
 def _job(workshop: Workshop, cycle: CycleFolder, *, parent: str, seed: int) -> TrainJob:

@@ -27,6 +27,17 @@ class BufferStats:
     """Tombstones: ids that were forgotten and stay so."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """What has arrived too recently to be used."""
+
+    lessons: int
+    """Train-split items of weight above 0 that no cycle has used yet."""
+    heldout: int
+    newest_s: float
+    """When the last of them arrived, by this machine's clock; 0 where there are none."""
+
+
 def stats(connection: sqlite3.Connection, *, capacity: int) -> BufferStats:
     """Count; the caller holds a read transaction so that the figures agree with each other."""
     return BufferStats(
@@ -42,6 +53,16 @@ def stats(connection: sqlite3.Connection, *, capacity: int) -> BufferStats:
         answered=_count(connection, "SELECT count(*) FROM answered"),
         removed=_count(connection, "SELECT count(*) FROM tombstones"),
     )
+
+
+def quarantined(connection: sqlite3.Connection, *, newest_s: float) -> Quarantined:
+    """Count what arrived after `newest_s`; the caller holds a read transaction."""
+    lessons, heldout, last_s = connection.execute(
+        """SELECT count(*) FILTER (WHERE stage = 0), count(*) FILTER (WHERE split = 'heldout'), max(added_s)
+        FROM items WHERE added_s > ? AND (stage = 0 OR split = 'heldout')""",
+        (newest_s,),
+    ).fetchone()
+    return Quarantined(lessons=lessons, heldout=heldout, newest_s=last_s or 0.0)
 
 
 def _count(connection: sqlite3.Connection, query: str) -> int:

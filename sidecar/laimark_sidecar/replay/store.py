@@ -29,7 +29,7 @@ from laimark_sidecar.replay.item import Item, Signal, Split
 from laimark_sidecar.replay.migrations import migrate
 from laimark_sidecar.replay.near_duplicates import MAX_COPIES
 from laimark_sidecar.replay.sampling import Drawn
-from laimark_sidecar.replay.stats import BufferStats
+from laimark_sidecar.replay.stats import BufferStats, Quarantined
 from laimark_sidecar.replay.surprise import ItemLoss, priority
 
 _SALT = "laimark-replay-1"
@@ -210,6 +210,11 @@ class ReplayStore:
         """Return counts of what is held, all as of one moment."""
         with self._reading() as connection:
             return counting.stats(connection, capacity=self._capacity)
+
+    def quarantined(self, quarantine_s: float) -> Quarantined:
+        """Return what `new_items` and `judges` leave out because it arrived less than `quarantine_s` ago."""
+        with self._reading() as connection:
+            return counting.quarantined(connection, newest_s=self._clock.now_s() - quarantine_s)
 
     def mark_trained(self, ids: Iterable[str], cycle: str) -> int:
         """Record that a cycle, accepted or rejected, has used these items; returns how many were new to that.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from tests.support.homes import IDIOM, only_version, opened, served
+from tests.support.homes import IDIOM, only_version, opened, reconfigure, served
 
 from laimark_sidecar.cli import run
 from laimark_sidecar.paths import Home
@@ -34,6 +34,26 @@ def test_json_has_the_same_for_scripts(filled_home: Home, capsys: pytest.Capture
     found = json.loads(capsys.readouterr().out)
     assert (found["items"], found["runner_reachable"], found["latest"]) == (6, False, "")
     assert found["new_items"] + found["heldout"] == 6
+
+
+def test_what_waits_in_quarantine_and_what_is_lacking_is_said(
+    filled_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["status"]) == 0
+    assert "in quarantine until" not in capsys.readouterr().out
+    reconfigure(filled_home, "replay", quarantine_hours=24.0, heldout_share=0.2)
+    reconfigure(filled_home, "gate", min_items=8)
+    assert run(["status", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["new_items"], found["quarantined"]) == (0, 6 - found["heldout"])
+    assert run(["status"]) == 0
+    out = capsys.readouterr().out
+    assert (
+        f", 0 ready to learn, {found['quarantined']} wait in quarantine until {found['quarantine_until']}, "
+        in out
+    )
+    assert "lacking   0 of 8 held-out examples to judge a version by" in out
+    assert "about 40 corrections" in out
 
 
 def test_what_waits_for_the_user_is_named_with_its_command(

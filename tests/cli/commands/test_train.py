@@ -134,6 +134,17 @@ def test_a_daemon_with_nothing_to_learn_is_not_waited_for(
     assert "the daemon found nothing to learn" in capsys.readouterr().err
 
 
+def test_why_the_daemon_found_nothing_is_said(filled_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    reconfigure(filled_home, "replay", quarantine_hours=24.0)
+    with daemon(filled_home, lambda: control.request_served(filled_home)):
+        assert run(["train", "--now"]) == 5
+    err = capsys.readouterr().err
+    assert "nothing new to learn (" in err
+    assert "in quarantine until 20" in err
+    assert "0 of 4 held-out examples to judge a version by" in err
+    assert "hint: wait, or set replay.quarantine_hours" in err
+
+
 def test_a_daemon_that_ends_is_not_waited_for(filled_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     with daemon(filled_home, lambda: control.tell_end(filled_home)):
         assert run(["train", "--now"]) == 5

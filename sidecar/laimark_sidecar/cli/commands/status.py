@@ -27,13 +27,20 @@ def command(as_json: bool) -> None:
         f"serving   {found.latest_name} -> {_served(found)}   (before: {found.previous or 'base'})",
         f"recording {'on' if found.recording else 'off'}   learning {'paused' if found.paused else 'on'}",
         f"daemon    {found.daemon}",
-        f"buffer    {found.items} items, {found.new_items} ready to learn, {found.heldout} held out",
+        f"buffer    {found.items} items, {found.new_items} ready to learn{_quarantine(found)}, {found.heldout} held out",
         f"cycles    {found.cycles} ended; last: {found.last_cycle or 'none'}",
     ]
+    if found.lacking:
+        lines.append(f"lacking   {found.lacking}")
     if found.awaiting:
         lines.append(f"waiting   {found.awaiting} passed the gate: laimark-sidecar promote {found.awaiting}")
     lines += [f"warning   {warning}" for warning in found.warnings]
     emit(found, lambda: "\n".join(lines), as_json=as_json)
+
+
+def _quarantine(found: Overview) -> str:
+    count, verb = found.quarantined, "waits" if found.quarantined == 1 else "wait"
+    return f", {count} {verb} in quarantine until {found.quarantine_until}" if count else ""
 
 
 def _served(found: Overview) -> str:

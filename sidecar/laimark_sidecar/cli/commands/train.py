@@ -118,7 +118,15 @@ def _by_the_daemon(opened: Workshop, update: Update) -> Closed:
                 "the daemon has ended before the cycle did", hint="its request is kept: laimark-sidecar run"
             )
         if not pending:
-            raise StateError("the daemon found nothing to learn", hint="see: laimark-sidecar buffer stats")
+            raise _nothing(opened)
         _require_learning(opened)
         update(activity.reason, activity.share)
         time.sleep(POLL_S)
+
+
+def _nothing(opened: Workshop) -> StateError:
+    from laimark_sidecar.pipeline.readiness import readiness
+
+    with opened.store() as store:
+        found = readiness(opened, store)
+    return StateError("; ".join(("the daemon found nothing to learn", *found.lacking)), hint=found.hint)
