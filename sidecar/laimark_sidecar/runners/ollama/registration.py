@@ -100,7 +100,12 @@ def register_merged(api: OllamaApi, shown: Shown, marker: Marker, adapter: Path,
         )
     with merge(Path(files[0]), adapter) as merged:
         size = merged.path.stat().st_size / 1e9
-        log.info("giving %s to Ollama, which loads it: %.1f GB", marker.version, size, extra=action("ollama.upload"))
+        log.info(
+            "giving %s to Ollama, which loads it: %.1f GB",
+            marker.version,
+            size,
+            extra=action("ollama.upload"),
+        )
         digest = api.put_blob(merged.path, sha256=merged.sha256)
     licenses = [text for text in (shown.license, render(marker)) if text]
     _build(api, marker, settings(shown) | {"files": {"laimark-merged.gguf": digest}, "license": licenses})
