@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 
 import pytest
-from tests.support.llama_server import router_settings
+from tests.support.llama_server import needs_llama_server, router_settings
 
 from laimark_sidecar.errors import ConfigError
 from laimark_sidecar.runners.llama_server.command import (
@@ -13,6 +14,7 @@ from laimark_sidecar.runners.llama_server.command import (
     arguments,
     environment_of,
     find_binary,
+    modes,
 )
 
 
@@ -71,3 +73,15 @@ def test_what_would_make_it_another_server_is_left_out_of_its_environment() -> N
         "LLAMA_ARG_CORS_ORIGINS": "localhost",
     }
     assert environment_of({"LLAMA_ARG_CORS_ORIGINS": "*"}) == {"LLAMA_ARG_CORS_ORIGINS": "*"}
+
+
+@needs_llama_server
+def test_what_a_program_can_do_is_read_in_its_own_help(tmp_path: Path) -> None:
+    assert modes(Path(os.environ[VARIABLE]), os.environ) == ("router", "single")
+    with pytest.raises(ConfigError, match="is no llama-server"):
+        modes(program(tmp_path / "mute"), {})
+    broken = program(tmp_path / "broken")
+    broken.write_text("#!/nowhere/sh\n")
+    with pytest.raises(ConfigError, match="does not tell its options") as caught:
+        modes(broken, {})
+    assert "runner.binary" in caught.value.hint

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import stat
 import sys
 from pathlib import Path
@@ -119,6 +120,15 @@ def test_a_program_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path)
     assert 'runner.mode to "single"' in caught.value.hint
     assert server.pid() is None
     assert not settings.pid.exists()
+
+
+def test_a_port_that_somebody_else_holds_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:  # takes connections, and never says a word
+        settings = router_settings(tmp_path / "router", tmp_path / "base.gguf", port=other.getsockname()[1])
+        with pytest.raises(RunnerError, match="something else listens at") as caught:
+            managed(settings).start(prepare=never)
+    assert "runner.port" in caught.value.hint
+    assert not settings.log.exists()
 
 
 SLOW = """#!{python}

@@ -5,13 +5,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
-from laimark_sidecar.errors import ConfigError
+from laimark_sidecar.errors import ConfigError, RunnerError
 from laimark_sidecar.paths import expanded
 from laimark_sidecar.runners.llama_server.settings import RouterSettings
+from laimark_sidecar.runners.llama_server.single_command import help_of
+
+Mode = Literal["router", "single"]
 
 VARIABLE = "LAIMARK_LLAMA_SERVER"
 NAME = "llama-server"
+_TELLING: tuple[tuple[Mode, str], ...] = (("router", "--models-preset"), ("single", "--lora-scaled"))
 _CORS = "LLAMA_ARG_CORS_ORIGINS"
 _MISLEADING = frozenset(
     {
@@ -51,6 +56,23 @@ def find_binary(configured: str, environment: Mapping[str, str]) -> Path:
             'or set runner.kind to "embedded"',
         )
     return Path(found).absolute()
+
+
+def modes(binary: Path, environment: Mapping[str, str]) -> tuple[Mode, ...]:
+    """Return the modes that a program can be started in, one at least, by what its own help says. Runs it once.
+
+    Raises:
+        ConfigError: it is no llama-server, or one that does not run here.
+    """
+    hint = f"name the file {NAME} of llama.cpp: runner.binary in config.toml, or {VARIABLE}"
+    try:
+        told = help_of(binary, environment_of(environment))
+    except RunnerError as error:
+        raise ConfigError(str(error), hint=hint) from error
+    found = tuple(mode for mode, option in _TELLING if option in told)
+    if not found:
+        raise ConfigError(f"{binary} is no {NAME}: its --help names no {_TELLING[-1][1]}", hint=hint)
+    return found
 
 
 def arguments(settings: RouterSettings, binary: Path) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -138,17 +139,22 @@ class ManagedServer:
             return ""
 
     def _launch(self, prepare: Callable[[], None]) -> int:
-        if self.healthy():
-            raise RunnerError(
-                f"something else answers at {self._settings.url}",
-                hint="stop it, or choose another runner.port",
-            )
+        self._require_free_port()
         binary = find_binary(self._settings.binary, self._environment)
         prepare()
         began = self._trim_log()
         pid = self._spawn(self._command(binary))
         self._await_health(pid, began)
         return pid
+
+    def _require_free_port(self) -> None:
+        # Whoever takes the connection, llama-server or not: ours would end at once, with a page of log instead of a reason.
+        address = (self._settings.host, self._settings.port)
+        with contextlib.suppress(OSError), socket.create_connection(address, timeout=HEALTH_TIMEOUT_S):
+            raise RunnerError(
+                f"something else listens at {self._settings.url}",
+                hint="stop it, or choose another runner.port in config.toml",
+            )
 
     @contextmanager
     def _alone(self, doing: str) -> Iterator[None]:
