@@ -19,6 +19,14 @@ def test_a_tilde_in_the_environment_is_the_users_folder(monkeypatch: pytest.Monk
     assert home().root == Path.home() / "somewhere"
 
 
+def test_a_folder_that_is_named_from_here_is_the_same_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAIMARK_HOME", "rel")
+    assert home().root == tmp_path / "rel"
+
+
 def test_without_it_the_platform_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LAIMARK_HOME", raising=False)
     assert home().root == platformdirs.user_data_path("laimark-sidecar")

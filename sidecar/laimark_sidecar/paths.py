@@ -72,7 +72,8 @@ def home() -> Home:
     """
     override = os.environ.get("LAIMARK_HOME")
     if override:
-        return Home(root=expanded(override, named_by="LAIMARK_HOME"))
+        # Absolute, because what is said of it, and what children of ours are given, must mean the same folder elsewhere.
+        return Home(root=expanded(override, named_by="LAIMARK_HOME").absolute())
     return Home(root=platformdirs.user_data_path("laimark-sidecar"))
 
 
