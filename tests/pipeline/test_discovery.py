@@ -9,10 +9,9 @@ from tests.support.homes import free_port, only_version
 from tests.support.ollama_homes import BASE, beside
 from tests.support.processes import started, wait_until
 
-from laimark_sidecar.errors import ConfigError, RunnerError
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import discovery as module
-from laimark_sidecar.pipeline.discovery import discover, settings_for
+from laimark_sidecar.pipeline.discovery import discover
 from laimark_sidecar.pipeline.promote import promote
 
 NOWHERE = {"OLLAMA_HOST": "127.0.0.1:1", "PATH": ""}
@@ -50,30 +49,6 @@ def _is_ready(port: int) -> bool:
         return False
 
 
-def test_a_file_is_served_under_a_name_made_of_its_own(tmp_path: Path) -> None:
-    gguf = tmp_path / "My Model (Q4_K_M).gguf"
-    gguf.touch()
-    settings = settings_for("llama-server", {}, gguf=str(gguf))
-    assert settings == {
-        "runner": {"kind": "llama-server"},
-        "base": {"gguf": str(gguf), "name": "my-model-q4_k_m"},
-    }
-    folder = settings_for("embedded", {}, hf=str(tmp_path))
-    assert folder["base"]["hf"] == str(tmp_path)
-
-
-def test_what_does_not_belong_together_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="the runner is embedded") as caught:
-        settings_for("embedded", {}, model="llama3.1:8b")
-    assert "--gguf FILE" in caught.value.hint
-    with pytest.raises(ConfigError, match="is not there"):
-        settings_for("embedded", {}, gguf=str(tmp_path / "missing.gguf"))
-    with pytest.raises(ConfigError, match="which of Ollama's models"):
-        settings_for("ollama", NOWHERE)
-    with pytest.raises(RunnerError, match=r"127\.0\.0\.1:1"):
-        settings_for("ollama", NOWHERE, model="llama3.1:8b")
-
-
 def test_an_ollama_is_found_with_the_models_that_are_not_ours(
     trained_home: Home, demo_gguf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,8 +59,4 @@ def test_an_ollama_is_found_with_the_models_that_are_not_ours(
         (found,) = discover(place)
         assert (found.kind, found.models) == ("ollama", (f"{BASE}:latest",))
         assert "0.33.0" in found.what
-        settings = settings_for("ollama", place, model=BASE)
-        assert settings["base"] == {"name": BASE, "gguf": str(workshop.base.gguf)}
-        with pytest.raises(RunnerError, match="nobody"):
-            settings_for("ollama", place, model="nobody")
         assert server.pulls() == []

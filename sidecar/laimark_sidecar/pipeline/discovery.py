@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,10 @@ from typing import Literal
 import msgspec
 
 from laimark_sidecar.errors import ConfigError, LaimarkError
-from laimark_sidecar.pipeline.initialise import Setting
 from laimark_sidecar.runners.llama_server.command import find_binary
 from laimark_sidecar.runners.llama_server.connection import Connection as LlamaServer
 from laimark_sidecar.runners.ollama.address import ollama_url
 from laimark_sidecar.runners.ollama.api import OllamaApi
-from laimark_sidecar.runners.ollama.blob import servable_blob
 from laimark_sidecar.runners.ollama.connection import Connection as Ollama
 from laimark_sidecar.runners.ollama.marker import parse
 
@@ -45,53 +42,13 @@ def discover(environment: Mapping[str, str]) -> tuple[Found, ...]:
     return tuple(found for found in looked if found is not None)
 
 
-def settings_for(
-    kind: Kind,
-    environment: Mapping[str, str],
-    *,
-    model: str = "",
-    url: str = "",
-    gguf: str = "",
-    hf: str = "",
-) -> dict[str, dict[str, Setting]]:
-    """Return what `config.toml` must say to learn for a model of a runner.
-
-    Args:
-        kind: of the runner.
-        environment: for OLLAMA_HOST.
-        model: what Ollama calls it.
-        url: of Ollama, where it is not the usual one.
-        gguf: file that is served; Ollama's own is asked for.
-        hf: Hugging Face folder to train, instead of what is made from the GGUF.
+def models_to_learn_for(api: OllamaApi) -> tuple[str, ...]:
+    """Return the local names of an Ollama that the sidecar did not make.
 
     Raises:
-        ConfigError: a value is missing, does not belong to this kind of runner, or names nothing.
-        RunnerError: Ollama is not there, has no such model, or its file may not be read or is in a dialect of its own.
+        RunnerError: it is not there.
     """
-    if kind != "ollama" and (model or url):
-        raise ConfigError(
-            f"--model and --url are Ollama's, the runner is {kind}", hint="name a file: --gguf FILE"
-        )
-    settings: dict[str, dict[str, Setting]] = {"runner": {"kind": kind}}
-    base = {key: str(Path(path).absolute()) for key, path in (("gguf", gguf), ("hf", hf)) if path}
-    for path in base.values():
-        if not Path(path).exists():
-            raise ConfigError(f"{path} is not there")
-    if kind == "ollama":
-        if not model:
-            raise ConfigError("which of Ollama's models?", hint="--model NAME, as `ollama list` shows it")
-        place = ollama_url(url, environment)
-        base |= {"name": model, "gguf": base.get("gguf") or str(servable_blob(place, model))}
-        settings["ollama"] = {"url": url}
-    elif gguf:
-        base["name"] = _named(Path(gguf).stem)
-    elif hf:
-        base["name"] = _named(Path(hf).name)
-    return settings | ({"base": dict(base)} if base else {})
-
-
-def _named(text: str) -> str:
-    return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:64] or "base"
+    return tuple(tag.name for tag in api.tags() if parse(api.show(tag.name).license) is None)
 
 
 def _ollama(environment: Mapping[str, str]) -> Found | None:
@@ -99,10 +56,10 @@ def _ollama(environment: Mapping[str, str]) -> Found | None:
         url = ollama_url("", environment)
         api = OllamaApi(Ollama(url, timeout_s=_PATIENCE_S))
         version = api.version()
-        names = [tag.name for tag in api.tags() if parse(api.show(tag.name).license) is None]
+        names = models_to_learn_for(api)
     except LaimarkError:
         return None
-    return Found(kind="ollama", what=f"Ollama {version} at {url}", models=tuple(names))
+    return Found(kind="ollama", what=f"Ollama {version} at {url}", models=names)
 
 
 class _Props(msgspec.Struct):

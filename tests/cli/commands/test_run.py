@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.cli.commands.conftest import Start
+from tests.support.homes import reconfigure
 
 from laimark_sidecar.cli import run
 from laimark_sidecar.paths import Home
@@ -15,6 +16,13 @@ from laimark_sidecar.paths import Home
 
 def test_needs_a_home(without_home: Callable[..., None]) -> None:
     without_home("run")
+
+
+def test_where_nothing_is_recorded_it_says_so_and_why(filled_home: Home, start: Start) -> None:
+    reconfigure(filled_home, "runner", kind="llama-server")
+    process = start("run", until="nothing is recorded through llama-server yet")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from laimark_sidecar.errors import ConfigError
-from laimark_sidecar.runners.ollama.address import ollama_url
+from laimark_sidecar.runners.ollama.address import elsewhere, ollama_url
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,19 @@ def test_what_is_configured_comes_first() -> None:
 def test_a_port_that_is_none_is_told() -> None:
     with pytest.raises(ConfigError, match="OLLAMA_HOST is 'box:many'"):
         ollama_url("", {"OLLAMA_HOST": "box:many"})
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("http://127.0.0.1:11434", True),
+        ("http://127.8.9.10:1", True),
+        ("http://[::1]:11434", True),
+        ("http://localhost:11434", True),
+        ("http://192.168.1.5:11434", False),
+        ("http://box:11434", False),
+        ("http://localhost.example.org", False),
+    ],
+)
+def test_an_ollama_that_may_be_another_machine_is_warned_of(url: str, here: bool) -> None:
+    assert (elsewhere(url) == "") is here

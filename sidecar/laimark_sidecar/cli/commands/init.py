@@ -1,4 +1,4 @@
-"""`laimark-sidecar init`: make a home: say what will be recorded where before anything is, and for which model."""
+"""`laimark-sidecar init`: make a home: for which model, and what will be recorded where, before anything is."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from laimark_sidecar.errors import ConfigError, StateError
 from laimark_sidecar.paths import Home, home
 
 if TYPE_CHECKING:
+    from laimark_sidecar.config.schema import Config
     from laimark_sidecar.pipeline.discovery import Found, Kind
     from laimark_sidecar.pipeline.initialise import Setting
 
-_EMBEDDED = "the embedded runner, with the small demo model"
+    Settings = dict[str, dict[str, Setting]]
+
+_NOBODY = "nobody is there to agree to recording: add --yes or --no-record"
 
 
 @click.command()
@@ -34,84 +37,63 @@ def command(
 ) -> None:
     """Create the home: configuration, journal, replay buffer, registry. Safe to repeat.
 
-    Looks for the runners and models of this machine, and asks which one to learn for.
+    Looks for the runners and models of this machine, and asks which one to learn for. LAIMARK_LLAMA_SERVER and
+    OLLAMA_HOST are written into the configuration where they are used.
     """
-    from laimark_sidecar.pipeline.discovery import discover, settings_for
-    from laimark_sidecar.pipeline.initialise import initialise
-
+    if yes and no_record:
+        raise click.UsageError("--yes agrees to recording and --no-record refuses it: give one of them")
     place = home()
-    fresh = not place.config.exists()
-    named = (runner, model, url, gguf, hf)
-    if not fresh and any(named):
+    named = any((runner, model, url, gguf, hf))
+    if place.config.exists():
+        _require_no_wishes(place, named=named, no_record=no_record)
+        click.echo(f"already set up: {place.root}")
+        _tell(place)
+        return
+    if no_input and not (yes or no_record):
+        raise click.UsageError(_NOBODY)
+    passed_over: tuple[Found, ...] = ()
+    if named:
+        kind = cast("Kind", runner or ("ollama" if model or url else "embedded"))
+        settings = _settings(kind, model=model, url=url, gguf=gguf, hf=hf)
+    else:
+        kind, settings, passed_over = _found(ask=not (yes or no_input))
+    record = yes or (not no_record and kind == "embedded" and _consent(place))
+    _make(place, record=record, settings=settings)
+    click.echo(f"set up: {place.root}")
+    _tell(place, passed_over)
+
+
+def _settings(kind: Kind, **named: str) -> Settings:
+    from laimark_sidecar.pipeline.chosen import settings_for
+
+    return settings_for(kind, os.environ, **named)
+
+
+def _found(*, ask: bool) -> tuple[Kind, Settings, tuple[Found, ...]]:
+    """Return the runner and settings that were chosen, and what is here too where nobody was asked."""
+    from laimark_sidecar.cli.choosing import choose
+    from laimark_sidecar.pipeline.discovery import discover
+
+    found = discover(os.environ)
+    return (*choose(found, os.environ), ()) if found and ask else ("embedded", {}, found)
+
+
+def _require_no_wishes(place: Home, *, named: bool, no_record: bool) -> None:
+    # What is there stays as it is; but somebody who asks for no recording must not believe that there is none.
+    if named:
         raise ConfigError(
             f"{place.config} is there already, and is not changed",
-            hint="edit it: laimark-sidecar config path",
+            hint="edit it; or remove it, which keeps all else, and run this again",
         )
-    record = _consent(place, yes=yes, no_input=no_input) if fresh and not no_record else False
-    found: tuple[Found, ...] = ()
-    settings: dict[str, dict[str, Setting]] = {}
-    if fresh and any(named):
-        kind = cast("Kind", runner or ("ollama" if model or url else "embedded"))
-        settings = settings_for(kind, os.environ, model=model, url=url, gguf=gguf, hf=hf)
-    elif fresh:
-        found = discover(os.environ)
-        if found and not (yes or no_input):
-            settings = _chosen(found)
-    try:
-        initialise(place, record=record, settings=settings)
-    except OSError as error:
-        raise StateError(
-            f"{place.root} cannot be set up: {error}",
-            hint="choose another folder: --home DIR, or LAIMARK_HOME",
-        ) from error
-    if no_record and not fresh:
-        _require_no_recording(place)
-    click.echo(f"{'set up' if fresh else 'already set up'}: {place.root}")
-    click.echo(f"conversations: {_recorded(place)}")
-    if found and not settings:
-        click.echo(f"learns for {_EMBEDDED}; also here: {'; '.join(one.what for one in found)} (--runner)")
-    click.echo(f"next: laimark-sidecar {_NEXT[_kind(place)]}")
+    if no_record and _config(place).journal.record:
+        raise ConfigError(
+            f"{place.config}: journal.record is true, and an existing configuration is not changed",
+            hint="set journal.record = false there, then start `laimark-sidecar serve` again",
+        )
 
 
-_NEXT = {
-    "embedded": "serve   and, in another terminal:   laimark-sidecar run",
-    "llama-server": "runner start   and then:   laimark-sidecar run",
-    "ollama": "doctor   and then:   laimark-sidecar run",
-}
-
-
-def _chosen(found: tuple[Found, ...]) -> dict[str, dict[str, Setting]]:
-    """Ask which of the runners, and which of its models; the embedded one where nobody answers."""
-    from laimark_sidecar.pipeline.discovery import settings_for
-
-    choices = [(one, model) for one in found for model in one.models]
-    if not choices:
-        return {}
-    click.echo("Which model shall it learn for?", err=True)
-    lines = [*(f"{model}, {one.what}" for one, model in choices), _EMBEDDED]
-    for number, line in enumerate(lines, start=1):
-        click.echo(f"  {number}) {line}", err=True)
-    try:
-        number = click.prompt("Number", type=click.IntRange(1, len(lines)), default=1, err=True)
-    except click.Abort:
-        if sys.stdin.isatty():
-            raise
-        return {}
-    if number > len(choices):
-        return {}
-    one, model = choices[number - 1]
-    if one.kind == "ollama":
-        return settings_for("ollama", os.environ, model=model)
-    return settings_for(one.kind, os.environ, gguf=model)
-
-
-def _consent(place: Home, *, yes: bool, no_input: bool) -> bool:
+def _consent(place: Home) -> bool:
     """Return whether conversations may be recorded; never taken for granted where nobody can answer."""
-    if yes:
-        return True
-    nobody = "nobody is there to agree to recording: add --yes or --no-record"
-    if no_input:
-        raise click.UsageError(nobody)
     click.echo(
         f"Conversations with the runner will be recorded in {place.journal} (readable by you alone) and used "
         "to train adapters on this machine. Nothing leaves it. `laimark-sidecar init --no-record` records nothing.",
@@ -122,34 +104,54 @@ def _consent(place: Home, *, yes: bool, no_input: bool) -> bool:
     except click.Abort:
         if sys.stdin.isatty():
             raise
-        raise click.UsageError(nobody) from None
+        click.echo(err=True)  # ends the line of the question
+        raise click.UsageError(_NOBODY) from None
 
 
-def _require_no_recording(place: Home) -> None:
-    # What is there stays as it is; but somebody who asks for no recording must not believe that there is none.
-    if _records(place):
-        raise ConfigError(
-            f"{place.config}: journal.record is true, and an existing configuration is not changed",
-            hint="set journal.record = false there, then start `laimark-sidecar serve` again",
-        )
+def _make(place: Home, *, record: bool, settings: Settings) -> None:
+    from laimark_sidecar.pipeline.initialise import initialise
+
+    try:
+        initialise(place, record=record, settings=settings)
+    except OSError as error:
+        raise StateError(
+            f"{place.root} cannot be set up: {error}",
+            hint="choose another folder: --home DIR, or LAIMARK_HOME",
+        ) from error
 
 
-def _recorded(place: Home) -> str:
-    if not _records(place):
-        return "not recorded (journal.record is false)"
-    kind = _kind(place)
-    if kind != "embedded":
-        return f"not recorded yet: {kind} keeps no log of them that can be learned from, and nothing stands in front of it"
-    return f"recorded in {place.journal}"
+def _tell(place: Home, passed_over: tuple[Found, ...] = ()) -> None:
+    from laimark_sidecar.pipeline.connect import runner_url
+    from laimark_sidecar.pipeline.recording import told
+    from laimark_sidecar.runners.ollama.address import elsewhere
+
+    config = _config(place)
+    click.echo(f"conversations: {told(place, config)}")
+    click.echo(f"learns for: {_model(config)}")
+    if passed_over:
+        click.echo(f"also here: {'; '.join(one.what for one in passed_over)}")
+        ways = " or ".join(f"`laimark-sidecar init {_WAYS[one.kind]}`" for one in passed_over)
+        click.echo(f"    choose it with {ways}, once {place.config} is removed")
+    if config.runner.kind == "ollama" and (warning := elsewhere(runner_url(config))):
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(f"next: laimark-sidecar {_NEXT[config.runner.kind]}")
 
 
-def _records(place: Home) -> bool:
+_WAYS = {"llama-server": "--runner llama-server --gguf FILE", "ollama": "--runner ollama --model NAME"}
+_NEXT = {
+    "embedded": "serve   and, in another terminal:   laimark-sidecar run",
+    "llama-server": "runner start   and then:   laimark-sidecar run",
+    "ollama": "doctor   and then:   laimark-sidecar run",
+}
+
+
+def _model(config: Config) -> str:
+    if config.base.gguf or config.base.hf:
+        return f"{config.base.name} ({config.base.gguf or config.base.hf}), answered by {config.runner.kind}"
+    return "the small demo model that is shipped, good for trying out (another one: base.gguf in the configuration)"
+
+
+def _config(place: Home) -> Config:
     from laimark_sidecar.config.load import load
 
-    return load(place.config).journal.record
-
-
-def _kind(place: Home) -> str:
-    from laimark_sidecar.config.load import load
-
-    return load(place.config).runner.kind
+    return load(place.config)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import click
 
 from laimark_sidecar.cli.opening import workshop
+from laimark_sidecar.logs import action
+
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -12,6 +17,9 @@ def command() -> None:
     """Tail the conversation log, learn while the runner is idle, promote what passes the gate. Ctrl-C stops it."""
     from laimark_sidecar.daemon.supervisor import Supervisor
     from laimark_sidecar.pipeline.journal_source import journal_source
+    from laimark_sidecar.pipeline.recording import why_not_recorded
 
     opened = workshop()
+    if why := why_not_recorded(opened.config):
+        log.warning("no new lessons: %s", why, extra=action("daemon.unrecorded"))
     Supervisor(opened, (journal_source(opened),)).run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -38,3 +39,17 @@ def ollama_url(configured: str, environment: Mapping[str, str]) -> str:
     host = parts.hostname or "127.0.0.1"
     host = "127.0.0.1" if host in _EVERYWHERE else host
     return f"{parts.scheme}://[{host}]:{port}" if ":" in host else f"{parts.scheme}://{host}:{port}"
+
+
+def elsewhere(url: str) -> str:
+    """Return what to warn of where an Ollama is not on this machine for certain; empty where it is."""
+    host = urlsplit(url).hostname or ""
+    try:
+        here = ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        here = host == "localhost"
+    return (
+        ""
+        if here
+        else f"Ollama at {url} is on another machine: prompts and adapters are sent to it, unencrypted"
+    )
