@@ -113,3 +113,33 @@ def test_a_way_that_ollama_refuses_is_an_error_with_the_others_named(
         (bad,) = errors(ready_home)
     assert "takes no adapters" in bad.what
     assert "own-server" in bad.fix
+
+
+@pytest.mark.parametrize(
+    ("told", "flaw"),
+    [
+        ("", "is no llama-server"),
+        ("--lora-scaled FNAME SCALE", "knows no router mode"),
+    ],
+)
+def test_a_llama_server_that_cannot_be_started_is_found_before_it_is(
+    ready_home: Home, tmp_path: Path, told: str, flaw: str
+) -> None:
+    program = tmp_path / "llama-server"
+    reconfigure(ready_home, "runner", kind="llama-server", binary=str(program))
+    (missing,) = errors(ready_home)
+    assert f"runner.binary: {program} is not a program that can be run" in missing.what
+    program.write_text(f"#!/bin/sh\necho '{told}'\n")
+    program.chmod(0o755)
+    (wrong,) = errors(ready_home)
+    assert flaw in wrong.what
+    assert "runner." in wrong.fix
+    program.write_text("#!/bin/sh\necho --models-preset --lora-scaled\n")
+    assert errors(ready_home) == []
+
+
+def test_an_ollama_on_another_machine_is_told(ready_home: Home) -> None:
+    # Nobody listens at port 1 of an address that is reserved for documentation (RFC 5737), nor is it asked: route "own-server".
+    reconfigure(ready_home, "runner", kind="ollama")
+    reconfigure(ready_home, "ollama", url="http://192.0.2.1:1", route="own-server")
+    assert any("is on another machine" in finding.what for finding in diagnose(ready_home))

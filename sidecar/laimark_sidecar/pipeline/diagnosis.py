@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from laimark_sidecar.clock import SystemClock
-from laimark_sidecar.errors import LaimarkError, RunnerError
+from laimark_sidecar.config.schema import Config
+from laimark_sidecar.errors import ConfigError, LaimarkError, RunnerError
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.base import require_same
 from laimark_sidecar.pipeline.checkup import checkup
@@ -21,6 +22,8 @@ from laimark_sidecar.pipeline.connect import driver, runner_url
 from laimark_sidecar.pipeline.convert import require_trainable
 from laimark_sidecar.pipeline.parity import parity_now
 from laimark_sidecar.pipeline.workshop import Workshop, open_workshop
+from laimark_sidecar.runners.llama_server.command import find_binary, modes
+from laimark_sidecar.runners.ollama.address import elsewhere, ollama_url
 
 LEAST_FREE_BYTES = 2_000_000_000
 
@@ -57,6 +60,7 @@ def _findings(home: Home) -> Iterator[Finding]:
         return
     yield Finding(state="ok", what=f"base {workshop.base.identity.name}: {workshop.base.gguf}")
     yield from _training_base(workshop)
+    yield from _program(workshop.config)
     yield _runner(workshop)
     yield from _prompts(workshop)
     yield from _route(workshop)
@@ -124,6 +128,26 @@ def _training_base(workshop: Workshop) -> Iterator[Finding]:
     yield Finding(state="ok", what=f"the training base ({size / 1e9:.1f} GB) {made} from it: {base.hf_dir}")
 
 
+def _program(config: Config) -> Iterator[Finding]:
+    """Look at the llama-server to start, where the sidecar keeps one."""
+    if driver(config) != "llama-server":
+        return
+    try:
+        binary = find_binary(config.runner.binary, os.environ)
+        known = modes(binary, os.environ)
+    except ConfigError as error:
+        yield Finding(state="error", what=str(error), fix=error.hint)
+        return
+    if config.runner.mode in known:
+        yield Finding(state="ok", what=f"llama-server, {config.runner.mode} mode: {binary}")
+    else:
+        yield Finding(
+            state="error",
+            what=f"{binary} knows no {config.runner.mode} mode: it is from before December 2025",
+            fix='set runner.mode to "single" in config.toml, or install a newer llama.cpp',
+        )
+
+
 def _runner(workshop: Workshop) -> Finding:
     try:
         runner = workshop.runner()
@@ -150,6 +174,9 @@ def _route(workshop: Workshop) -> Iterator[Finding]:
     config = workshop.config
     if config.runner.kind != "ollama":
         return
+    url = ollama_url(config.ollama.url, os.environ)
+    if away := elsewhere(url):
+        yield Finding(state="warning", what=away, fix="if that is not meant, set ollama.url in config.toml")
     route = f'ollama.route = "{config.ollama.route}"'
     if driver(config) != "ollama":
         where = f"a llama-server of the sidecar on Ollama's file, at {runner_url(config)}"
