@@ -113,6 +113,9 @@ def test_a_move_that_the_router_did_not_survive_counts_after_the_next_start(work
         assert status.answers
         assert status.names["me:latest"] == version.name
         assert f"me:latest -> {version.name}" in status.told()
+        alone = "every client gets me:latest" in status.told()
+        assert alone is (workshop.config.runner.mode == "single")
+        assert alone is ("base -> base" not in status.told())
 
 
 @needs_llama_server

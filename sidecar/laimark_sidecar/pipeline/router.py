@@ -89,6 +89,8 @@ class RouterStatus:
     answers: bool
     names: dict[str, str]
     """Served name to version (`""`: the base); empty where it does not answer."""
+    everyone: str
+    """In single mode: the one name whose answers every client gets, whatever it asks for; else empty."""
     trouble: str
     """Why it does not answer, and what to do; empty where it does."""
     log: str
@@ -97,9 +99,14 @@ class RouterStatus:
     def told(self) -> str:
         """Return it as a person reads it."""
         running = f"pid {self.pid}" if self.pid is not None else "not running"
-        names = "".join(f"\n  {name} -> {version or 'base'}" for name, version in sorted(self.names.items()))
-        trouble = f"\n{self.trouble}" if self.trouble else ""
-        return f"llama-server at {self.url}: {running}{names}{trouble}\nlog: {self.log}"
+        shown = [f"{name} -> {version or 'base'}" for name, version in sorted(self.names.items())]
+        if self.everyone and self.names:
+            version = self.names.get(
+                self.everyone, "something else than it should be: runner stop, then start"
+            )
+            shown = [f"every client gets {self.everyone} -> {version or 'base'}, whatever name it asks for"]
+        lines = [f"llama-server at {self.url}: {running}", *(f"  {line}" for line in shown)]
+        return "\n".join([*lines, *([self.trouble] if self.trouble else []), f"log: {self.log}"])
 
 
 def router_status(workshop: Workshop) -> RouterStatus:
@@ -115,12 +122,15 @@ def router_status(workshop: Workshop) -> RouterStatus:
     try:
         names = workshop.runner(timeout_s=STATUS_TIMEOUT_S).names()
     except RunnerError as error:
-        trouble = f"{error} ({error.hint})" if error.hint else str(error)
+        # That nothing listens is said by "not running" already.
+        gone = pid is None and isinstance(error.__cause__, ConnectionRefusedError)
+        trouble = error.hint if gone else f"{error} ({error.hint})" if error.hint else str(error)
     return RouterStatus(
         url=settings.url,
         pid=pid,
         answers=not trouble,
         names=names,
+        everyone=settings.answering if isinstance(settings, SingleSettings) else "",
         trouble=trouble,
         log=str(settings.log),
     )

@@ -58,5 +58,8 @@ def test_it_is_started_looked_at_and_stopped(filled_home: Home, capsys: pytest.C
     assert capsys.readouterr().out.endswith("stopped\n")
     assert run(["runner", "stop"]) == 0
     assert capsys.readouterr().out == "it was not running\n"
-    assert run(["runner", "status"]) == 0
-    assert "not running" in capsys.readouterr().out
+    assert run(["runner", "status"]) == 3
+    out = capsys.readouterr().out
+    assert out.startswith(
+        f"llama-server at {url}: not running\nstart it with: laimark-sidecar runner start\nlog: "
+    )

@@ -7,6 +7,9 @@ import click
 from laimark_sidecar.cli.opening import workshop
 from laimark_sidecar.cli.output import emit, json_option
 
+NOT_RUNNING = 3
+"""As `systemctl status` has it (LSB): the program is not running."""
+
 
 @click.group()
 def command() -> None:
@@ -39,8 +42,10 @@ def stop() -> None:
 @command.command()
 @json_option
 def status(as_json: bool) -> None:
-    """Show whether it runs and answers, what it serves, and where its log is."""
+    """Show whether it runs and answers, what it serves, and where its log is. Ends with 3 unless it answers."""
     from laimark_sidecar.pipeline.router import router_status
 
     found = router_status(workshop())
     emit(found, found.told, as_json=as_json)
+    if not found.answers:
+        raise click.exceptions.Exit(NOT_RUNNING)
