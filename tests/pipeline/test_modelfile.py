@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tests.support import ollama_modelfile
 from tests.support.homes import only_version, opened
+from tests.support.lora import write_lora
 from tests.support.ollama_homes import BASE, beside
 
 from laimark_sidecar.errors import ConfigError, StateError
@@ -43,6 +44,55 @@ def test_a_merged_one_keeps_the_base_s_settings(trained_home: Home, demo_gguf: P
         text = modelfile(workshop, version, merged=whole)
         assert values(text, "from") == [str(whole)]
         assert values(text, "template") == [server.api.show(BASE).template]
+
+
+def test_only_a_merge_of_this_very_version_is_written_down(
+    trained_home: Home, demo_gguf: Path, tmp_path: Path
+) -> None:
+    with beside(trained_home, demo_gguf, "0.34.1") as (workshop, _):
+        version = only_version(workshop)
+        text, other, cut = (tmp_path / name for name in ("text", "other.gguf", "cut.gguf"))
+        text.write_text("no model")
+        merge_to(workshop.base.gguf, write_lora(demo_gguf, tmp_path / "lora.gguf"), other)
+        cut.write_bytes(other.read_bytes()[:-1])
+        for file, reason in (
+            (text, "text is not a GGUF file"),
+            (cut, "damaged or truncated"),
+            (demo_gguf, "its adapter_sha256 is missing"),
+            (other, "its adapter_sha256 is "),
+        ):
+            with pytest.raises(StateError, match=f"no merge of {version.name}: .*{reason}") as caught:
+                modelfile(workshop, version, merged=file)
+            assert f"laimark-sidecar merge {version.name}" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("release", "warning"), [("0.33.0", ""), ("0.34.1", "will refuse this Modelfile: write a merged model")]
+)
+def test_who_will_be_refused_is_warned(
+    trained_home: Home, demo_gguf: Path, release: str, warning: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with beside(trained_home, demo_gguf, release) as (workshop, server):
+        tags = server.api.tags()
+        text = modelfile(workshop, only_version(workshop))
+        assert (server.pulls(), server.api.tags()) == ([], tags)
+    assert warning in caplog.text
+    assert bool(caplog.text) == bool(warning)
+    caplog.clear()
+    # An Ollama that is gone keeps nobody from writing it.
+    assert modelfile(workshop, only_version(workshop)) == text
+    assert "whether Ollama takes adapters is not known" in caplog.text
+
+
+def test_a_base_that_ollama_lacks_is_not_looked_for_in_the_network(
+    trained_home: Home, demo_gguf: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with beside(trained_home, demo_gguf, "0.34.1") as (workshop, server):
+        assert values(modelfile(workshop, only_version(workshop), base="elsewhere:8b"), "from") == [
+            "elsewhere:8b"
+        ]
+        assert server.pulls() == []
+    assert "is not known" in caplog.text
 
 
 def test_without_ollama_its_name_for_the_base_is_asked_for(trained_home: Home) -> None:

@@ -15,10 +15,13 @@ from laimark_sidecar.cli.opening import version_named, workshop
 @click.option(
     "--merged",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File that `merge` wrote, for an Ollama that takes no adapters (0.34.1 and later).",
+    help="File that `merge` wrote of this version, for an Ollama that takes no adapters (0.34.1 and later). The base's "
+    "settings are then asked of Ollama: it must be running, and where the runner is another one --base says which.",
 )
 def command(name: str, base: str, merged: Path | None) -> None:
     """Write a Modelfile for version NAME to stdout: `modelfile 3f9a > Modelfile; ollama create me:3f9a -f Modelfile`.
+
+    Without NAME it is for the version that `latest` serves.
 
     Only for doing by hand what the sidecar does itself where runner.kind is "ollama".
     """
