@@ -42,7 +42,7 @@ def choose(
     from laimark_sidecar.pipeline.recording import ONLY_SERVE
 
     choices = _choices(found)
-    click.echo(f"Which model shall it learn for? ({ONLY_SERVE[0].upper()}{ONLY_SERVE[1:]}.)", err=True)
+    click.echo(f"Which model shall it learn for?\n({ONLY_SERVE})", err=True)
     click.echo(f"  1) the small demo model, {_OURS}", err=True)
     for number, choice in enumerate(choices, start=2):
         click.echo(f"  {number}) {choice.line}", err=True)

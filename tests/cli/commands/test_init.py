@@ -131,7 +131,7 @@ def test_a_model_of_ollama_is_chosen_by_its_number_and_recording_is_not_asked_ab
         assert run(["init"]) == 0
         out, err = capsys.readouterr()
         assert "3) mine:latest, Ollama 0.33.0 at" in err
-        assert "essons come from `laimark-sidecar serve`" in err
+        assert "(lessons come from `laimark-sidecar serve`" in err
         assert "Record conversations?" not in err
         assert "next: laimark-sidecar doctor" in out
         assert "conversations: not recorded (nothing is recorded through ollama yet: lessons come from" in out

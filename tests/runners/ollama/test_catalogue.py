@@ -61,7 +61,7 @@ def test_base_must_be_there_and_untouched(start: Starter, loras: tuple[Path, Pat
     server = start()
     runner_at(server).register(ONE, loras[0])
     assert Catalogue(server.api, BASE, ()).pristine_base().license == "The base's own licence"
-    with pytest.raises(RunnerError, match="has no llama9") as caught:
+    with pytest.raises(RunnerError, match='has no model "llama9"') as caught:
         Catalogue(server.api, "llama9", ()).local_base()
     assert caught.value.hint == "get it with: ollama pull llama9"
     with pytest.raises(RunnerError, match="tuned already"):

@@ -111,7 +111,7 @@ def test_base_that_is_not_local_is_never_pulled(
         lambda: runner.point(LATEST, ""),
         runner.capabilities,
     ):
-        with pytest.raises(RunnerError, match="has no llama9") as caught:
+        with pytest.raises(RunnerError, match='has no model "llama9"') as caught:
             act()
         assert caught.value.hint == "get it with: ollama pull llama9"
     assert server.pulls() == []

@@ -99,7 +99,7 @@ class Catalogue:
         """
         if canonical(self._base) not in {canonical(tag.name) for tag in self._api.tags()}:
             raise RunnerError(
-                f"Ollama at {self._api.url} has no {self._base}",
+                f'Ollama at {self._api.url} has no model "{self._base}"',
                 hint=f"get it with: ollama pull {self._base}",
             )
         return self._api.show(self._base)
