@@ -12,11 +12,15 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
+
+# Run by its path, a script has only its own folder on the path.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import gguf
 import numpy as np

@@ -33,6 +33,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+# Run by its path, a script has only its own folder on the path.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from scripts.bench_adapter_switch import random_adapter
 
 from laimark_converters.base_gguf import write_base_gguf
