@@ -40,6 +40,14 @@ def test_a_table_in_a_pipe_is_plain_text_with_whole_rows(capsys: pytest.CaptureF
     assert lines[3].split() == ["[x]", "10"]
 
 
+def test_a_caption_is_one_line_whatever_the_width_of_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    caption = "embedded at http://127.0.0.1:11440: idle for 2 s, 17 requests served"
+    emit(None, lambda: table(("a", "b"), [("x", 1)]), caption=caption, as_json=False)
+    assert capsys.readouterr().out.splitlines()[0] == caption
+    emit({"a": 1}, lambda: "", caption=caption, as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"a": 1}
+
+
 def test_numbers_are_set_flush_right() -> None:
     made = table(("name", "gain"), [("a", 1), ("b", 2.5)])
     assert [column.justify for column in made.columns] == ["left", "right"]

@@ -21,19 +21,22 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Write JSON for scripts.")(function)
 
 
-def emit(payload: object, human: Callable[[], RenderableType], *, as_json: bool) -> None:
+def emit(payload: object, human: Callable[[], RenderableType], *, as_json: bool, caption: str = "") -> None:
     """Write a result to stdout.
 
     Args:
         payload: what `--json` shows: anything msgspec encodes (dataclasses, lists, ...).
         human: called only for people; returns a text or a rich renderable such as `table(...)`.
         as_json: which of the two.
+        caption: for people, a line before it, as long as it is: a table's own title folds to the table's width.
     """
     if as_json:
         import msgspec
 
         click.echo(msgspec.json.format(msgspec.json.encode(payload), indent=2).decode())
         return
+    if caption:
+        click.echo(caption)
     renderable = human()
     if isinstance(renderable, str):
         click.echo(renderable)
@@ -41,16 +44,14 @@ def emit(payload: object, human: Callable[[], RenderableType], *, as_json: bool)
         _print(renderable)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> Table:
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """Return a table of texts; a column whose cells are all numbers is set flush right."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     cells = [list(row) for row in rows]
-    made = Table(
-        title=title or None, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, title_justify="left"
-    )
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for number, column in enumerate(columns):
         numeric = bool(cells) and all(isinstance(row[number], (int, float)) for row in cells)
         made.add_column(column, justify="right" if numeric else "left", overflow="fold")

@@ -100,7 +100,7 @@ def _runner(workshop: Workshop) -> tuple[str, bool]:
     except RunnerError as error:
         return f"not reachable at {url} ({error.hint})", False
     state = "busy" if activity.busy else f"idle for {activity.idle_s:.0f} s"
-    return f"{workshop.config.runner.kind} at {url}, {state}, {activity.served} requests served", True
+    return f"{workshop.config.runner.kind} at {url}, {state}", True
 
 
 def _daemon(workshop: Workshop) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.homes import IDIOM, opened, record, take_in
+from tests.support.homes import IDIOM, opened, reconfigure, record, take_in
 
 from laimark_sidecar.cli import run
 from laimark_sidecar.paths import Home
@@ -36,8 +36,19 @@ def test_stats_count_what_is_held(filled_home: Home, capsys: pytest.CaptureFixtu
     assert sum(found["by_split"].values()) == 6
     assert run(["buffer", "stats"]) == 0
     out = capsys.readouterr().out
-    assert "6 of 4096 items, " in out
+    assert out.startswith("6 of 4096 items, ")
+    assert "in quarantine until" not in out
     assert ["signal", "correction", "6"] in [line.split() for line in out.splitlines()]
+
+
+def test_stats_tell_what_waits_in_quarantine(filled_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    reconfigure(filled_home, "replay", quarantine_hours=24.0)
+    assert run(["buffer", "stats", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["quarantined"] + found["quarantined_heldout"] == 6
+    assert run(["buffer", "stats"]) == 0
+    caption = capsys.readouterr().out.splitlines()[0]
+    assert caption.endswith(f"held-out examples in quarantine until {found['quarantine_until']}")
 
 
 def test_list_shows_lessons_in_the_order_of_their_arrival(
@@ -125,16 +136,17 @@ def test_forgetting_names_the_versions_that_learned_it(
     )
 
 
-def test_no_forgets_nothing(
-    filled_home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("answer", ["n\n", ""])
+def test_no_and_nobody_to_ask_forget_nothing(
+    filled_home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
     item = listed(capsys)[0]
-    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
-    assert run(["buffer", "rm", item["id"]]) == 1
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+    assert run(["buffer", "rm", item["id"]]) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert "Forget 1 item?" in err
-    assert "nothing was forgotten" in err
+    assert "nothing was forgotten: add --yes" in err
     assert len(listed(capsys)) == 6
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 
 import click
 
+from laimark_sidecar.cli.confirming import confirm
 from laimark_sidecar.cli.opening import workshop
 from laimark_sidecar.cli.output import emit, json_option, table
 
 if TYPE_CHECKING:
+    from laimark_sidecar.pipeline.readiness import Readiness
     from laimark_sidecar.replay.item import Split
 
 SHOWN = 48
@@ -24,9 +27,12 @@ def command() -> None:
 @command.command()
 @json_option
 def stats(as_json: bool) -> None:
-    """Count what is held, by split, signal, domain and source."""
-    with workshop().store() as store:
-        found = store.stats()
+    """Count what is held, by split, signal, domain and source, and what waits in quarantine."""
+    from laimark_sidecar.pipeline.readiness import readiness
+
+    opened = workshop()
+    with opened.store() as store:
+        found, ready = store.stats(), readiness(opened, store)
     rows = [
         (kind, name, count)
         for kind, counts in (
@@ -38,8 +44,15 @@ def stats(as_json: bool) -> None:
         )
         for name, count in sorted(counts.items())
     ]
-    title = f"{found.items} of {found.capacity} items, {found.untrained} not trained on yet"
-    emit(found, lambda: table(("", "", "items"), rows, title=title), as_json=as_json)
+    caption = f"{found.items} of {found.capacity} items, {found.untrained} not trained on yet"
+    if ready.quarantine_until:
+        caption += f", {_waiting(ready)} in quarantine until {ready.quarantine_until}"
+    payload = asdict(found) | {
+        "quarantined": ready.quarantined,
+        "quarantined_heldout": ready.quarantined_heldout,
+        "quarantine_until": ready.quarantine_until,
+    }
+    emit(payload, lambda: table(("", "", "items"), rows), caption=caption, as_json=as_json)
 
 
 @command.command(name="list")
@@ -105,14 +118,19 @@ def rm(item_ids: tuple[str, ...], yes: bool) -> None:
     with opened.store() as store:
         items = [find(store, item_id) for item_id in item_ids]
         ids = {item.id for item in items}
-        if not yes and not click.confirm(f"Forget {_count(len(ids))}?", err=True):
-            click.echo("nothing was forgotten", err=True)
-            raise click.exceptions.Exit(1)
+        if not yes:
+            confirm(
+                f"Forget {_count(len(ids))}?", otherwise="nothing was forgotten: add --yes to forget for good"
+            )
         removed = store.remove(ids)
     click.echo(f"{_count(removed)} forgotten")
     tainted = versions_that_saw(opened, ids)
     if tainted:
         click.echo(f"these versions were trained on them: {', '.join(tainted)}")
+
+
+def _waiting(ready: Readiness) -> str:
+    return f"{ready.quarantined} lessons and {ready.quarantined_heldout} held-out examples"
 
 
 def _count(items: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from laimark_sidecar.cli.confirming import confirm
 from laimark_sidecar.cli.opening import workshop
 
 
@@ -20,10 +21,10 @@ def command(name: str, yes: bool) -> None:
     opened = workshop()
     found = removal(opened, name)
     if found.version and not yes:
-        try:
-            click.confirm(f"Remove version {found.name} for good?", abort=True, err=True)
-        except click.Abort:
-            raise click.UsageError(f"{found.name} was kept: add --yes to remove it for good") from None
+        confirm(
+            f"Remove version {found.name} for good?",
+            otherwise=f"{found.name} was kept: add --yes to remove it for good",
+        )
     remove(opened, found)
     click.echo(f"removed {found.name}")
     if found.version:
