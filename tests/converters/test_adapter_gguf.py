@@ -129,7 +129,7 @@ SUFFIXES = st.sampled_from(["q_proj", "self_attn.k_proj", r"layers\.1\.mlp.*", "
     rank_stabilised=st.booleans(),
     ranks=st.dictionaries(SUFFIXES, st.integers(1, 9), max_size=3),
     alphas=st.dictionaries(SUFFIXES, STRENGTHS, max_size=3),
-    scale=STRENGTHS.map(lambda v: -v / 50),
+    scale=STRENGTHS.map(lambda v: -v / 50).filter(bool),
 )
 def test_product_survives_any_rank_alpha_pattern_and_scale(
     llama_header: Path,
@@ -214,8 +214,10 @@ def test_zero_alpha_is_served_as_no_change(llama_header: Path, tmp_path: Path) -
     assert not read_adapter_gguf(tmp_path / "out.gguf").update("blk.0.attn_q.weight").any()
 
 
-@pytest.mark.parametrize("scale", [float("nan"), float("inf")])
-def test_scale_that_is_not_finite_is_refused(llama_header: Path, tmp_path: Path, scale: float) -> None:
+@pytest.mark.parametrize("scale", [float("nan"), float("inf"), 0.0])
+def test_scale_that_is_not_finite_or_leaves_nothing_is_refused(
+    llama_header: Path, tmp_path: Path, scale: float
+) -> None:
     adapter = synthetic.write_stub_adapter(synthetic.LLAMA, tmp_path / "adapter")
     with pytest.raises(ConversionError, match="scale is"):
         convert_adapter(adapter, llama_header, tmp_path / "out.gguf", scale=scale)

@@ -94,7 +94,7 @@ def test_equal_input_gives_equal_bytes(unconverted: dict[str, Family], dora: Pat
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 
 
-@pytest.mark.parametrize(("rank", "scale"), [(0, 1.0), (4, float("nan"))])
+@pytest.mark.parametrize(("rank", "scale"), [(0, 1.0), (4, float("nan")), (4, 0.0)])
 def test_impossible_settings_are_refused(
     unconverted: dict[str, Family], dora: Path, rank: int, scale: float, tmp_path: Path
 ) -> None:
