@@ -47,6 +47,21 @@ def test_runner_that_serves_something_else_under_our_name_is_found(trained_home:
         assert places(trained_home) == []
 
 
+def test_a_name_that_the_runner_has_not_is_not_said_to_be_the_base(trained_home: Home) -> None:
+    workshop = opened(trained_home)
+    workshop.registry.set_refs({LATEST: only_version(workshop).name, "work": ""}, reason="test")
+    with served(workshop):
+        workshop.registry.set_refs({"work": only_version(workshop).name}, reason="test")
+        workshop.runner().withdraw("me:work")
+        workshop.runner().point("me:latest", "")
+        found = {problem.where: problem.message for problem in checkup(workshop)}
+    version = only_version(workshop).name
+    assert found == {
+        "me:latest": f"the registry says {version}, the runner serves base",
+        "me:work": f"the registry says {version}, the runner has no such name",
+    }
+
+
 def test_runner_on_another_base_is_found(trained_home: Home) -> None:
     workshop = opened(trained_home)
     with served(workshop):

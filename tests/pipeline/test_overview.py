@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
-from tests.support.homes import CONVERSATIONS, only_version, opened, reconfigure, served
+from tests.support.homes import CONVERSATIONS, only_version, opened, plan_with_result, reconfigure, served
 
-from laimark_sidecar.clock import SystemClock
+from laimark_sidecar.clock import SystemClock, iso
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import control
+from laimark_sidecar.pipeline.folder import Closed
 from laimark_sidecar.pipeline.following import LATEST, PREV
 from laimark_sidecar.pipeline.overview import overview
 from laimark_sidecar.pipeline.promote import promote, rollback
@@ -33,7 +35,23 @@ def test_home_before_its_first_cycle(ready_home: Home) -> None:
 
 def test_what_a_llama_server_answers_is_not_said_to_be_recorded(ready_home: Home) -> None:
     reconfigure(ready_home, "runner", kind="llama-server")
-    assert not overview(opened(ready_home)).recording
+    found = overview(opened(ready_home))
+    assert not found.recording
+    assert "nothing is recorded through llama-server yet" in found.why_not_recorded
+
+
+def test_a_cycle_that_was_interrupted_is_told_until_it_has_ended(
+    ready_home: Home, trained_root: Path
+) -> None:
+    assert overview(opened(ready_home)).open_cycle == ""
+    workshop, cycle = plan_with_result(ready_home, trained_root)
+    plan = cycle.plan()
+    assert plan is not None
+    told = f"{cycle.id}, begun {iso(plan.created_s)}, {len(plan.new_ids)} new lessons"
+    assert overview(workshop).open_cycle == told
+    cycle.write_closed(Closed(ending="rejected", version="", reason="no gain", closed_s=1.0))
+    found = overview(workshop)
+    assert (found.open_cycle, found.last_cycle) == ("", f"{iso(1.0)} rejected no gain")
 
 
 def test_version_waits_until_it_is_promoted(trained_home: Home) -> None:

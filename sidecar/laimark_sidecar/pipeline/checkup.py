@@ -69,7 +69,8 @@ def _runner(workshop: Workshop) -> list[Problem]:
     return [
         _error(
             name,
-            f"the registry says {version or 'base'}, the runner serves {served.get(name) or 'base'}",
+            f"the registry says {version or 'base'}, the runner "
+            + (f"serves {served[name] or 'base'}" if name in served else "has no such name"),
             "laimark-sidecar use latest puts it right",
         )
         for name, version in expected.items()

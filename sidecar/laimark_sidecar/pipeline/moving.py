@@ -93,7 +93,10 @@ def move(
         raise
     _point(workshop, runner, intent)
     workshop.registry.intent.done()
-    log.info("%s -> %s", workshop.ref(ref), target or "base", extra=action(f"pipeline.{kind}"))
+    gone = ref in refs and refs[ref] is None
+    log.info(
+        "%s -> %s", workshop.ref(ref), "-" if gone else target or "base", extra=action(f"pipeline.{kind}")
+    )
 
 
 def _serve(workshop: Workshop, runner: Runner, version: Version) -> None:

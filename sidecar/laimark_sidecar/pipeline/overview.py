@@ -8,9 +8,10 @@ from laimark_sidecar.clock import iso
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.pipeline import control, other_base
 from laimark_sidecar.pipeline.connect import runner_url
-from laimark_sidecar.pipeline.folder import CycleFolder, cycles
+from laimark_sidecar.pipeline.folder import CycleFolder, cycles, unfinished
 from laimark_sidecar.pipeline.following import LATEST, PREV
 from laimark_sidecar.pipeline.readiness import readiness
+from laimark_sidecar.pipeline.recording import why_not_recorded
 from laimark_sidecar.pipeline.waiting import waiting, was_latest
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.check import interrupted
@@ -32,6 +33,8 @@ class Overview:
     """What answers to `latest_name`; empty for the base, also where `latest` was made for another one."""
     previous: str
     recording: bool
+    why_not_recorded: str
+    """Empty where conversations are recorded."""
     paused: bool
     daemon: str
     items: int
@@ -45,6 +48,8 @@ class Overview:
     """What is lacking of held-out examples to judge a version by; empty where there are enough."""
     cycles: int
     last_cycle: str
+    open_cycle: str
+    """The one that has begun and not ended, by a yield, a crash or because it is running; empty if none."""
     awaiting: str
     """The newest version that passed the gate and was never served: it waits for `promote`; empty if none."""
     warnings: tuple[str, ...]
@@ -62,6 +67,7 @@ def overview(workshop: Workshop) -> Overview:
     estranged = other_base.estranged(workshop)
     identity = workshop.base.identity
     awaiting = waiting(workshop)
+    unrecorded = why_not_recorded(workshop.config)
     return Overview(
         home=str(workshop.home.root),
         base=identity.name,
@@ -73,8 +79,8 @@ def overview(workshop: Workshop) -> Overview:
         latest=refs.get(LATEST, ""),
         answering="" if any(one.ref == LATEST for one in estranged) else refs.get(LATEST, ""),
         previous=refs.get(PREV, ""),
-        # llama-server keeps no conversation log; nothing stands in front of it yet that would.
-        recording=workshop.config.journal.record and workshop.config.runner.kind == "embedded",
+        recording=not unrecorded,
+        why_not_recorded=unrecorded,
         paused=control.paused(workshop.home),
         daemon=_daemon(workshop),
         items=stats.items,
@@ -85,6 +91,7 @@ def overview(workshop: Workshop) -> Overview:
         lacking=f"{ready.judges_lacking}: {ready.hint}" if ready.judges_lacking else "",
         cycles=len(ended),
         last_cycle=_ending(workshop, ended[-1]) if ended else "",
+        open_cycle=_open(workshop),
         awaiting=awaiting.name if awaiting else "",
         warnings=(
             *(f"{workshop.ref(one.ref)} {one.message} ({other_base.HINT})" for one in estranged),
@@ -109,6 +116,12 @@ def _daemon(workshop: Workshop) -> str:
         return "not running (laimark-sidecar run)"
     share = f" {activity.share:.0%}" if activity.state == "training" else ""
     return f"pid {activity.pid}, {activity.state}: {activity.reason}{share}"
+
+
+def _open(workshop: Workshop) -> str:
+    cycle = unfinished(workshop.home.cycles)
+    plan = cycle.plan() if cycle else None
+    return f"{plan.id}, begun {iso(plan.created_s)}, {len(plan.new_ids)} new lessons" if plan else ""
 
 
 def _ending(workshop: Workshop, cycle: CycleFolder) -> str:

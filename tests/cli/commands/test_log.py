@@ -39,3 +39,20 @@ def test_every_move_is_shown_newest_first_with_its_reason(
     assert [" ".join(row[4:6]) for row in rows] == ["cycle two", "cycle two", "cycle one"]
     assert run(["log", "--json"]) == 0
     assert [entry["reason"] for entry in json.loads(capsys.readouterr().out)] == ["cycle two", "cycle one"]
+
+
+def test_a_name_that_was_not_there_came_from_nowhere(
+    filled_home: Home, versions: tuple[Version, Version], capsys: pytest.CaptureFixture[str]
+) -> None:
+    newer, _ = versions
+    registry = opened(filled_home).registry
+    for target in ("", newer.name, None, newer.name):
+        registry.set_refs({"work": target}, reason="test")
+    assert run(["log"]) == 0
+    rows = [line.split()[1:4] for line in capsys.readouterr().out.splitlines()[2:]]
+    assert rows == [
+        ["me:work", "-", newer.name],
+        ["me:work", newer.name, "removed"],
+        ["me:work", "base", newer.name],
+        ["me:work", "-", "base"],
+    ]

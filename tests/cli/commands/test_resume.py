@@ -21,5 +21,6 @@ def test_resume_ends_a_pause_and_is_harmless_without_one(
     assert run(["pause"]) == 0
     assert run(["resume"]) == 0
     assert not control.paused(filled_home)
+    assert capsys.readouterr().out.endswith("\nlearning again\n")
     assert run(["resume"]) == 0
-    assert capsys.readouterr().out.endswith("learning again\n")
+    assert capsys.readouterr().out == "learning was not paused\n"

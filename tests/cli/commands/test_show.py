@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from tests.support.homes import opened
@@ -46,3 +47,28 @@ def test_the_base_has_nothing_to_show(filled_home: Home, capsys: pytest.CaptureF
     assert capsys.readouterr().err == (
         "error: me:latest is the base, which has no adapter\nhint: see the versions: laimark-sidecar list\n"
     )
+
+
+def test_counts_are_whole_and_only_differences_have_a_sign(
+    filled_home: Home, versions: tuple[Version, Version], capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics = {
+        "heldout_items": 150.0,
+        "core_items": 20.0,
+        "core": 0.015,
+        "gain_low": -0.5,
+        "gain_p": 0.01,
+        "scale": 1.0,
+    }
+    measured = replace(versions[1], name="me:2026-11-19-0000", metrics=metrics)
+    opened(filled_home).registry.add(measured)
+    assert run(["show", measured.name]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert dict(line.split() for line in lines if line.split()[0] in metrics) == {
+        "heldout_items": "150",
+        "core_items": "20",
+        "core": "+0.0150",
+        "gain_low": "-0.5000",
+        "gain_p": "0.0100",
+        "scale": "1.0000",
+    }

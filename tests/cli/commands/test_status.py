@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from tests.support.homes import IDIOM, only_version, opened, reconfigure, served
+from tests.support.homes import IDIOM, only_version, opened, plan_with_result, reconfigure, served
 
 from laimark_sidecar.cli import run
 from laimark_sidecar.paths import Home
@@ -54,6 +55,18 @@ def test_what_waits_in_quarantine_and_what_is_lacking_is_said(
     )
     assert "lacking   0 of 8 held-out examples to judge a version by" in out
     assert "about 40 corrections" in out
+
+
+def test_an_interrupted_cycle_and_why_nothing_is_recorded_are_told(
+    ready_home: Home, trained_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, cycle = plan_with_result(ready_home, trained_root)
+    reconfigure(ready_home, "journal", record=False)
+    assert run(["status"]) == 0
+    out = capsys.readouterr().out
+    assert f"open      cycle {cycle.id}, begun 20" in out
+    assert "laimark-sidecar train --now\n" in out
+    assert "recording off (journal.record is false)   learning on\n" in out
 
 
 def test_what_waits_for_the_user_is_named_with_its_command(

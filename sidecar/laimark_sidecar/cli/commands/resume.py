@@ -10,9 +10,10 @@ from laimark_sidecar.paths import home
 @click.command()
 def command() -> None:
     """Learn again after `pause`; an interrupted cycle goes on from its checkpoint."""
-    from laimark_sidecar.pipeline.control import resume
+    from laimark_sidecar.pipeline.control import paused, resume
     from laimark_sidecar.pipeline.workshop import require_initialised
 
     require_initialised(home())
+    stopped = paused(home())
     resume(home())
-    click.echo("learning again")
+    click.echo("learning again" if stopped else "learning was not paused")

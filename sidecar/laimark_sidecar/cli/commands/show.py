@@ -7,6 +7,9 @@ import click
 from laimark_sidecar.cli.opening import version_named, workshop
 from laimark_sidecar.cli.output import emit, json_option
 
+_DIFFERENCES = ("gain", "core", "previous", "worst_core")
+"""Figures that compare two models begin so; see `validation.verdict.Verdict.metrics`."""
+
 
 @click.command()
 @click.argument("name", default="latest")
@@ -25,8 +28,16 @@ def command(name: str, as_json: bool) -> None:
         f"  lineage  {lineage}",
         f"  learned  from {len(version.sample_ids)} examples, seed {version.seed}, adapter scale {version.scale:g}",
         f"  verdict  {version.verdict}",
-        *(f"    {metric:18} {value:+.4f}" for metric, value in sorted(version.metrics.items())),
+        *(f"    {metric:18} {_figure(metric, value)}" for metric, value in sorted(version.metrics.items())),
         *(f"  object   {role:26} {sha256[:16]}" for role, sha256 in sorted(version.objects.items())),
         f"  made by  {', '.join(f'{tool} {number}' for tool, number in sorted(version.tools.items()))}",
     ]
     emit(version, lambda: "\n".join(lines), as_json=as_json)
+
+
+def _figure(metric: str, value: float) -> str:
+    """Return a count as a number, a difference with its sign, and any other figure without."""
+    if metric.endswith("_items"):
+        return f"{value:.0f}"
+    difference = metric.startswith(_DIFFERENCES) and not metric.endswith("_p")
+    return format(value, "+.4f" if difference else ".4f")

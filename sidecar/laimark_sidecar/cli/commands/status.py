@@ -25,17 +25,25 @@ def command(as_json: bool) -> None:
         f"base      {found.base} ({found.base_sha256[:12]}, {found.architecture})",
         f"runner    {found.runner}",
         f"serving   {found.latest_name} -> {_served(found)}   (before: {found.previous or 'base'})",
-        f"recording {'on' if found.recording else 'off'}   learning {'paused' if found.paused else 'on'}",
+        f"recording {_recording(found)}   learning {'paused' if found.paused else 'on'}",
         f"daemon    {found.daemon}",
         f"buffer    {found.items} items, {found.new_items} ready to learn{_quarantine(found)}, {found.heldout} held out",
         f"cycles    {found.cycles} ended; last: {found.last_cycle or 'none'}",
     ]
+    if found.open_cycle:
+        lines.append(
+            f"open      cycle {found.open_cycle}: the daemon carries it on, or: laimark-sidecar train --now"
+        )
     if found.lacking:
         lines.append(f"lacking   {found.lacking}")
     if found.awaiting:
         lines.append(f"waiting   {found.awaiting} passed the gate: laimark-sidecar promote {found.awaiting}")
     lines += [f"warning   {warning}" for warning in found.warnings]
     emit(found, lambda: "\n".join(lines), as_json=as_json)
+
+
+def _recording(found: Overview) -> str:
+    return "on" if found.recording else f"off ({found.why_not_recorded})"
 
 
 def _quarantine(found: Overview) -> str:
