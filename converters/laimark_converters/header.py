@@ -101,7 +101,8 @@ def read_header(path: Path) -> GgufHeader:
         with path.open("rb") as handle:
             if handle.read(4) != MAGIC:
                 raise ConversionError(
-                    f"{path.name} is not a GGUF file", hint="name the file that the runner serves"
+                    f"{path.name} is not a GGUF file",
+                    hint="name a .gguf file, for example the one that the runner serves",
                 )
             with mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
                 header = _read(Cursor(view, path.name), path.name, len(view))

@@ -101,7 +101,5 @@ def _require_merge_of(version: Version, merged: Path) -> None:
     parts = {"adapter_sha256": version.objects["adapter.gguf"], "base_sha256": version.base.sha256}
     for key, expected in parts.items():
         if (told := header.text(MERGED_PREFIX + key)) != expected:
-            raise StateError(
-                f"{merged} is no merge of {version.name}: its {key} is {told[:12] or 'missing'}, not {expected[:12]}",
-                hint=hint,
-            )
+            found = f"its {key} is {told[:12]}, not {expected[:12]}" if told else "nothing was merged into it"
+            raise StateError(f"{merged} is no merge of {version.name}: {found}", hint=hint)
