@@ -87,15 +87,15 @@ def test_what_waits_in_quarantine_is_counted_and_dated(ready_home: Home) -> None
         (
             replace(READY, judges=3),
             ("3 of 8 held-out examples to judge a version by",),
-            "a share of 0.2 of the conversations is held out, so it takes about 40 corrections (or a smaller gate.min_items)",
+            "it takes about 40 corrections (replay.heldout_share), or a smaller gate.min_items",
         ),
         (
             replace(READY, judges=3, quarantined_heldout=5, quarantine_until_s=UNTIL_S),
             (
                 f"3 of 8 held-out examples to judge a version by (5 more wait in quarantine until {iso(UNTIL_S)})",
             ),
-            "wait, or set replay.quarantine_hours in config.toml; a share of 0.2 of the conversations is held out, "
-            "so it takes about 40 corrections (or a smaller gate.min_items)",
+            "wait, or set replay.quarantine_hours in config.toml; "
+            "it takes about 40 corrections (replay.heldout_share), or a smaller gate.min_items",
         ),
     ],
 )

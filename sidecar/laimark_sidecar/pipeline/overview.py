@@ -46,6 +46,8 @@ class Overview:
     """When the last item in it may be used, ISO 8601; empty where nothing waits."""
     lacking: str
     """What is lacking of held-out examples to judge a version by; empty where there are enough."""
+    corrections: str
+    """How many corrections bring that many; empty likewise."""
     cycles: int
     last_cycle: str
     open_cycle: str
@@ -88,7 +90,8 @@ def overview(workshop: Workshop) -> Overview:
         heldout=stats.by_split.get("heldout", 0),
         quarantined=ready.quarantined,
         quarantine_until=ready.quarantine_until,
-        lacking=f"{ready.judges_lacking}: {ready.hint}" if ready.judges_lacking else "",
+        lacking=ready.judges_lacking,
+        corrections=ready.corrections,
         cycles=len(ended),
         last_cycle=_ending(workshop, ended[-1]) if ended else "",
         open_cycle=_open(workshop),

@@ -86,16 +86,18 @@ class Readiness:
         return tuple(text for text in (lessons, self.judges_lacking) if text)
 
     @property
+    def corrections(self) -> str:
+        """How many corrections bring enough held-out examples, in words; empty where there are enough."""
+        if not self.judges_lacking:
+            return ""
+        count = math.ceil(self.judges_needed / self.heldout_share)
+        return f"it takes about {count} corrections (replay.heldout_share), or a smaller gate.min_items"
+
+    @property
     def hint(self) -> str:
         """What to do about it."""
-        corrections = math.ceil(self.judges_needed / self.heldout_share)
-        hints = (
-            "wait, or set replay.quarantine_hours in config.toml" if self.quarantine_until_s else "",
-            f"a share of {self.heldout_share:g} of the conversations is held out, so it takes about {corrections} corrections "
-            "(or a smaller gate.min_items)"
-            if self.judges_lacking
-            else "",
-        )
+        wait = "wait, or set replay.quarantine_hours in config.toml" if self.quarantine_until_s else ""
+        hints = (wait, self.corrections)
         return "; ".join(hint for hint in hints if hint) or "see: laimark-sidecar buffer stats"
 
     def _waiting(self, count: int, what: str) -> str:

@@ -131,10 +131,10 @@ def test_a_daemon_with_nothing_to_learn_is_not_waited_for(
 ) -> None:
     with daemon(filled_home, lambda: control.request_served(filled_home)):
         assert run(["train", "--now"]) == 5
-    assert "the daemon found nothing to learn" in capsys.readouterr().err
+    assert "error: the daemon found nothing to learn\n" in capsys.readouterr().err
 
 
-def test_why_the_daemon_found_nothing_is_said(filled_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+def test_why_the_daemon_did_not_begin_is_said(filled_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     reconfigure(filled_home, "replay", quarantine_hours=24.0)
     with daemon(filled_home, lambda: control.request_served(filled_home)):
         assert run(["train", "--now"]) == 5

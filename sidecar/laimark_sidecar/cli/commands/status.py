@@ -35,7 +35,7 @@ def command(as_json: bool) -> None:
             f"open      cycle {found.open_cycle}: the daemon carries it on, or: laimark-sidecar train --now"
         )
     if found.lacking:
-        lines.append(f"lacking   {found.lacking}")
+        lines += [f"lacking   {found.lacking}", f"          {found.corrections}"]
     if found.awaiting:
         lines.append(f"waiting   {found.awaiting} passed the gate: laimark-sidecar promote {found.awaiting}")
     lines += [f"warning   {warning}" for warning in found.warnings]

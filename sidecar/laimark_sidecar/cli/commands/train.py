@@ -129,4 +129,5 @@ def _nothing(opened: Workshop) -> StateError:
 
     with opened.store() as store:
         found = readiness(opened, store)
-    return StateError("; ".join(("the daemon found nothing to learn", *found.lacking)), hint=found.hint)
+    why = f"did not begin: {'; '.join(found.lacking)}" if found.lacking else "found nothing to learn"
+    return StateError(f"the daemon {why}", hint=found.hint)
