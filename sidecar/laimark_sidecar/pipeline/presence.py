@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from laimark_sidecar.pipeline.connect import runner_url
@@ -36,10 +37,13 @@ class Presence:
     @property
     def shared(self) -> str:
         """Return what every client gets, as people say it; empty where clients choose."""
-        if not self.everyone:
-            return ""
-        version = self.names.get(self.everyone, "something else than it should be: runner stop, then start")
-        return f"every client gets {self.everyone} -> {version or 'base'}, whatever name it asks for"
+        return shared(self.everyone, self.names) if self.everyone else ""
+
+
+def shared(name: str, names: Mapping[str, str]) -> str:
+    """Say what every client gets that may ask for any of `names` and always gets `name`."""
+    version = names.get(name, "something else than it should be: runner stop, then start")
+    return f"every client gets {name} -> {version or 'base'}, whatever name it asks for"
 
 
 def everyone(workshop: Workshop, runner: Runner) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from laimark_sidecar.errors import ConfigError, RunnerError
 from laimark_sidecar.pipeline.connect import driver, managed, server_settings
 from laimark_sidecar.pipeline.following import adapters, pointers
+from laimark_sidecar.pipeline.presence import shared
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.runners.llama_server.presets import Presets
 from laimark_sidecar.runners.llama_server.process import ManagedServer
@@ -101,10 +102,7 @@ class RouterStatus:
         running = f"pid {self.pid}" if self.pid is not None else "not running"
         shown = [f"{name} -> {version or 'base'}" for name, version in sorted(self.names.items())]
         if self.everyone and self.names:
-            version = self.names.get(
-                self.everyone, "something else than it should be: runner stop, then start"
-            )
-            shown = [f"every client gets {self.everyone} -> {version or 'base'}, whatever name it asks for"]
+            shown = [shared(self.everyone, self.names)]
         lines = [f"llama-server at {self.url}: {running}", *(f"  {line}" for line in shown)]
         return "\n".join([*lines, *([self.trouble] if self.trouble else []), f"log: {self.log}"])
 
