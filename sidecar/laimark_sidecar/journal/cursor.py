@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import StateError
 
 FORMAT_VERSION = 1
@@ -49,8 +50,8 @@ class Cursor:
             StateError: it is damaged or was written by a newer version.
         """
         try:
-            cursor = msgspec.json.decode(content, type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            cursor = decode_json(content, cls)
+        except MalformedError as error:
             raise StateError(
                 f"journal cursor of {len(content)} bytes is damaged: {error}",
                 hint="without a cursor the journal is read again from its start, which is harmless",

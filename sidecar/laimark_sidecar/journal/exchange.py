@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import DataError
 
 FORMAT_VERSION = 1
@@ -102,7 +103,7 @@ def decode(line: bytes) -> Exchange | Feedback:
         DataError: not JSON, not UTF-8, an unknown type, role or version, no possible time; says which. Never shows prompt text.
     """
     try:
-        header = msgspec.json.decode(line, type=_Header)
+        header = decode_json(line, _Header)
         if header.version > FORMAT_VERSION:
             raise DataError(
                 f"journal line has format version {header.version}, this program reads up to {FORMAT_VERSION}",
@@ -115,7 +116,7 @@ def decode(line: bytes) -> Exchange | Feedback:
             )
         content = _content(line)
         record: Exchange | Feedback = msgspec.convert(content, type=kind, strict=True)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+    except (MalformedError, msgspec.ValidationError) as error:
         raise DataError(f"journal line is malformed: {_reason(error)}") from error
     _refuse_unknown(content, kind, record)
     if not 0 <= record.time_s < _END_OF_TIME_S:
@@ -124,7 +125,7 @@ def decode(line: bytes) -> Exchange | Feedback:
 
 
 def _content(line: bytes) -> dict[str, Any]:
-    content: dict[str, Any] = msgspec.json.decode(line)
+    content = decode_json(line, dict[str, Any])
     del content["type"]
     return content
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from laimark_sidecar.clock import Clock
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import DataError
 from laimark_sidecar.files import write_atomic
 from laimark_sidecar.llamacpp.template import Turn
@@ -61,8 +62,8 @@ class RenderedPrompts:
             DataError: it is missing, damaged or of a newer format.
         """
         try:
-            table = msgspec.json.decode(path.read_bytes(), type=_Table)
-        except (OSError, msgspec.DecodeError) as error:
+            table = decode_json(path.read_bytes(), _Table)
+        except (OSError, MalformedError) as error:
             raise DataError(f"the rendered prompts {path} cannot be read: {error}") from error
         if table.version > FORMAT_VERSION:
             raise DataError(f"{path} has format {table.version}, this program reads up to {FORMAT_VERSION}")

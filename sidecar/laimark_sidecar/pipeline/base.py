@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from laimark_sidecar.config.schema import Config
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import BaseChangedError, ConfigError, ConversionError, RunnerError
 from laimark_sidecar.files import make_dir, sha256_file, write_atomic
 from laimark_sidecar.llamacpp.base import Base
@@ -220,9 +221,9 @@ def _folder_digest(home: Home, hf_dir: Path) -> str:
 
 def _read_note(note: Path, kind: type[_Note]) -> _Note | None:
     try:
-        return msgspec.json.decode(note.read_bytes(), type=kind)
+        return decode_json(note.read_bytes(), kind)
     except FileNotFoundError:
         return None
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except MalformedError as error:
         log.warning("%s is unreadable and is made anew: %s", note, error, extra=action("base.identity"))
         return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from laimark_sidecar.clock import Clock, SystemClock
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.files import write_atomic
 from laimark_sidecar.paths import Home
 
@@ -75,12 +76,8 @@ def tell_end(home: Home) -> None:
 def told(home: Home, *, clock: Clock = _CLOCK) -> Activity | None:
     """Return what the daemon is doing, or None when none is running."""
     try:
-        activity = msgspec.json.decode((home.control / "activity.json").read_bytes(), type=Activity)
-    except (
-        OSError,
-        ValueError,
-        RecursionError,
-    ):  # msgspec's errors are ValueErrors; a damaged note is no daemon
+        activity = decode_json((home.control / "activity.json").read_bytes(), Activity)
+    except (OSError, MalformedError):  # a damaged note is no daemon
         return None
     fresh = abs(clock.now_s() - activity.updated_s) < STALE_S
     return activity if fresh and _alive(activity.pid) else None

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import DataError
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.paths import modelfiles
@@ -38,7 +37,7 @@ def load_core(hf_dir: Path) -> tuple[CoreTask, ...]:
     tasks: list[CoreTask] = []
     for number, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
-            tasks.append(msgspec.json.decode(line, type=CoreTask))
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            tasks.append(decode_json(line, CoreTask))
+        except MalformedError as error:
             raise DataError(f"{path}:{number}: malformed core prompt: {error}") from error
     return tuple(tasks)

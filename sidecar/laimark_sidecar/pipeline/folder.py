@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import StateError
 from laimark_sidecar.files import write_atomic
 from laimark_sidecar.validation.verdict import Verdict
@@ -137,10 +138,10 @@ def unfinished(root: Path) -> CycleFolder | None:
 
 def _read(path: Path, kind: type[_Record]) -> _Record | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return decode_json(path.read_bytes(), kind)
     except FileNotFoundError:
         return None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
+    except (MalformedError, OSError) as error:
         raise StateError(
             f"{path} is damaged: {error}", hint=f"move {path.parent} away; the cycle is then started anew"
         ) from error

@@ -21,6 +21,7 @@ from laimark_converters.adapter_check import check_adapter
 from laimark_converters.adapter_reader import read_adapter_header
 from laimark_converters.header import read_header
 from laimark_converters.merged_gguf import Merged, merge
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import ConversionError, StateError
 from laimark_sidecar.files import make_dir, sha256_file, write_atomic
 from laimark_sidecar.logs import action
@@ -106,10 +107,10 @@ def merged(
 def answered(folder: Path, adapter: Path, *, touched: MergedType) -> Fingerprint | None:
     """Return what the merged model of an adapter answered when it was last made; None if that is not known."""
     try:
-        return msgspec.json.decode(_note(folder, adapter, touched).read_bytes(), type=Fingerprint)
+        return decode_json(_note(folder, adapter, touched).read_bytes(), Fingerprint)
     except FileNotFoundError:
         return None
-    except msgspec.DecodeError as error:
+    except MalformedError as error:
         log.warning("a note of a merged model is unreadable: %s", error, extra=action("merge.note"))
         return None
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import DataError
 
 _LENGTH_BYTES = 8
@@ -40,8 +41,8 @@ def adapter_shape(adapter_config: bytes) -> AdapterShape:
         DataError: it is not a LoRA configuration.
     """
     try:
-        config = msgspec.json.decode(adapter_config, type=_LoraConfig)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        config = decode_json(adapter_config, _LoraConfig)
+    except MalformedError as error:
         raise DataError(f"adapter_config.json is malformed: {error}") from error
     return AdapterShape(rank=config.r, alpha=config.lora_alpha)
 
@@ -72,11 +73,9 @@ def rescaled(adapter: bytes, scale: float) -> bytes:
 def _factors(header: bytes) -> dict[str, _Tensor]:
     """Return where each B is."""
     try:
-        entries = msgspec.json.decode(header, type=dict[str, msgspec.Raw])
-        found = {
-            name: msgspec.json.decode(entry, type=_Tensor) for name, entry in entries.items() if _B in name
-        }
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        entries = decode_json(header, dict[str, msgspec.Raw])
+        found = {name: decode_json(entry, _Tensor) for name, entry in entries.items() if _B in name}
+    except MalformedError as error:
         raise DataError(f"adapter_model.safetensors has a malformed header: {error}") from error
     if not found:
         raise DataError("adapter_model.safetensors holds no LoRA factor B")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import ConversionError
 from laimark_sidecar.files import make_dir, write_atomic
 from laimark_sidecar.logs import action
@@ -89,10 +90,10 @@ def ensure_training_base(workshop: Workshop, *, report: Report, should_stop: Sho
 def compared_before(note: Path) -> Compared | None:
     """Return what an earlier comparison found; None where there was none, or its note is unreadable."""
     try:
-        return msgspec.json.decode(note.read_bytes(), type=Compared)
+        return decode_json(note.read_bytes(), Compared)
     except FileNotFoundError:
         return None
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except MalformedError as error:
         log.warning("%s is unreadable: comparing again: %s", note, error, extra=action("base.training_base"))
         return None
 

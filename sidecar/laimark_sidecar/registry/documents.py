@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import StateError
 
 T = TypeVar("T")
@@ -34,14 +35,14 @@ def read(path: Path, kind: type[T], *, newest: int) -> T:
     """
     try:
         content = path.read_bytes()
-        found = msgspec.json.decode(content, type=_Header).format
+        found = decode_json(content, _Header).format
         if found > newest:
             raise StateError(
                 f"{path} has format {found}, this program reads up to {newest}",
                 hint="upgrade laimark-sidecar: pip install -U laimark-sidecar",
             )
-        return msgspec.json.decode(content, type=kind)
+        return decode_json(content, kind)
     except OSError as error:
         raise StateError(f"{path} cannot be read: {error.strerror}", hint="laimark-sidecar check") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except MalformedError as error:
         raise DamagedError(f"{path} is damaged: {error}", hint="laimark-sidecar check") from error

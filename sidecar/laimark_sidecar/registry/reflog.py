@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from laimark_sidecar import files
+from laimark_sidecar.decoding import MalformedError, decode_json
 
 FORMAT_VERSION = 1
 
@@ -87,8 +88,8 @@ def read(path: Path) -> Reflog:
     last: Entry | None = None
     for number, line in enumerate(whole.split(b"\n") if whole else (), start=1):
         try:
-            entry = msgspec.json.decode(line, type=Entry)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            entry = decode_json(line, Entry)
+        except MalformedError as error:
             breaks.append(f"line {number} is damaged: {error}")
             continue
         if entry.hash != digest(entry):

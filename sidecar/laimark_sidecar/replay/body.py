@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import DataError, StateError
 from laimark_sidecar.replay.item import Item
 
@@ -29,8 +30,8 @@ def decode_body(body: bytes) -> Item:
         StateError: the stored JSON is not an item; the text itself is not shown.
     """
     try:
-        return msgspec.json.decode(body, type=Item)
-    except msgspec.DecodeError as error:
+        return decode_json(body, Item)
+    except MalformedError as error:
         raise StateError(
             f"an item of the replay buffer cannot be read: {error}",
             hint="restore replay.db from a backup, or move it away: it is filled again from the journal",

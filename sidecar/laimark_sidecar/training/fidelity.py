@@ -13,8 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import LaimarkError, MissingExtraError, TrainingError
 from laimark_sidecar.files import make_dir
 from laimark_sidecar.llamacpp.crash import child_environment, explain
@@ -104,8 +103,8 @@ def measure_fidelity(
     if code:
         raise TrainingError(f"comparing {folder} with {gguf} failed: {reason}", hint=f"details: {errors}")
     try:
-        return msgspec.json.decode(result.read_bytes(), type=Fidelity)
-    except (OSError, msgspec.DecodeError) as error:
+        return decode_json(result.read_bytes(), Fidelity)
+    except (OSError, MalformedError) as error:
         raise TrainingError(f"comparing {folder} with {gguf} left no result: {error}") from error
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import TrainingError
 from laimark_sidecar.files import write_atomic
 from laimark_sidecar.training.job import FORMAT_VERSION, Example, Progress, TrainJob, TrainResult
@@ -75,8 +76,8 @@ def encode_progress(progress: Progress) -> str:
 def decode_progress(line: str) -> Progress | None:
     """Parse a line of the worker's stdout; None where a library printed something of its own."""
     try:
-        return msgspec.json.decode(line, type=Progress)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+        return decode_json(line, Progress)
+    except MalformedError:
         return None
 
 
@@ -89,14 +90,14 @@ def _read(path: Path) -> bytes:
 
 def _decode(where: Path | str, content: bytes, kind: type[_T]) -> _T:
     try:
-        header = msgspec.json.decode(content, type=_Header)
+        header = decode_json(content, _Header)
         if header.version > FORMAT_VERSION:
             raise TrainingError(
                 f"{where} has format version {header.version}, this program reads up to {FORMAT_VERSION}",
                 hint="install the same laimark-sidecar version for the sidecar and for the training worker",
             )
-        return msgspec.json.decode(content, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        return decode_json(content, kind)
+    except MalformedError as error:
         raise TrainingError(f"{where} is malformed: {error}") from error
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import TrainingError
 from laimark_sidecar.journal.exchange import Message
 
@@ -95,8 +96,8 @@ def renderings(base_dir: Path, *, python: str = "", prompts: str = "") -> Render
     try:
         child = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)
         if child.returncode == 0:
-            return msgspec.json.decode(child.stdout, type=Renderings)
+            return decode_json(child.stdout, Renderings)
         reason = child.stderr.decode("utf-8", "replace").strip().splitlines()
-    except (OSError, subprocess.TimeoutExpired, msgspec.DecodeError) as error:
+    except (OSError, subprocess.TimeoutExpired, MalformedError) as error:
         raise TrainingError(f"{base_dir}: what training would read cannot be told: {error}") from error
     raise TrainingError(f"{base_dir}: what training would read cannot be told: {' '.join(reason[-1:])}")

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from laimark_sidecar import files
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import DataError
 
 FORMAT_VERSION = 1
@@ -98,7 +99,7 @@ def decode(content: bytes) -> Evidence:
         DataError: not JSON, not evidence, or of a newer format.
     """
     try:
-        fields = msgspec.json.decode(content, type=dict[str, object])
+        fields = decode_json(content, dict[str, object])
         found = fields.get("version")
         if not isinstance(found, int) or found > FORMAT_VERSION:
             raise DataError(
@@ -106,7 +107,7 @@ def decode(content: bytes) -> Evidence:
                 hint="upgrade laimark-sidecar",
             )
         return msgspec.convert(fields, type=Evidence, strict=False)  # lax: "nan" is a float
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (MalformedError, msgspec.ValidationError) as error:
         raise DataError(f"evidence is malformed: {error}") from error
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import DataError
 
 FINGERPRINT_PROMPT = "Describe in one short sentence what you can do."
@@ -51,8 +52,8 @@ def fingerprint_json(value: Fingerprint) -> str:
 def read_fingerprint(text: str) -> Fingerprint:
     """Return the fingerprint that `fingerprint_json` wrote; raises DataError on anything else."""
     try:
-        return msgspec.json.decode(text, type=Fingerprint)
-    except msgspec.DecodeError as error:
+        return decode_json(text, Fingerprint)
+    except MalformedError as error:
         raise DataError(f"not a fingerprint: {error}") from error
 
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import DataError, LaimarkError, RunnerError
 from laimark_sidecar.files import make_dir, write_atomic
 from laimark_sidecar.llamacpp.crash import child_environment, explain
@@ -141,8 +142,8 @@ def _follow(
 
 def _read(content: bytes, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(content, type=kind)
-    except msgspec.DecodeError as error:
+        return decode_json(content, kind)
+    except MalformedError as error:
         raise DataError(f"malformed {kind.__name__}: {error}") from error
 
 

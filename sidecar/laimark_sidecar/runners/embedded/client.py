@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import ConfigError, RunnerError
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.journal.exchange import Message
@@ -213,8 +214,8 @@ class EmbeddedRunner:
 
     def _read(self, content: bytes, kind: type[T]) -> T:
         try:
-            return msgspec.json.decode(content, type=kind)
-        except msgspec.DecodeError as error:
+            return decode_json(content, kind)
+        except MalformedError as error:
             raise RunnerError(
                 f"{self._url} does not answer like an embedded runner: {error}",
                 hint=f"is something else there? {_HINT}",
@@ -227,6 +228,6 @@ def _turns(messages: Sequence[Message]) -> list[dict[str, str]]:
 
 def _reason(status: int, content: bytes) -> str:
     try:
-        return f"{msgspec.json.decode(content, type=_Failure).error.message} (HTTP {status})"
-    except msgspec.DecodeError:
+        return f"{decode_json(content, _Failure).error.message} (HTTP {status})"
+    except MalformedError:
         return f"HTTP {status}"

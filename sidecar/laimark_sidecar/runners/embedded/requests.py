@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.journal.exchange import Message, Role
 from laimark_sidecar.runners.embedded.api_error import ApiError
 from laimark_sidecar.runners.embedded.sampling import (
@@ -106,8 +107,8 @@ def parse(body: bytes, kind: type[T]) -> T:
         ApiError: 400, says what is wrong and where; the value is not repeated, because it may be prompt text.
     """
     try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return decode_json(body, kind)
+    except MalformedError as error:
         raise ApiError(400, f"the request body is not acceptable: {error}", code="invalid_body") from error
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import ConfigError, RunnerError
 
 HINT = "see its log with `laimark-sidecar runner status`; restart it: laimark-sidecar runner stop, then start"
@@ -85,8 +86,8 @@ class Connection:
     def read(self, content: bytes, kind: type[T]) -> T:
         """Return an answer's JSON as `kind`; raises RunnerError where it is something else."""
         try:
-            return msgspec.json.decode(content, type=kind)
-        except msgspec.DecodeError as error:
+            return decode_json(content, kind)
+        except MalformedError as error:
             raise RunnerError(
                 f"{self.url} does not answer like llama-server: {error}",
                 hint="is something else there, or a llama-server that is older than what is asked of it?",
@@ -95,7 +96,7 @@ class Connection:
 
 def _reason(status: int, content: bytes) -> str:
     try:
-        message: Any = msgspec.json.decode(content, type=_Failure).error.message
-    except msgspec.DecodeError:
+        message: Any = decode_json(content, _Failure).error.message
+    except MalformedError:
         return f"HTTP {status}"
     return f"{message} (HTTP {status})"

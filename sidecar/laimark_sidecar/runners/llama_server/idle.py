@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.files import write_atomic
 from laimark_sidecar.logs import action
@@ -150,9 +151,9 @@ def wait_until_quiet(router: Router, model: Model, *, timeout_s: float) -> None:
 
 def _remembered(note: Path) -> Observation | None:
     try:
-        return msgspec.json.decode(note.read_bytes(), type=Observation)
+        return decode_json(note.read_bytes(), Observation)
     except FileNotFoundError:
         return None
-    except msgspec.DecodeError as error:
+    except MalformedError as error:
         log.warning("%s is unreadable and is made anew: %s", note, error, extra=action("llama_server.idle"))
         return None

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.files import exclusive, make_dir, write_atomic
 from laimark_sidecar.runners.llama_server.adapter_files import AdapterFiles
@@ -94,10 +95,10 @@ class NamesFile:
             RunnerError: it is damaged, or a newer program wrote it; the registry makes it anew.
         """
         try:
-            names = msgspec.json.decode(self._settings.state.read_bytes(), type=Names)
+            names = decode_json(self._settings.state.read_bytes(), Names)
         except FileNotFoundError:
             return Names()
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, MalformedError) as error:
             raise self._unusable(str(error)) from error
         if names.format > FORMAT_VERSION:
             raise self._unusable(f"format {names.format}, this program reads up to {FORMAT_VERSION}")

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import ConfigError, RunnerError
 
 _HINT = "start it with: ollama serve"
@@ -117,8 +118,8 @@ class Connection:
             RunnerError: it has another shape.
         """
         try:
-            return msgspec.json.decode(content, type=kind)
-        except msgspec.DecodeError as error:
+            return decode_json(content, kind)
+        except MalformedError as error:
             raise RunnerError(
                 f"{self.url} does not answer like Ollama: {error}", hint="is something else there?"
             ) from error
@@ -128,6 +129,6 @@ def _reason(content: bytes) -> str:
     """Return the error in an answer: also in the last line of a stream, which has the status 200."""
     last = content.strip().rsplit(b"\n", 1)[-1]
     try:
-        return msgspec.json.decode(last, type=_Failure).error
-    except msgspec.DecodeError:
+        return decode_json(last, _Failure).error
+    except MalformedError:
         return ""

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from laimark_sidecar.clock import Clock
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.files import write_atomic
 from laimark_sidecar.logs import action
@@ -107,9 +108,9 @@ def _remember(note: Path, seen: Observation) -> None:
 
 def _remembered(note: Path) -> Observation | None:
     try:
-        return msgspec.json.decode(note.read_bytes(), type=Observation)
+        return decode_json(note.read_bytes(), Observation)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, MalformedError) as error:
         log.warning("%s is unreadable and is made anew: %s", note, error, extra=action("ollama.quiet"))
         return None

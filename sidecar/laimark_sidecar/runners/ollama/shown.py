@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import msgspec
+from laimark_sidecar.decoding import MalformedError, decode_json
 
 Value = str | int | float | bool
 
@@ -58,11 +58,15 @@ def parameters(text: str) -> Mapping[str, Value | list[Value]]:
 def _value(text: str) -> Value:
     if text.startswith('"'):
         # Go escapes what is not printable as Python does; JSON knows no \\x1b.
-        value: Value = ast.literal_eval(text)
-        return value
+        try:
+            value = ast.literal_eval(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return text
+        return value if isinstance(value, str) else text
     try:
-        found = msgspec.json.decode(text, type=bool | int | float)
-    except msgspec.DecodeError:
+        found = decode_json(text, object)
+    except MalformedError:
         return text
-    # Whole numbers from a million on are printed with an exponent.
-    return int(found) if isinstance(found, float) and found.is_integer() else found
+    if isinstance(found, float) and found.is_integer():
+        return int(found)  # whole numbers from a million on are printed with an exponent
+    return found if isinstance(found, bool | int | float) else text

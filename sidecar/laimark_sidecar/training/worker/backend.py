@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import TrainingError
 from laimark_sidecar.training.job import TrainJob
 from laimark_sidecar.training.worker.layers import Layer, peft_name
@@ -164,8 +165,8 @@ def load_adapter(layers: Sequence[Layer], folder: Path, *, rank: int, alpha: flo
     """
     path, config_path = folder / ADAPTER_FILE, folder / ADAPTER_CONFIG_FILE
     try:
-        config = msgspec.json.decode(config_path.read_bytes(), type=_AdapterConfig)
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError) as error:
+        config = decode_json(config_path.read_bytes(), _AdapterConfig)
+    except (OSError, MalformedError) as error:
         raise TrainingError(f"parent adapter {config_path} cannot be read: {error}") from error
     special = [
         name

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.files import make_dir, publish_dir
 from laimark_sidecar.logs import action
 from laimark_sidecar.training.job import TrainJob
@@ -138,9 +139,9 @@ def restore_optimizer(optimizer: torch.optim.AdamW, names: Sequence[str], tensor
 
 def _read(folder: Path) -> Checkpoint | None:
     try:
-        position = msgspec.json.decode((folder / "state.json").read_bytes(), type=Position)
+        position = decode_json((folder / "state.json").read_bytes(), Position)
         tensors = load_file(folder / "state.safetensors")
-    except (OSError, SafetensorError, msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (OSError, SafetensorError, MalformedError) as error:
         log.warning("%s is damaged: %s", folder.name, error, extra=action("checkpoint.damaged"))
         return None
     return Checkpoint(position=position, tensors=tensors, folder=folder)
@@ -161,6 +162,6 @@ def _prune(work_dir: Path) -> None:
 
 def _is_measured(folder: Path) -> bool:
     try:
-        return msgspec.json.decode((folder / "state.json").read_bytes(), type=Position).is_measured
-    except (OSError, msgspec.DecodeError, msgspec.ValidationError):
+        return decode_json((folder / "state.json").read_bytes(), Position).is_measured
+    except (OSError, MalformedError):
         return False

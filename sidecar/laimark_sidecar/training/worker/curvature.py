@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import TrainingError
 from laimark_sidecar.files import write_atomic
 from laimark_sidecar.training.job import Curvature
@@ -256,7 +257,7 @@ def load_anchor(path: Path, *, kind: Curvature, base_sha256: str, device: torch.
 def _read(path: Path) -> tuple[_Note, dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
-            note = msgspec.json.decode((file.metadata() or {})[_NOTE_KEY], type=_Note)
+            note = decode_json((file.metadata() or {})[_NOTE_KEY], _Note)
             return note, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (OSError, SafetensorError, KeyError, msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (OSError, SafetensorError, KeyError, MalformedError) as error:
         raise TrainingError(f"curvature file {path} cannot be read: {error}") from error

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from tokenizers import Tokenizer
 
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import DataError, TrainingError
 from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate
 
@@ -68,10 +69,10 @@ def _template(base_dir: Path, config: _TokenizerConfig) -> ChatTemplate:
 
 def _read_config(path: Path) -> _TokenizerConfig:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_TokenizerConfig)
+        return decode_json(path.read_bytes(), _TokenizerConfig)
     except FileNotFoundError:
         return _TokenizerConfig()
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except MalformedError as error:
         raise TrainingError(f"{path} is malformed: {error}") from error
 
 
