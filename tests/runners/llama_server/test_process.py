@@ -5,6 +5,7 @@ import signal
 import socket
 import stat
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,21 @@ def test_a_program_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path)
     assert 'runner.mode to "single"' in caught.value.hint
     assert server.pid() is None
     assert not settings.pid.exists()
+
+
+def test_a_port_that_is_just_being_given_back_is_waited_for(tmp_path: Path) -> None:
+    program = tmp_path / "llama-server"
+    program.write_text("#!/bin/sh\necho it was started\nexit 1\n")
+    program.chmod(0o755)
+    dying = socket.create_server(("127.0.0.1", 0))
+    settings = router_settings(
+        tmp_path / "router", tmp_path / "base.gguf", port=dying.getsockname()[1], binary=str(program)
+    )
+    closing = threading.Timer(0.3, dying.close)
+    closing.start()
+    with pytest.raises(RunnerError, match="it was started"):
+        managed(settings).start(prepare=lambda: None)
+    closing.join()
 
 
 def test_a_port_that_somebody_else_holds_is_told_before_anything_is_started(tmp_path: Path) -> None:

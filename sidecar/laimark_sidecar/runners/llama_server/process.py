@@ -26,6 +26,8 @@ HEALTH_TIMEOUT_S = 2.0
 TERM_TIMEOUT_S = 8.0
 """A router that ends cleanly waits for a stream's next ping (2 s) and its processes (1 s). One that is wedged never ends."""
 KILL_TIMEOUT_S = 5.0
+FREED_TIMEOUT_S = 2.0
+"""The kernel forgets the command line of a process that was killed a moment before it closes its sockets."""
 LOCK_WAIT_S = 30.0
 _POLL_S = 0.05
 _STARTER = 'umask 077; echo $$ > "$1.new" && mv "$1.new" "$1" && shift && exec "$@"'
@@ -149,12 +151,20 @@ class ManagedServer:
 
     def _require_free_port(self) -> None:
         # Whoever takes the connection, llama-server or not: ours would end at once, with a page of log instead of a reason.
+        deadline_s = time.monotonic() + FREED_TIMEOUT_S
+        while self._port_is_held():
+            if time.monotonic() > deadline_s:
+                raise RunnerError(
+                    f"something else listens at {self._settings.url}",
+                    hint="stop it, or choose another runner.port in config.toml",
+                )
+            time.sleep(_POLL_S)
+
+    def _port_is_held(self) -> bool:
         address = (self._settings.host, self._settings.port)
         with contextlib.suppress(OSError), socket.create_connection(address, timeout=HEALTH_TIMEOUT_S):
-            raise RunnerError(
-                f"something else listens at {self._settings.url}",
-                hint="stop it, or choose another runner.port in config.toml",
-            )
+            return True
+        return False
 
     @contextmanager
     def _alone(self, doing: str) -> Iterator[None]:
