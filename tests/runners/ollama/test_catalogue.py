@@ -114,3 +114,36 @@ def test_moving_name_that_is_forgotten_already_can_be_withdrawn(
     for name in ("me:work", "me:play"):
         runner_at(server).withdraw(name)
     assert knowing.names() == {BASE: "", ONE: ONE}
+
+
+def test_what_a_user_built_from_ours_under_a_name_of_ours_is_his(
+    start: Starter, loras: tuple[Path, Path]
+) -> None:
+    server = start()
+    runner = runner_at(server, moving=("me:latest", "me:mine"))
+    runner.register(ONE, loras[0])
+    for name in ("me:latest", "me:mine"):
+        runner.point(name, ONE)
+    server.api.delete("me:mine")
+    server.api.create("me:mine", {"from": "me:latest", "system": "my precious prompt"})
+    with pytest.raises(RunnerError, match="not made by laimark-sidecar"):
+        runner.point("me:mine", "")
+    with pytest.raises(RunnerError, match="not made by laimark-sidecar"):
+        runner.withdraw("me:mine")
+    assert server.api.show("me:mine").system == "my precious prompt"
+    assert runner.names() == {BASE: "", ONE: ONE, "me:latest": ONE}
+
+
+def test_a_moving_name_whose_version_was_built_anew_is_ours_still(
+    start: Starter, loras: tuple[Path, Path]
+) -> None:
+    server = start()
+    runner = runner_at(server)
+    runner.register(ONE, loras[0])
+    runner.point(LATEST, ONE)
+    server.api.delete(ONE)  # by hand
+    server.api.create(ONE, {"from": BASE, "license": [server.api.show(LATEST).license, "and more"]})
+    server.api.delete(ONE)
+    runner.register(ONE, loras[0])
+    runner.point(LATEST, ONE)
+    assert runner.names()[LATEST] == ONE

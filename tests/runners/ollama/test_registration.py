@@ -27,9 +27,7 @@ from laimark_sidecar.runners.ollama.connection import OllamaRefusedError
 from laimark_sidecar.runners.ollama.marker import Marker
 from laimark_sidecar.runners.ollama.modelfile import adapter_modelfile, template_text
 from laimark_sidecar.runners.ollama.registration import (
-    is_like,
     refuses_adapters,
-    settings,
     takes_adapters,
 )
 from laimark_sidecar.runners.ollama.shown import layers
@@ -114,18 +112,6 @@ def test_probe_creates_nothing_and_tells_what_a_create_would(start: Starter) -> 
         assert takes_adapters(server.api, BASE) is takes
         assert server.api.tags() == tags
         assert server.pulls() == []
-
-
-def test_names_are_alike_when_files_and_settings_are(start: Starter, loras: tuple[Path, Path]) -> None:
-    server = start()
-    runner_at(server).register(ONE, loras[0])
-    server.api.create("same", {"from": BASE, "license": ["another licence"]})
-    server.api.create("brief", {"from": BASE, "system": "Be brief."})
-    base = server.api.show(BASE)
-    assert is_like(server.api.show("same"), base)
-    assert not is_like(server.api.show("brief"), base)
-    assert not is_like(server.api.show(ONE), base)
-    assert settings(server.api.show("brief")) == settings(base) | {"system": "Be brief."}
 
 
 def test_only_refusals_of_adapters_as_such_lead_to_merging() -> None:

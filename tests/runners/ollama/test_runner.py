@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.runners.ollama.conftest import (
@@ -24,6 +25,8 @@ from laimark_sidecar.errors import ConfigError, RunnerError
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.llamacpp.base import Base
 from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate
+from laimark_sidecar.runners.ollama.api import OllamaApi
+from laimark_sidecar.runners.ollama.connection import Connection
 from laimark_sidecar.runners.ollama.shown import layers
 from laimark_sidecar.runners.runner import Capabilities, Runner
 
@@ -329,6 +332,27 @@ def test_model_that_does_not_fit_the_memory_is_told_in_ollamas_words(start: Star
     with pytest.raises(RunnerError, match="more system memory"):
         answer(runner, BASE)
     assert answer(runner, BASE)
+
+
+@pytest.mark.parametrize("version", [ONE, ""])
+def test_a_move_that_only_claims_to_have_happened_is_an_error(
+    start: Starter, loras: tuple[Path, Path], version: str
+) -> None:
+    class Claiming(OllamaApi):
+        """As through a proxy that says 200 to what it does not pass on."""
+
+        def copy(self, source: str, destination: str) -> None:
+            """Do nothing."""
+
+        def create(self, *arguments: Any, **options: Any) -> None:
+            """Do nothing."""
+
+    server = start()
+    runner = runner_at(server)
+    runner.register(ONE, loras[0])
+    runner._api = Claiming(Connection(server.url))
+    with pytest.raises(RunnerError, match=r"me:latest is not .* though Ollama at"):
+        runner.point(LATEST, version)
 
 
 def test_copy_that_breaks_off_loses_the_moving_name_until_it_is_pointed_again(

@@ -8,6 +8,7 @@ from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.runners.ollama.api import OllamaApi, Shown, Tag
 from laimark_sidecar.runners.ollama.connection import OllamaRefusedError
 from laimark_sidecar.runners.ollama.marker import UNCHECKED, Marker, Name, canonical, is_ours, parse
+from laimark_sidecar.runners.ollama.settings import settings
 from laimark_sidecar.runners.ollama.shown import layers
 
 
@@ -58,10 +59,21 @@ class Catalogue:
         return True
 
     def ours(self, name: str, names: dict[str, Name]) -> bool:
-        """Say whether we made a name."""
-        return canonical(name) != canonical(self._base) and is_ours(
-            canonical(name), names, self._moving.keys()
-        )
+        """Say whether we made a name, and nobody made something else of it since."""
+        name = canonical(name)
+        ours = name != canonical(self._base) and is_ours(name, names, self._moving.keys())
+        return ours and not self._is_altered(name, names)
+
+    def _is_altered(self, name: str, names: dict[str, Name]) -> bool:
+        """Say whether a moving name is no copy of its version: what a user built FROM ours bears our marker too.
+
+        One that is another build of the same version, as after it was deleted and registered anew, still is ours.
+        """
+        marker = names[name].marker
+        version = canonical(marker.version) if marker and marker.version else ""
+        if name not in self._moving or version not in names or names[version].digest == names[name].digest:
+            return False
+        return settings(self._api.show(name)) != settings(self._api.show(version))
 
     def served(self, names: dict[str, Name]) -> dict[str, str]:
         """Return the base and the names of ours, as the caller spells them, with the version behind each."""

@@ -20,7 +20,8 @@ from laimark_sidecar.logs import action
 from laimark_sidecar.runners.ollama.api import OllamaApi, Shown
 from laimark_sidecar.runners.ollama.connection import OllamaRefusedError
 from laimark_sidecar.runners.ollama.marker import UNCHECKED, Marker, render
-from laimark_sidecar.runners.ollama.shown import layers, parameters
+from laimark_sidecar.runners.ollama.settings import settings
+from laimark_sidecar.runners.ollama.shown import layers
 
 log = logging.getLogger(__name__)
 _ABSENT = "sha256:" + "0" * 64
@@ -109,24 +110,6 @@ def register_merged(api: OllamaApi, shown: Shown, marker: Marker, adapter: Path,
         digest = api.put_blob(merged.path, sha256=merged.sha256)
     licenses = [text for text in (shown.license, render(marker)) if text]
     _build(api, marker, settings(shown) | {"files": {"laimark-merged.gguf": digest}, "license": licenses})
-
-
-def settings(shown: Shown) -> dict[str, Any]:
-    """Return what a name adds to its files, as `/api/create` takes it; only the licence is left out."""
-    found: dict[str, Any] = {
-        "template": shown.template,
-        "system": shown.system,
-        "parameters": parameters(shown.parameters),
-        "renderer": shown.renderer,
-        "parser": shown.parser,
-        "messages": shown.messages,
-    }
-    return {name: value for name, value in found.items() if value}
-
-
-def is_like(one: Shown, other: Shown) -> bool:
-    """Say whether two names answer alike: the same files and settings."""
-    return layers(one.modelfile) == layers(other.modelfile) and settings(one) == settings(other)
 
 
 def _build(api: OllamaApi, marker: Marker, fields: dict[str, Any]) -> None:

@@ -24,12 +24,12 @@ from laimark_sidecar.runners.ollama.connection import Connection, OllamaRefusedE
 from laimark_sidecar.runners.ollama.marker import OF_THE_BASE, UNCHECKED, Marker, Name, canonical, render
 from laimark_sidecar.runners.ollama.registration import (
     Merge,
-    is_like,
     refuses_adapters,
     register_adapter,
     register_merged,
     takes_adapters,
 )
+from laimark_sidecar.runners.ollama.settings import is_like
 from laimark_sidecar.runners.ollama.shown import parameters
 from laimark_sidecar.runners.runner import Activity, Capabilities, Rendering, Reply, Served
 
@@ -165,12 +165,24 @@ class OllamaRunner:
             # Made anew where the base was replaced since.
             if not (current and current.marker == OF_THE_BASE and is_like(self._api.show(name), shown)):
                 self._api.create(name, {"from": self._base, "license": [render(OF_THE_BASE)]})
+                self._require_moved(name, "", "")
             return
         target = names.get(canonical(version))
         if target is None or not self._catalogue.ours(version, names):
             raise RunnerError(f"Ollama has no version {version} of ours", hint="register it first")
         if current is None or current.digest != target.digest:
             self._api.copy(version, name)
+            self._require_moved(name, version, target.digest)
+
+    def _require_moved(self, name: str, version: str, digest: str) -> None:
+        """Look whether a name is what it was made to be: a proxy between us may say 200 to anything."""
+        found = self._catalogue.read().get(canonical(name))
+        moved = found and (found.digest == digest if version else found.marker == OF_THE_BASE)
+        if not moved:
+            raise RunnerError(
+                f"{name} is not {version or 'the base'}, though Ollama at {self._api.url} said that it did it",
+                hint="is there something between the sidecar and Ollama?",
+            )
 
     def withdraw(self, name: str) -> None:
         names = self._catalogue.read()
