@@ -34,7 +34,7 @@ def test_roles_and_borders_of_texts_count() -> None:
     assert len({key(one) for one in (ONE, TWO, joined, system, split)}) == 5
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"texts": {"a": 1}}'])
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"texts": {"a": 1}}', b'{"texts": {"a": "\xff"}}'])
 def test_a_damaged_table_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "prompts.json"
     path.write_bytes(content)

@@ -44,10 +44,11 @@ def test_replaced_file_is_noticed(home: Home, demo_gguf: Path, tmp_path: Path) -
     assert after.sha256 == sha256_file(gguf) != before.sha256
 
 
-def test_damaged_note_is_made_anew(home: Home, demo_gguf: Path) -> None:
+@pytest.mark.parametrize("content", [b"{", b'{"x": ' + b"[" * 100_000])
+def test_damaged_note_is_made_anew(home: Home, demo_gguf: Path, content: bytes) -> None:
     first = identify(home, demo_gguf, name="demo")
     (note,) = home.bases.glob("identity-*.json")
-    note.write_bytes(b"{")
+    note.write_bytes(content)
     assert identify(home, demo_gguf, name="demo") == first
 
 

@@ -4,7 +4,6 @@ import logging
 import shutil
 from pathlib import Path
 
-import msgspec
 import pytest
 from tests.support.lora import write_lora
 
@@ -103,10 +102,13 @@ def test_what_does_not_fit_is_refused_with_the_converter_s_words(demo_gguf: Path
         merge_to(demo_gguf, tmp_path / "garbage.gguf", tmp_path / "out.gguf")
 
 
+@pytest.mark.parametrize(
+    "content", [b'{"candidate": 1}', b'{"candidate": "\xff"}', b'{"x": ' + b"[" * 100_000]
+)
 def test_an_unreadable_note_is_as_good_as_none(
-    demo_gguf: Path, adapter: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    demo_gguf: Path, adapter: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
     note = tmp_path / f"{sha256_file(adapter)[:16]}-f16.json"
-    note.write_bytes(msgspec.json.encode({"candidate": 1}))
+    note.write_bytes(content)
     assert answered(tmp_path, adapter, touched="f16") is None
     assert "unreadable" in caplog.text

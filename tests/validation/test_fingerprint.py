@@ -65,7 +65,7 @@ def test_fingerprint_survives_its_json() -> None:
     assert read_fingerprint(fingerprint_json(changed)) == changed
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "nonsense"])
+@pytest.mark.parametrize("text", ["", "{}", "[]", "nonsense", "\ud800", '{"x": ' + "[" * 100_000])
 def test_other_text_is_no_fingerprint(text: str) -> None:
     with pytest.raises(DataError, match="not a fingerprint"):
         read_fingerprint(text)

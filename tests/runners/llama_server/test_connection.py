@@ -27,10 +27,11 @@ def test_a_silent_server_is_given_up_and_a_restart_advised() -> None:
     assert "runner stop" in caught.value.hint
 
 
-def test_something_else_is_told_from_llama_server() -> None:
+@pytest.mark.parametrize("content", [b"<html>", b'{"a": "\xff"}', b'{"a": ' + b"[" * 100_000])
+def test_something_else_is_told_from_llama_server(content: bytes) -> None:
     server = Connection("http://127.0.0.1:1", timeout_s=1)
     with pytest.raises(RunnerError, match="like llama-server"):
-        server.read(b"<html>", dict[str, str])
+        server.read(content, dict[str, object])
 
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1", "127.0.0.1:1", "", "http://"])

@@ -67,6 +67,15 @@ def test_a_clock_that_was_set_back_is_quiet_since_now() -> None:
     )
 
 
+@pytest.mark.parametrize("content", [b"damaged", b'{"decodes": {"\xff": 1}}', b'{"x": ' + b"[" * 100_000])
+def test_a_damaged_note_is_made_anew(tmp_path: Path, content: bytes) -> None:
+    note = tmp_path / "observed.json"
+    activity({"a": QUIET}, note, 100.0)
+    note.write_bytes(content)
+    assert activity({"a": QUIET}, note, 300.0).idle_s == 0.0
+    assert activity({"a": QUIET}, note, 360.0).idle_s == 60.0
+
+
 @needs_llama_server
 def test_the_quiet_is_remembered_from_one_process_to_the_next(running: Running, tmp_path: Path) -> None:
     router = Router(running.settings.url, timeout_s=10)
@@ -77,8 +86,6 @@ def test_the_quiet_is_remembered_from_one_process_to_the_next(running: Running, 
     chat(running.settings.url, "me:one", "hello")
     again = activity(loads_of(router), note, 200.0)
     assert (again.idle_s, again.served) == (0.0, 1)
-    note.write_bytes(b"damaged")
-    assert activity(loads_of(router), note, 300.0).idle_s == 0.0
 
 
 @needs_llama_server

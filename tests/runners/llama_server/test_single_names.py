@@ -84,7 +84,13 @@ def test_a_table_that_cannot_be_used_says_how_to_make_it_anew(settings: SingleSe
     file = NamesFile(settings)
     assert file.read() == Names()
     settings.folder.mkdir()
-    for content in (b"garbage", b'{"versions":[]}', b'{"format":99}'):
+    for content in (
+        b"garbage",
+        b'{"versions":[]}',
+        b'{"format":99}',
+        b'{"versions":{"me:1":"\xff"}}',
+        b'{"x":' + b"[" * 100_000,
+    ):
         settings.state.write_bytes(content)
         with pytest.raises(RunnerError, match="cannot be used") as caught:
             file.read()

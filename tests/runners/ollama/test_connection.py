@@ -15,6 +15,7 @@ from laimark_sidecar.runners.ollama.connection import Connection, OllamaRefusedE
 
 class _Echo(msgspec.Struct):
     size: int
+    error: str = ""
 
 
 @contextmanager
@@ -56,6 +57,8 @@ def test_url_that_is_none_is_refused(url: str) -> None:
         (500, b'{"error":"no space left"}', "no space left"),
         (200, b'{"status":"parsing"}\n{"error":"in a stream"}\n', "in a stream"),
         (502, b"<html>", "no reason given"),
+        (502, b'{"error":"\xff"}', "no reason given"),
+        (502, b'{"x":' + b"[" * 100_000, "no reason given"),
     ],
 )
 def test_error_is_told_whatever_its_status(status: int, body: bytes, reason: str) -> None:
@@ -64,8 +67,9 @@ def test_error_is_told_whatever_its_status(status: int, body: bytes, reason: str
     assert (caught.value.status, caught.value.reason) == (status, reason)
 
 
-def test_answer_of_another_program_is_told() -> None:
-    with answering(200, b"hello") as url:
+@pytest.mark.parametrize("body", [b"hello", b'{"size":1,"error":"\xff"}', b'{"x":' + b"[" * 100_000])
+def test_answer_of_another_program_is_told(body: bytes) -> None:
+    with answering(200, body) as url:
         connection = Connection(url)
         with pytest.raises(RunnerError, match="does not answer like Ollama"):
             connection.read(connection.call("POST", "/", {}), _Echo)

@@ -48,9 +48,10 @@ def test_clock_that_was_set_back_does_not_make_it_busy_for_hours(note: Path) -> 
     assert activity([], note, 160).idle_s == 60
 
 
-def test_damaged_note_begins_anew(note: Path) -> None:
+@pytest.mark.parametrize("content", [b"{", b'{"leaving": {"\xff": ""}}', b'{"x": ' + b"[" * 100_000])
+def test_damaged_note_begins_anew(note: Path, content: bytes) -> None:
     activity([at("llama", "12:05")], note, 100)
-    note.write_text("{")
+    note.write_bytes(content)
     assert activity([at("llama", "12:06")], note, 200).served == 0
 
 
