@@ -96,7 +96,7 @@ def read_shape(folder: Path) -> ModelShape:
         config = msgspec.json.decode(file.read_bytes(), type=_Config)
     except OSError as error:
         raise ConversionError(f"{file} cannot be read: {error.strerror}") from error
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise ConversionError(f"{file} is not a usable model configuration: {error}") from error
     if not config.architectures:
         raise ConversionError(f"{file} names no architecture")

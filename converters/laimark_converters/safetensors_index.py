@@ -129,7 +129,7 @@ def read_model_index(folder: Path) -> dict[str, StoredTensor]:
         )
     try:
         weight_map = msgspec.json.decode(index.read_bytes(), type=_ShardIndex).weight_map
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise ConversionError(f"{index.name} is damaged: {error}") from error
     return dict(sorted(_sharded(folder, weight_map)))
 

@@ -87,7 +87,7 @@ def read_tokenizer(folder: Path, vocab_size: int) -> Tokenizer:
         )
     except OSError as error:
         raise ConversionError(f"{file} cannot be read: {error.strerror}") from error
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise ConversionError(f"the tokenizer in {folder} is not a usable byte-level BPE: {error}") from error
     pre = _pre_tokenizer_name(parsed)
     tokens, types = _vocabulary(parsed, vocab_size)

@@ -83,7 +83,7 @@ def test_window_that_is_switched_off_changes_nothing(tmp_path: Path) -> None:
     assert read_shape(folder).architecture.gguf == "qwen2"
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]", b"[" * 5000])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]", b"[" * 5000, b'{"architectures": ["\xff"]}'])
 def test_damaged_configuration_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(ConversionError, match="not a usable model configuration"):

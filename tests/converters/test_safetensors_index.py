@@ -57,8 +57,9 @@ def test_index_that_does_not_hold_is_refused(
         read_model_index(tmp_path)
 
 
-def test_damaged_index_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "model.safetensors.index.json").write_text("{")
+@pytest.mark.parametrize("content", [b"{", b'{"weight_map": {"t": "\xff"}}'])
+def test_damaged_index_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model.safetensors.index.json").write_bytes(content)
     with pytest.raises(ConversionError, match="is damaged"):
         read_model_index(tmp_path)
 

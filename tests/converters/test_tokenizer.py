@@ -108,7 +108,7 @@ def test_tokenizer_that_llama_cpp_would_read_differently_is_refused(
         read_tokenizer(write(tmp_path, **changes), 6)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[" * 5000, b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[" * 5000, b"\xff", b'{"model": {"vocab": {"\xff": 0}}}'])
 def test_damaged_tokenizer_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "tokenizer.json").write_bytes(content)
     with pytest.raises(ConversionError, match="not a usable byte-level BPE"):
