@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,26 +59,46 @@ def test_a_section_that_somebody_else_wrote_is_served_and_left_alone(
     running: Running, demo_gguf: Path, adapters: tuple[Path, ...]
 ) -> None:
     preset = running.settings.preset
-    foreign = f"[coder]\nmodel = {demo_gguf}\nalias = me:taken\nctx-size = 256\nthreads = 1\n"
-    preset.write_text(preset.read_text() + foreign)
+    foreign = (
+        f"# grüße\n[coder]\nmodel = {demo_gguf}\nalias = me:taken\nctx-size = 256\nthreads = 1\n".encode()
+    )
+    preset.write_bytes(preset.read_bytes() + foreign)
     runner = running.runner
     for name in ("coder", "me:taken"):
-        with pytest.raises(RunnerError, match=r"did not write|something else"):
-            runner.register(name, adapters[1])
-        with pytest.raises(RunnerError, match=r"did not write|something else"):
-            runner.point(name, "me:one")
+        for _ in range(2):  # before the router has read it, and after
+            for refused in (
+                partial(runner.require_movable, name),
+                partial(runner.register, name, adapters[1]),
+                partial(runner.point, name, "me:one"),
+            ):
+                with pytest.raises(RunnerError, match="something else") as caught:
+                    refused()
+                assert "rename" in caught.value.hint
+            call(running.settings.url, "GET", "/models?reload=1")
+    runner.require_movable("me:free")
     runner.register("me:two", adapters[1])
     assert "coder" not in runner.names()
     with pytest.raises(RunnerError, match="not the sidecar's"):
         runner.withdraw("coder")
     runner.withdraw("me:two")
-    assert foreign in preset.read_text()
+    assert foreign in preset.read_bytes()
     assert call(running.settings.url, "GET", "/models?reload=1").status == 200
     assert {"id": "coder"}.items() <= next(
         model
         for model in call(running.settings.url, "GET", "/models").json()["data"]
         if model["id"] == "coder"
     ).items()
+
+
+def test_it_starts_beside_a_section_that_has_taken_one_of_its_names(
+    demo_gguf: Path, adapters: tuple[Path, ...], tmp_path: Path
+) -> None:
+    settings = llama_server.router_settings(tmp_path / "router", demo_gguf)
+    settings.folder.mkdir()
+    settings.preset.write_text(f"[zzz]\nmodel = {demo_gguf}\nalias = me:one\n")
+    with llama_server.started(settings, {"me:one": adapters[0], "me:two": adapters[1]}) as server:
+        names = Running(settings=settings, server=server).runner.names()
+    assert names == {"demo": "", "base": "", "me:two": "me:two"}
 
 
 def test_no_more_names_have_a_process_than_allowed(
@@ -132,3 +153,14 @@ def test_a_router_that_is_wedged_is_noticed_and_works_again_after_a_restart(
         assert server.stop()
         server.start(prepare=lambda: None)
         assert llama_server.runner(settings).generate("me:one", QUESTION, max_tokens=2).text
+
+
+def test_the_router_reads_utf_8_only(demo_gguf: Path, tmp_path: Path) -> None:
+    settings = llama_server.router_settings(tmp_path / "router", demo_gguf)
+    settings.folder.mkdir()
+
+    def prepare() -> None:
+        settings.preset.write_bytes("# grüße\n".encode("latin-1"))
+
+    with pytest.raises(RunnerError, match="failed to parse server config file"):
+        llama_server.managed(settings).start(prepare=prepare)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,67 @@ def test_the_adapter_is_kept_so_that_the_original_may_go(settings: RouterSetting
     adapter.unlink()
     assert presets.adapters.path(section.sha256).read_bytes() == b"an adapter"
     assert str(presets.adapters.path(section.sha256)) in presets.text()
+
+
+def test_seeding_leaves_out_the_names_that_the_user_has_taken_and_says_so(
+    settings: RouterSettings, adapter: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.folder.mkdir()
+    settings.preset.write_text("[zzz]\nmodel = /z.gguf\nalias = me:theirs\n")
+    presets = Presets(settings)
+    theirs = Section(name="me:theirs", kind="moving", version="me:two", sha256=sha256_file(adapter))
+    presets.seed({BASE: None, theirs: adapter, Section(name="me:latest", kind="moving"): None})
+    assert [block.id for block in blocks(presets.text())] == ["zzz", "demo", "me~latest"]
+    (record,) = caplog.records
+    assert record.getMessage().startswith("not serving me:theirs: me:theirs: already the name")
+    assert record.__dict__["action"] == "llama_server.name-taken"
+    assert not presets.adapters.path(theirs.sha256).exists()
+    with pytest.raises(RunnerError, match="me:theirs"):
+        presets.require_free(theirs)
+    presets.require_free(Section(name="me:latest", kind="moving"))
+
+
+def test_a_moving_name_never_takes_the_bases_section(settings: RouterSettings) -> None:
+    presets = Presets(settings)
+    presets.seed(
+        {Section(name="me:latest", kind="base"): None, Section(name="me:latest", kind="moving"): None}
+    )
+    assert [block.section and block.section.kind for block in blocks(presets.text())] == ["base"]
+
+
+def test_seeding_without_a_name_for_the_base_is_refused(settings: RouterSettings) -> None:
+    settings.folder.mkdir()
+    settings.preset.write_text("[demo]\nmodel = /z.gguf\n")
+    with pytest.raises(RunnerError, match="demo: already the name") as caught:
+        Presets(settings).seed({BASE: None})
+    assert "rename that section" in caught.value.hint
+    assert settings.preset.read_text() == "[demo]\nmodel = /z.gguf\n"
+
+
+def test_what_others_wrote_keeps_its_bytes(settings: RouterSettings, adapter: Path) -> None:
+    foreign = "# grüße\r\n[x]\r\nmodel = /ä.gguf\r\n".encode()
+    settings.folder.mkdir()
+    settings.preset.write_bytes(foreign)
+    presets = Presets(settings)
+    presets.seed({BASE: None})
+    presets.put(version(adapter), lambda: None)
+    with pytest.raises(RunnerError, match="says no"):
+        presets.put(version(adapter, "me:two"), refuse)
+    presets.remove(version(adapter), lambda: None)
+    assert settings.preset.read_bytes().startswith(foreign.rstrip())
+    assert blocks(presets.text())[-1].id == "demo"
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_its_line_and_left_alone(settings: RouterSettings) -> None:
+    foreign = "[x]\nmodel = /x.gguf\n# grüße\n".encode("latin-1")
+    settings.folder.mkdir()
+    settings.preset.write_bytes(foreign)
+    presets = Presets(settings)
+    for change in (partial(presets.seed, {BASE: None}), partial(presets.put, BASE, lambda: None)):
+        with pytest.raises(RunnerError, match=r"models\.ini: line 3 is not UTF-8") as caught:
+            change()
+        assert caught.value.hint == "save that file as UTF-8"
+    assert settings.preset.read_bytes() == foreign
 
 
 def test_seeding_deletes_the_adapters_that_nothing_names(settings: RouterSettings, adapter: Path) -> None:

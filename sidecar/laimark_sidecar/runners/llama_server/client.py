@@ -130,6 +130,8 @@ class LlamaServerRunner:
 
     def require_movable(self, name: str) -> None:
         self._ours(self._router.models(), name, kind="moving")
+        # What the user wrote after the router read the file counts as well.
+        self._presets.require_free(Section(name=name, kind="moving"))
 
     def point(self, name: str, version: str) -> None:
         """A name that is being asked is waited for; see the module. Its process, if it had one, is started again.
@@ -213,7 +215,10 @@ class LlamaServerRunner:
             return None
         found = self._sections(served).get(model.id)
         if found is None or found[0].kind != kind or found[0].name != name:
-            raise RunnerError(f"{name!r} is already the name of something else")
+            raise RunnerError(
+                f"{name!r} is already the name of something else",
+                hint=f"choose another name, or rename its section in {self._settings.preset}",
+            )
         return found
 
     def _holders(self, served: Sequence[Model], version: str) -> list[str]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.files import exclusive, make_dir, write_atomic
+from laimark_sidecar.logs import action
 from laimark_sidecar.runners.llama_server import preset_file
 from laimark_sidecar.runners.llama_server.adapter_files import AdapterFiles
 from laimark_sidecar.runners.llama_server.sections import Options, Section, render
 from laimark_sidecar.runners.llama_server.settings import RouterSettings
 
+log = logging.getLogger(__name__)
 LOCK_WAIT_S = 30.0
 
 
@@ -38,29 +41,60 @@ class Presets:
             yield
 
     def text(self) -> str:
-        """Return the file's content; empty where there is none."""
+        """Return the file's content, its line ends included; empty where there is none.
+
+        Raises:
+            RunnerError: it is not UTF-8, which llama-server refuses to read as well (measured); names the line.
+        """
         try:
-            return self._settings.preset.read_text(encoding="utf-8")
+            content = self._settings.preset.read_bytes()
         except FileNotFoundError:
             return ""
+        try:
+            return content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise RunnerError(
+                f"{self._settings.preset}: line {line} is not UTF-8, and llama-server reads nothing else",
+                hint="save that file as UTF-8",
+            ) from error
+
+    def require_free(self, section: Section) -> None:
+        """Look whether `put` would take a section; changes nothing.
+
+        Raises:
+            RunnerError: one of its names is something else's.
+        """
+        self._with(self.text(), section, None)
 
     def seed(self, sections: Mapping[Section, Path | None]) -> None:
         """Replace all sections of ours by these, durably; what others wrote stays. For a router that is not running.
 
-        Adapters that no section names any more are deleted.
+        One whose name is something else's already is left out, with a warning: it must not keep all others from being
+        served. Adapters that no section names any more are deleted.
 
         Args:
             sections: with the adapter of each, None for the base; an adapter that cannot be read raises.
 
         Raises:
-            RunnerError: a name is somebody else's, or an adapter cannot be read.
+            RunnerError: a name of the base is somebody else's, or an adapter cannot be read.
         """
         text = preset_file.without_ours(self.text())
+        served: set[str] = set()
         for section, adapter in sections.items():
             kept = self.adapters.keep(adapter, section.sha256) if adapter else None
-            text = self._with(text, section, kept)
+            try:
+                text = self._with(text, section, kept)
+            except RunnerError as error:
+                if section.kind == "base":
+                    raise
+                log.warning(
+                    "not serving %s: %s", section.name, error, extra=action("llama_server.name-taken")
+                )
+            else:
+                served.add(section.sha256)
         self._write(text)
-        self.adapters.keep_only({section.sha256 for section in sections})
+        self.adapters.keep_only(served)
 
     def put(self, section: Section, reload: Callable[[], object]) -> None:
         """Write a section, in place of the one that its name had, and `reload`; refused, the file is what it was.
@@ -79,8 +113,7 @@ class Presets:
 
     def _with(self, text: str, section: Section, adapter: Path | None) -> str:
         rendered = render(section, self._options, adapter)
-        claims = preset_file.Block(id=section.id, text=rendered).claims | {section.name}
-        return preset_file.with_section(text, section.id, rendered, names=claims)
+        return preset_file.with_section(text, preset_file.Block(id=section.id, text=rendered))
 
     def _change(self, text: str, reload: Callable[[], object]) -> None:
         before = self.text()

@@ -26,7 +26,8 @@ _NAME_TAG, _KIND, _VERSION, _SHA256 = "laimark.name=", "laimark.kind=", "laimark
 Kind = Literal["base", "version", "moving"]
 _NAME = re.compile(r"[A-Za-z0-9][\w.:/@+-]{0,127}", re.ASCII)
 # In the preset file a comment begins anywhere in a value, and --lora takes a list with commas; nothing can be quoted.
-_UNWRITABLE = re.compile(r"[;#,\x00-\x1f]|^\s|\s$")
+# What is not UTF-8 in a path is a surrogate here; llama-server reads UTF-8 only.
+_UNWRITABLE = re.compile(r"[;#,\x00-\x1f\ud800-\udfff]|^\s|\s$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +150,7 @@ def _aliases(section: Section) -> list[str]:
 def _writable(path: Path) -> str:
     if _UNWRITABLE.search(str(path)):
         raise ConfigError(
-            f"{path}: llama-server's preset file cannot hold this path (no ';', '#' or ',' in it)",
+            f"{str(path)!r}: llama-server's preset file cannot hold this path (UTF-8 without ';', '#' or ',')",
             hint="move the file, or the home with LAIMARK_HOME",
         )
     return str(path)
