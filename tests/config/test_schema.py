@@ -6,9 +6,12 @@ import pytest
 
 from laimark_sidecar.config.schema import (
     SECTIONS,
+    Base,
     Config,
     Gate,
+    Ollama,
     Promotion,
+    Runner,
     Training,
     all_keys,
     make,
@@ -53,6 +56,25 @@ def test_the_prefix_of_served_names_is_plain(name: str) -> None:
         Config(promotion=Promotion(name=name))
 
 
+@pytest.mark.parametrize("host", ["", "[::1", "[::1]", "a b", "a..b", "a" * 64, "127.0.0.1:80"])
+def test_a_host_that_is_none_is_told(host: str) -> None:
+    with pytest.raises(ConfigError, match=r"runner\.host is "):
+        Config(runner=Runner(host=host))
+
+
+@pytest.mark.parametrize("url", ["box:1", "https://box", "http://[::1", "http://a..b", "http://box:many"])
+def test_a_url_that_is_none_is_told(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"ollama\.url is "):
+        Config(ollama=Ollama(url=url))
+
+
 def test_absent_values_have_their_defaults() -> None:
     assert make({}) == Config()
     assert make({"training": {"steps": 7}}) == Config(training=Training(steps=7))
+
+
+@pytest.mark.parametrize("base", ["me", "me:latest", "Me:Prev"])
+def test_the_base_and_the_versions_cannot_share_a_name(base: str) -> None:
+    with pytest.raises(ConfigError, match=r"base\.name is .* promotion\.name 'me'"):
+        Config(base=Base(name=base))
+    Config(base=Base(name="me:8b"))

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from laimark_sidecar.config.address import is_host, is_url
 from laimark_sidecar.config.keys import Key, key, keys_of
 from laimark_sidecar.errors import ConfigError
 
@@ -229,6 +230,12 @@ class Config:
     promotion: Promotion = field(default_factory=Promotion)
 
     def __post_init__(self) -> None:
+        if not is_host(self.runner.host):
+            raise ConfigError(
+                f"runner.host is {self.runner.host!r}, expected an address such as 127.0.0.1 or ::1"
+            )
+        if self.ollama.url and not is_url(self.ollama.url):
+            raise ConfigError(f"ollama.url is {self.ollama.url!r}, expected http://host:port")
         if self.training.batch_size % self.training.micro_batch_size:
             raise ConfigError(
                 f"training.micro_batch_size is {self.training.micro_batch_size}, "
@@ -243,6 +250,19 @@ class Config:
                 f"promotion.name is {self.promotion.name!r}, expected at most 40 of a-z 0-9 '.' '_' '-', no capitals "
                 "and no '..': it becomes the first half of served names"
             )
+        if (served := _clash(self)) is not None:
+            raise ConfigError(
+                f"base.name is {self.base.name!r} and promotion.name {self.promotion.name!r}: the base would be "
+                f"served under {served}, which is to answer with the newest version",
+                hint="choose another promotion.name",
+            )
+
+
+def _clash(config: Config) -> str | None:
+    """Return the name that base and versions would share; Ollama reads a name without a tag as `:latest`."""
+    name = config.base.name.lower()
+    whole = name if ":" in name else f"{name}:latest"
+    return whole if whole in {f"{config.promotion.name}:{ref}" for ref in ("latest", "prev")} else None
 
 
 SECTIONS: tuple[tuple[str, type[Section]], ...] = (

@@ -110,7 +110,19 @@ def test_silent_server_is_given_up() -> None:
             runner.names()
 
 
-@pytest.mark.parametrize("url", ["https://127.0.0.1", "127.0.0.1:1", "", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1",
+        "127.0.0.1:1",
+        "",
+        "http://",
+        "http://[::1",
+        "http://a..b:1",
+        f"http://{'a' * 64}:1",
+        "http://a b:1",
+    ],
+)
 def test_url_of_another_kind_is_refused(url: str, settings: Callable[..., ServeSettings]) -> None:
     with pytest.raises(ConfigError):
         EmbeddedRunner(url, "")

@@ -34,7 +34,19 @@ def test_something_else_is_told_from_llama_server(content: bytes) -> None:
         server.read(content, dict[str, object])
 
 
-@pytest.mark.parametrize("url", ["https://127.0.0.1", "127.0.0.1:1", "", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1",
+        "127.0.0.1:1",
+        "",
+        "http://",
+        "http://[::1",
+        "http://a..b:1",
+        f"http://{'a' * 64}:1",
+        "http://a b:1",
+    ],
+)
 def test_a_url_of_another_kind_is_refused(url: str) -> None:
     with pytest.raises(ConfigError):
         Connection(url, timeout_s=1)

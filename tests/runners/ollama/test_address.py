@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from laimark_sidecar.errors import ConfigError
@@ -38,9 +40,12 @@ def test_what_is_configured_comes_first() -> None:
     assert ollama_url("http://box:1/", {"OLLAMA_HOST": "1.2.3.4"}) == "http://box:1"
 
 
-def test_a_port_that_is_none_is_told() -> None:
-    with pytest.raises(ConfigError, match="OLLAMA_HOST is 'box:many'"):
-        ollama_url("", {"OLLAMA_HOST": "box:many"})
+@pytest.mark.parametrize(
+    "host", ["box:many", "box:70000", "[::1", "a..b", "a b", f"{'a' * 64}:11434", "http://[::1"]
+)
+def test_a_host_or_port_that_is_none_is_told(host: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"OLLAMA_HOST is {host!r}")):
+        ollama_url("", {"OLLAMA_HOST": host})
 
 
 @pytest.mark.parametrize(

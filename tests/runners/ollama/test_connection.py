@@ -45,7 +45,20 @@ def answering(status: int, body: bytes, *, silent_s: float = 0) -> Iterator[str]
         thread.join()
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:11434", "https://127.0.0.1", "http://", "ollama", "http://a:b"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:11434",
+        "https://127.0.0.1",
+        "http://",
+        "ollama",
+        "http://a:b",
+        "http://[::1",
+        "http://a..b:1",
+        f"http://{'a' * 64}:1",
+        "http://a b:1",
+    ],
+)
 def test_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="http://host:port"):
         Connection(url)

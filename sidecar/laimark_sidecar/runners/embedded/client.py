@@ -6,10 +6,11 @@ import http.client
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
+from laimark_sidecar.config.address import host_and_port
 from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import ConfigError, RunnerError
 from laimark_sidecar.files import sha256_file
@@ -86,12 +87,11 @@ class EmbeddedRunner:
     """
 
     def __init__(self, url: str, token: str, *, timeout_s: float = 30) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
-            raise ConfigError(f"URL of the embedded runner must be http://host:port, got {url!r}")
+        try:
+            self._host, self._port = host_and_port(url)
+        except ValueError as error:
+            raise ConfigError(f"URL of the embedded runner must be http://host:port, got {url!r}") from error
         self._url = url
-        self._host = parts.hostname
-        self._port = parts.port or 80
         self._token = token
         self._timeout_s = timeout_s
 

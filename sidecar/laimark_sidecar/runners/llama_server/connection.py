@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import http.client
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
+from laimark_sidecar.config.address import host_and_port
 from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import ConfigError, RunnerError
 
@@ -48,12 +48,11 @@ class Connection:
     """
 
     def __init__(self, url: str, *, timeout_s: float) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
-            raise ConfigError(f"URL of llama-server must be http://host:port, got {url!r}")
+        try:
+            self._host, self._port = host_and_port(url)
+        except ValueError as error:
+            raise ConfigError(f"URL of llama-server must be http://host:port, got {url!r}") from error
         self.url = url
-        self._host = parts.hostname
-        self._port = parts.port or 80
         self._timeout_s = timeout_s
 
     def call(self, method: str, path: str, body: object = None) -> bytes:

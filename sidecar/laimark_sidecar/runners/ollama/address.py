@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from laimark_sidecar.config.address import is_host
 from laimark_sidecar.errors import ConfigError
 
 DEFAULT_PORT = 11434
@@ -22,7 +23,7 @@ def ollama_url(configured: str, environment: Mapping[str, str]) -> str:
     Source: Ollama 0.33 `envconfig/config.go` (`Host`).
 
     Raises:
-        ConfigError: OLLAMA_HOST has no usable port.
+        ConfigError: OLLAMA_HOST has no usable host or port.
     """
     if configured:
         return configured.rstrip("/")
@@ -30,13 +31,15 @@ def ollama_url(configured: str, environment: Mapping[str, str]) -> str:
     written = "://" in text
     if text.count(":") > 1 and not written and "[" not in text:
         text = f"[{text}]"
-    parts = urlsplit(text if written else f"http://{text}")
-    usual = {"http": 80, "https": 443}.get(parts.scheme, DEFAULT_PORT) if written else DEFAULT_PORT
     try:
+        parts = urlsplit(text if written else f"http://{text}")
+        usual = {"http": 80, "https": 443}.get(parts.scheme, DEFAULT_PORT) if written else DEFAULT_PORT
         port = parts.port or usual
     except ValueError as error:
         raise ConfigError(f"{VARIABLE} is {text!r}: {error}", hint="expected host:port") from error
     host = parts.hostname or "127.0.0.1"
+    if not is_host(host):
+        raise ConfigError(f"{VARIABLE} is {text!r}: {host!r} is no host", hint="expected host:port")
     host = "127.0.0.1" if host in _EVERYWHERE else host
     return f"{parts.scheme}://[{host}]:{port}" if ":" in host else f"{parts.scheme}://{host}:{port}"
 

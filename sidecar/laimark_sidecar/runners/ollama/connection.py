@@ -5,10 +5,10 @@ from __future__ import annotations
 import http.client
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
+from laimark_sidecar.config.address import host_and_port
 from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import ConfigError, RunnerError
 
@@ -43,16 +43,11 @@ class Connection:
 
     def __init__(self, url: str, *, timeout_s: float = 30) -> None:
         try:
-            parts = urlsplit(url)
-            scheme, host, port = parts.scheme, parts.hostname, parts.port
-        except ValueError:  # a port that is no number, or brackets left open
-            scheme, host, port = "", None, None
-        if scheme != "http" or not host:
-            raise ConfigError(f"URL of Ollama must be http://host:port, got {url!r}")
+            self._host, self._port = host_and_port(url)
+        except ValueError as error:
+            raise ConfigError(f"URL of Ollama must be http://host:port, got {url!r}") from error
         self.url = url
         self.timeout_s = timeout_s
-        self._host = host
-        self._port = port or 80
 
     def call(self, method: str, path: str, body: object = None, *, timeout_s: float | None = None) -> bytes:
         """Return the body of a successful answer.
