@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,40 @@ def test_a_model_of_the_user_s_own_under_our_name_is_found_before_anything_moves
         assert server.api.show("me:latest").system == "mine"
         server.api.delete("me:latest")
         promote(workshop, only_version(workshop))
+
+
+def test_a_merged_version_is_served_again_though_its_type_changed_and_its_notes_are_gone(
+    trained_home: Home, demo_gguf: Path
+) -> None:
+    with beside(trained_home, demo_gguf, "0.34.1", merged_type="q8_0") as (workshop, _):
+        version = only_version(workshop)
+        promote(workshop, version)
+        use(workshop, "base")
+        reconfigure(trained_home, "ollama", merged_type="f16")
+        assert use(opened(trained_home), version.name) == version.name
+        use(workshop, "base")
+        shutil.rmtree(trained_home.merged)
+        assert use(workshop, version.name) == version.name
+
+
+def test_a_name_that_somebody_took_later_blocks_nothing_and_stays_his(
+    trained_home: Home, demo_gguf: Path
+) -> None:
+    with beside(trained_home, demo_gguf, "0.33.0") as (workshop, server):
+        version = only_version(workshop)
+        promote(workshop, version)
+        copy(workshop, "latest", "work")
+        server.api.delete("me:work")
+        server.api.create("me:work", {"from": BASE, "system": "my precious prompt"})
+        again = opened(trained_home)
+        (problem,) = checkup(again)
+        assert problem.where == "me:work"
+        assert "was not made by laimark-sidecar" in problem.message
+        assert rollback(again) == ""
+        assert use(again, version.name) == version.name
+        remove(again, removal(again, "work"))
+        assert server.api.show("me:work").system == "my precious prompt"
+        assert checkup(opened(trained_home)) == ()
 
 
 def test_versions_from_before_ours_were_called_otherwise_are_served_on(

@@ -27,12 +27,12 @@ def test_the_file_is_lent_and_gone_and_what_it_answers_stays_known(
 ) -> None:
     caplog.set_level(logging.INFO)
     folder = tmp_path / "merged"
-    assert answered(folder, adapter, touched="f16") is None
+    assert answered(folder, adapter) == ()
     with merged(folder, demo_gguf, adapter, touched="f16", threads=1) as model:
         assert model.sha256 == sha256_file(model.path)
         assert model.nats < module.MOST_NATS
         again = fingerprint(model.path, None, tmp_path / "scoring", threads=1)
-    assert answered(folder, adapter, touched="f16") == model.fingerprint
+    assert answered(folder, adapter) == (model.fingerprint,)
     assert distance(model.fingerprint, again.tokens) < 1e-3
     assert distance(fingerprint(demo_gguf, None, tmp_path / "scoring", threads=1), again.tokens) > 0.1
     assert [path.suffix for path in folder.iterdir()] == [".json"]
@@ -110,5 +110,5 @@ def test_an_unreadable_note_is_as_good_as_none(
 ) -> None:
     note = tmp_path / f"{sha256_file(adapter)[:16]}-f16.json"
     note.write_bytes(content)
-    assert answered(tmp_path, adapter, touched="f16") is None
+    assert answered(tmp_path, adapter) == ()
     assert "unreadable" in caplog.text

@@ -47,8 +47,11 @@ def test_names_that_the_sidecar_moves_and_names_of_versions_are_not_to_be_had(wo
     version = only_version(workshop)
     with pytest.raises(StateError, match="moved by the sidecar"):
         copy(workshop, "base", "latest")
-    with pytest.raises(StateError, match="is a version"):
+    with pytest.raises(StateError, match="named like a version"):
         copy(workshop, "base", version.name)
+    for like_a_version in ("2026-11-22-3f9a", "work.unchecked"):
+        with pytest.raises(StateError, match="named like a version"):
+            copy(workshop, version.name, like_a_version)
     for bad in ("base", "Work", "a/b", "", "other:work"):
         with pytest.raises(DataError):
             copy(workshop, version.name, bad)

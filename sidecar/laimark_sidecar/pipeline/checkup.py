@@ -5,7 +5,7 @@ from __future__ import annotations
 from laimark_sidecar.errors import LaimarkError, RunnerError
 from laimark_sidecar.pipeline import other_base
 from laimark_sidecar.pipeline.folder import cycles
-from laimark_sidecar.pipeline.following import pointers, servable
+from laimark_sidecar.pipeline.following import pointers, servable, taken
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.check import Problem, check
 
@@ -67,7 +67,9 @@ def _runner(workshop: Workshop) -> list[Problem]:
     # A ref to a version of another base answers as the base on purpose.
     expected = pointers(workshop, {version.name for version in servable(workshop)})
     return [
-        _error(
+        _error(name, str(refusal), refusal.hint)
+        if (refusal := taken(runner, name))
+        else _error(
             name,
             f"the registry says {version or 'base'}, the runner "
             + (f"serves {served[name] or 'base'}" if name in served else "has no such name"),

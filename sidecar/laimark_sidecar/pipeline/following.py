@@ -45,10 +45,33 @@ def follow(workshop: Workshop, runner: Runner) -> dict[str, LaimarkError]:
 
 
 def point(workshop: Workshop, runner: Runner) -> None:
-    """Make every moving name of the runner answer with what its ref says."""
+    """Make every moving name of the runner answer with what its ref says.
+
+    A name that somebody else gave to something meanwhile is logged and left alone: it must not block every later move.
+
+    Raises:
+        RunnerError: the runner is not reachable, or a name did not become quiet in time.
+    """
     served = runner.names()
     for name, version in pointers(workshop, served).items():
-        runner.point(name, version)
+        if refusal := taken(runner, name):
+            log.warning("%s is not moved: %s", name, refusal, extra=action("pipeline.taken"))
+        else:
+            runner.point(name, version)
+
+
+def taken(runner: Runner, name: str) -> RunnerError | None:
+    """Return why a moving name cannot be ours in this runner; None where it can.
+
+    Raises:
+        RunnerError: the runner is not reachable.
+    """
+    try:
+        runner.require_movable(name)
+    except RunnerError as error:
+        runner.names()  # raises where it is not the name that is wrong
+        return error
+    return None
 
 
 def pointers(workshop: Workshop, served: Container[str]) -> dict[str, str]:

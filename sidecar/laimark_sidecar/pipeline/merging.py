@@ -104,15 +104,15 @@ def merged(
         shutil.rmtree(folder / "scoring", ignore_errors=True)
 
 
-def answered(folder: Path, adapter: Path, *, touched: MergedType) -> Fingerprint | None:
-    """Return what the merged model of an adapter answered when it was last made; None if that is not known."""
-    try:
-        return decode_json(_note(folder, adapter, touched).read_bytes(), Fingerprint)
-    except FileNotFoundError:
-        return None
-    except MalformedError as error:
-        log.warning("a note of a merged model is unreadable: %s", error, extra=action("merge.note"))
-        return None
+def answered(folder: Path, adapter: Path) -> tuple[Fingerprint, ...]:
+    """Return what merged models of an adapter answered, one for each type that was ever made; empty if none was."""
+    found = []
+    for note in sorted(folder.glob(f"{sha256_file(adapter)[:16]}-*.json")):
+        try:
+            found.append(decode_json(note.read_bytes(), Fingerprint))
+        except MalformedError as error:
+            log.warning("%s is unreadable: %s", note, error, extra=action("merge.note"))
+    return tuple(found)
 
 
 def merge_to(

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from laimark_sidecar.errors import LaimarkError, StateError
 from laimark_sidecar.files import exclusive
 from laimark_sidecar.logs import action
+from laimark_sidecar.pipeline.artefact import merged_answers
 from laimark_sidecar.pipeline.base import require_same
-from laimark_sidecar.pipeline.following import LATEST, PREV, follow, point
-from laimark_sidecar.pipeline.merging import answered
+from laimark_sidecar.pipeline.following import LATEST, PREV, follow, point, taken
 from laimark_sidecar.pipeline.postcondition import verify
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry import reflog
@@ -71,7 +71,7 @@ def move(
     """
     require_same(workshop.base.identity, runner.base(), where="the runner")
     old = workshop.registry.refs()
-    for name in {LATEST, PREV, *old, *refs}:
+    for name in (one for one, version in refs.items() if version is not None):
         # A name of somebody else's must be found before the refs move: afterwards nothing can follow them.
         runner.require_movable(workshop.ref(name))
     intent = Intent(
@@ -109,13 +109,13 @@ def _serve(workshop: Workshop, runner: Runner, version: Version) -> None:
         )
     adapter = workshop.registry.objects.path(version.objects["adapter.gguf"])
     runner.register(version.name, adapter)
-    merged = answered(workshop.home.merged, adapter, touched=workshop.config.ollama.merged_type)
-    verify(runner, version, merged=merged)
+    verify(runner, version, merged=merged_answers(workshop, adapter))
 
 
 def _point(workshop: Workshop, runner: Runner, intent: Intent) -> None:
     point(workshop, runner)
-    if intent.ref not in workshop.registry.refs():
+    gone = intent.ref not in workshop.registry.refs()
+    if gone and not taken(runner, workshop.ref(intent.ref)):
         runner.withdraw(workshop.ref(intent.ref))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from laimark_sidecar.errors import StateError
@@ -12,6 +13,8 @@ from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.names import validate_ref
 
 _OWN = frozenset({LATEST, PREV})
+_LIKE_A_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{4}|\.unchecked$")
+"""As versions are called, and as they are called in Ollama while they are tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +48,10 @@ def copy(workshop: Workshop, source: str, name: str) -> tuple[str, str]:
             f"{workshop.ref(ref)} is moved by the sidecar",
             hint="make a version answer to it with: laimark-sidecar use NAME",
         )
-    if workshop.ref(ref) in workshop.registry.names():
-        raise StateError(f"{workshop.ref(ref)} is a version, which never moves", hint="choose another name")
+    if _LIKE_A_VERSION.search(ref) or workshop.ref(ref) in workshop.registry.names():
+        raise StateError(
+            f"{workshop.ref(ref)} is named like a version, which never moves", hint="choose another name"
+        )
     with moving(workshop) as runner:
         target = workshop.registry.resolve_name(source)
         move(workshop, runner, "cp", target, {ref: target}, ref=ref, reason=f"cp {source} {name}")

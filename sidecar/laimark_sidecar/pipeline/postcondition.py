@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.registry.version import Version
@@ -12,13 +14,13 @@ TOLERANCE_NATS = 0.05
 """The same file differs by rounding between thread counts (1e-3); another adapter by tenths and more (runners.md)."""
 
 
-def verify(runner: Runner, version: Version, *, merged: Fingerprint | None = None) -> float:
+def verify(runner: Runner, version: Version, *, merged: Sequence[Fingerprint] = ()) -> float:
     """Ask the runner for `version` and return how far its answer is from the validated one, in nats.
 
     Args:
         runner: serves the version.
         version: what must answer.
-        merged: what its merged model answered when it was made: as good an answer, where one was ever made.
+        merged: what its merged models answered when they were made: as good an answer as its own.
 
     Raises:
         RunnerError: it answers something else: not this adapter, or not on this base.
@@ -30,7 +32,7 @@ def verify(runner: Runner, version: Version, *, merged: Fingerprint | None = Non
         max_tokens=len(expected.tokens),
         logprobs=FINGERPRINT_TOP,
     )
-    found = min(distance(one, reply.tokens) for one in (expected, merged) if one is not None)
+    found = min(distance(one, reply.tokens) for one in (expected, *merged))
     if found > TOLERANCE_NATS:
         raise RunnerError(
             f"the runner does not answer as {version.name} did when it was validated: "
