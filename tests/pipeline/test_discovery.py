@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.support import llama_server, rest
+from tests.support.answering import answering
 from tests.support.homes import free_port, only_version
 from tests.support.ollama_homes import BASE, beside
 from tests.support.processes import started, wait_until
@@ -21,6 +22,21 @@ def test_on_a_bare_machine_there_is_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(module, "LLAMA_SERVER_URL", "http://127.0.0.1:1")
     assert discover(NOWHERE) == ()
     assert discover(NOWHERE | {"OLLAMA_HOST": "a:b"}) == ()
+
+
+@pytest.mark.parametrize(
+    "props",
+    [b'{"model_path":"/' + b"a" * 5000 + b'"}', rb'{"model_path":"/a\u0000b"}', b'{"model_path":"\xff"}'],
+)
+def test_whatever_another_program_says_where_llama_server_listens_is_no_model(
+    props: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "llama-server"
+    program.touch(0o755)
+    with answering(200, props) as url:
+        monkeypatch.setattr(module, "LLAMA_SERVER_URL", url)
+        (found,) = discover(NOWHERE | {llama_server.VARIABLE: str(program)})
+    assert (found.kind, found.models) == ("llama-server", ())
 
 
 @llama_server.needs_llama_server

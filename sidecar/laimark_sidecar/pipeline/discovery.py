@@ -72,7 +72,7 @@ def _llama_server(environment: Mapping[str, str]) -> Found | None:
         connection = LlamaServer(LLAMA_SERVER_URL, timeout_s=_PATIENCE_S)
         path = connection.read(connection.call("GET", "/props"), _Props).model_path
         served = (path,) if path and Path(path).is_file() else ()
-    except LaimarkError:
+    except (LaimarkError, OSError):  # the latter for a path that is longer than any
         pass
     try:
         binary = find_binary("", environment)

@@ -16,8 +16,9 @@ def readable(path: Path) -> Path:
     try:
         with path.open("rb"):
             return path
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter where it holds a NUL
+        reason = error.strerror if isinstance(error, OSError) else error
         raise RunnerError(
-            f"{path}: the base that the runner serves cannot be read: {error.strerror}",
+            f"{path}: the base that the runner serves cannot be read: {reason}",
             hint="restart the runner where the file is gone; else let your user read it",
         ) from error

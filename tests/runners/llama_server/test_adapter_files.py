@@ -30,6 +30,14 @@ def test_a_kept_adapter_outlives_its_original_until_nobody_wants_it(adapter: Pat
     assert not kept.exists()
 
 
+def test_a_folder_beside_the_kept_adapters_is_left_alone(adapter: Path, tmp_path: Path) -> None:
+    files = AdapterFiles(tmp_path / "kept")
+    kept = files.keep(adapter, sha256_file(adapter))
+    (kept.parent / "mine").mkdir()
+    files.keep_only(())
+    assert [one.name for one in kept.parent.iterdir()] == ["mine"]
+
+
 def test_an_adapter_that_is_not_what_it_should_be_is_not_kept(adapter: Path, tmp_path: Path) -> None:
     files = AdapterFiles(tmp_path / "kept")
     with pytest.raises(RunnerError, match="expected 00"):

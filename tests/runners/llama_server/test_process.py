@@ -123,6 +123,17 @@ def test_a_program_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path)
     assert not settings.pid.exists()
 
 
+@pytest.mark.parametrize("content", ["", "garbage", "-1", "0", "99999999999999999999", "9" * 5000, "\xff"])
+def test_a_pid_file_that_holds_no_pid_means_that_none_runs(tmp_path: Path, content: str) -> None:
+    settings = router_settings(tmp_path / "router", tmp_path / "base.gguf")
+    settings.folder.mkdir()
+    settings.pid.write_text(content, encoding="latin-1")
+    server = managed(settings)
+    assert server.pid() is None
+    assert not server.stop()
+    assert not settings.pid.exists()
+
+
 def test_a_port_that_is_just_being_given_back_is_waited_for(tmp_path: Path) -> None:
     program = tmp_path / "llama-server"
     program.write_text("#!/bin/sh\necho it was started\nexit 1\n")

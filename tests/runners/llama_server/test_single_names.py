@@ -88,6 +88,7 @@ def test_a_table_that_cannot_be_used_says_how_to_make_it_anew(settings: SingleSe
         b"garbage",
         b'{"versions":[]}',
         b'{"format":99}',
+        b'{"versions":{},"moving":{"me:latest":"me:ghost"}}',
         b'{"versions":{"me:1":"\xff"}}',
         b'{"x":' + b"[" * 100_000,
     ):

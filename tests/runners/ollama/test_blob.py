@@ -46,6 +46,9 @@ def test_file_on_another_machine_and_no_file_at_all_are_told() -> None:
     with pytest.raises(RunnerError, match="No such file") as caught:
         base_blob("FROM /usr/share/ollama/.ollama/models/blobs/sha256-aa\n")
     assert "another machine" in caught.value.hint
+    for path in ("/a\0b", f"/{'a' * 5000}"):
+        with pytest.raises(RunnerError, match="cannot be read"):
+            base_blob(f"FROM {path}\n")
     for cloud in ("# a cloud model\nTEMPLATE x\n", "FROM gpt-oss:120b-cloud\n"):
         with pytest.raises(RunnerError, match="no file behind the base"):
             base_blob(cloud)

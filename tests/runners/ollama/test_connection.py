@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import msgspec
 import pytest
+from tests.support.answering import answering
 
 from laimark_sidecar.errors import ConfigError, RunnerError
 from laimark_sidecar.runners.ollama.connection import Connection, OllamaRefusedError
@@ -16,33 +13,6 @@ from laimark_sidecar.runners.ollama.connection import Connection, OllamaRefusedE
 class _Echo(msgspec.Struct):
     size: int
     error: str = ""
-
-
-@contextmanager
-def answering(status: int, body: bytes, *, silent_s: float = 0) -> Iterator[str]:
-    """A server that gives one answer to everything, after a silence."""
-    released = threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            size = len(self.rfile.read(int(self.headers["Content-Length"])))
-            released.wait(silent_s)
-            content = body.replace(b"SIZE", str(size).encode())
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Stay quiet."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), name="answering")
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        released.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from laimark_sidecar.llamacpp.base import Base
 from laimark_sidecar.llamacpp.template import REFERENCE_CLOCK, ChatTemplate
 from laimark_sidecar.runners.ollama.api import OllamaApi
 from laimark_sidecar.runners.ollama.connection import Connection
+from laimark_sidecar.runners.ollama.runner import _is_since
 from laimark_sidecar.runners.ollama.shown import layers
 from laimark_sidecar.runners.runner import Capabilities, Runner
 
@@ -369,3 +370,19 @@ def test_copy_that_breaks_off_loses_the_moving_name_until_it_is_pointed_again(
     assert runner.names() == {BASE: "", ONE: ONE, TWO: TWO}
     runner.point(LATEST, TWO)
     assert answer(runner, LATEST) == answer(runner, TWO)
+
+
+@pytest.mark.parametrize(
+    ("version", "since"),
+    [
+        ("0.12.11", True),
+        ("0.12.11-rc1", True),
+        ("0.12.10", False),
+        ("1", True),
+        ("0.0.0", True),
+        ("", True),
+        (f"0.{'9' * 5000}", True),
+    ],
+)
+def test_releases_are_compared_by_number_whatever_a_server_calls_its_own(version: str, since: bool) -> None:
+    assert _is_since(version, (0, 12, 11)) is since

@@ -33,6 +33,12 @@ def test_files_are_read_from_the_beginning_alone() -> None:
         ("use_mmap true", True),
         (r'template "a\x1b\tb\u200dc\\"', "a\x1b\tb\u200dc\\"),
         ("odd not-a-value", "not-a-value"),
+        ("odd null", "null"),
+        ("odd [1]", "[1]"),
+        ('stop_at "abc', '"abc'),
+        (r'stop_at "\x"', r'"\x"'),
+        ('stop_at "a", "b"', '"a", "b"'),
+        ("deep " + "[" * 100_000, "[" * 100_000),
     ],
 )
 def test_values_are_read_as_go_prints_them(line: str, value: object) -> None:

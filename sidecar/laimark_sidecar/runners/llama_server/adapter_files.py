@@ -34,10 +34,13 @@ class AdapterFiles:
         return kept
 
     def keep_only(self, digests: Collection[str]) -> None:
-        """Delete all files but the adapters of these digests; among them what a killed process left of a copy."""
+        """Delete all files but the adapters of these digests; among them what a killed process left of a copy.
+
+        A folder is nothing that we made, and stays.
+        """
         wanted = {self.path(digest) for digest in digests}
         for file in self._folder.glob("*"):
-            if file not in wanted:
+            if file not in wanted and not file.is_dir():
                 file.unlink(missing_ok=True)
 
 

@@ -30,6 +30,8 @@ FREED_TIMEOUT_S = 2.0
 """The kernel forgets the command line of a process that was killed a moment before it closes its sockets."""
 LOCK_WAIT_S = 30.0
 _POLL_S = 0.05
+_PIDS = range(1, 1 << 31)
+"""What fits into `pid_t`; 0 and less mean groups of processes."""
 _STARTER = 'umask 077; echo $$ > "$1.new" && mv "$1.new" "$1" && shift && exec "$@"'
 _TOLD_BYTES = 2000
 LOG_BYTES = 16 << 20
@@ -61,6 +63,8 @@ class ManagedServer:
         try:
             pid = int(self._settings.pid.read_text(encoding="ascii"))
         except (FileNotFoundError, ValueError):
+            return None
+        if pid not in _PIDS:
             return None
         # The number may be another process's by now: what it names of our folder tells.
         return pid if f"{self._settings.folder}{os.sep}" in _command_line(pid) else None

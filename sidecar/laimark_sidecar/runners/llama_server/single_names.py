@@ -102,6 +102,9 @@ class NamesFile:
             raise self._unusable(str(error)) from error
         if names.format > FORMAT_VERSION:
             raise self._unusable(f"format {names.format}, this program reads up to {FORMAT_VERSION}")
+        for name, version in names.moving.items():
+            if version and version not in names.versions:
+                raise self._unusable(f"{name} means {version}, which is not in it")
         return names
 
     def write(self, names: Names, *, keeping: Names | None = None) -> None:

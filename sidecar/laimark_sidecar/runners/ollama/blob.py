@@ -36,9 +36,10 @@ def base_blob(modelfile: str) -> Path:
             handle.read(1)
     except PermissionError as error:
         raise RunnerError(f"the base's file {path} may not be read", hint=_GROUP_HINT) from error
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter where it holds a NUL
+        reason = error.strerror if isinstance(error, OSError) else error
         raise RunnerError(
-            f"the base's file {path} cannot be read: {error.strerror}",
+            f"the base's file {path} cannot be read: {reason}",
             hint="Ollama in a container or on another machine has its files there: name a copy of the GGUF",
         ) from error
     return path

@@ -268,5 +268,5 @@ class OllamaRunner:
 
 def _is_since(version: str, release: tuple[int, ...]) -> bool:
     """Compare releases; a build from source calls itself 0.0.0 and counts as new."""
-    numbers = tuple(int(part) for part in version.partition("-")[0].split(".") if part.isdecimal())
+    numbers = tuple(int(part[:9]) for part in version.partition("-")[0].split(".") if part.isdecimal())
     return numbers >= release or not any(numbers)
