@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import socket
+import threading
 from dataclasses import replace
+from urllib.parse import urlsplit
 
+from tests.support.answering import answering
 from tests.support.homes import only_version, opened, reconfigure, served
 
 from laimark_sidecar.paths import Home
@@ -69,6 +73,28 @@ def test_runner_on_another_base_is_found(trained_home: Home) -> None:
         other.write_bytes(workshop.base.gguf.read_bytes() + b"\0" * 32)
         reconfigure(trained_home, "base", gguf=str(other))
         assert places(trained_home) == ["runner"]
+
+
+def test_runner_that_answers_nonsense_is_an_error_and_one_that_is_silent_a_warning(
+    trained_home: Home,
+) -> None:
+    with answering(200, b"{}") as url:
+        reconfigure(trained_home, "runner", port=urlsplit(url).port or 0)
+        (wrong,) = checkup(opened(trained_home))
+    assert (wrong.severity, wrong.where) == ("error", "runner")
+    assert "does not answer like an embedded runner" in wrong.message
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        reconfigure(trained_home, "runner", port=busy.getsockname()[1])
+
+        def hang_up() -> None:
+            busy.accept()[0].close()
+
+        hanging_up = threading.Thread(target=hang_up, name="hanging up")
+        hanging_up.start()
+        (silent,) = checkup(opened(trained_home))
+        hanging_up.join()
+    assert (silent.severity, silent.where) == ("warning", "runner")
+    assert "does not answer" in silent.message
 
 
 def test_ref_to_a_version_of_another_base_is_an_error(trained_home: Home) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from laimark_sidecar.errors import LaimarkError, RunnerError
+from laimark_sidecar.errors import LaimarkError
 from laimark_sidecar.pipeline import other_base
 from laimark_sidecar.pipeline.folder import cycles
 from laimark_sidecar.pipeline.following import pointers, servable, taken
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.check import Problem, check
+from laimark_sidecar.runners.runner import Runner
 
 
 def checkup(workshop: Workshop) -> tuple[Problem, ...]:
@@ -51,19 +52,32 @@ def _cycles(workshop: Workshop) -> list[Problem]:
 
 
 def _runner(workshop: Workshop) -> list[Problem]:
-    runner = workshop.runner()
     try:
-        served = runner.names()
-        if runner.base().sha256 != workshop.base.identity.sha256:
-            return [
-                _error(
-                    "runner",
-                    "it serves another base than the configured one",
-                    "restart: laimark-sidecar serve",
-                )
-            ]
-    except RunnerError:
-        return []
+        return _served(workshop, workshop.runner())
+    except LaimarkError as error:
+        cause = error.__cause__
+        if isinstance(cause, ConnectionRefusedError):
+            return []
+        # A runner that is silent may only be busy; one that answers wrongly, or whose files are unreadable, fails every move.
+        silent = isinstance(cause, OSError) and cause.filename is None
+        return [
+            Problem(
+                severity="warning" if silent else "error",
+                where="runner",
+                message=str(error),
+                hint=error.hint,
+            )
+        ]
+
+
+def _served(workshop: Workshop, runner: Runner) -> list[Problem]:
+    served = runner.names()
+    if runner.base().sha256 != workshop.base.identity.sha256:
+        return [
+            _error(
+                "runner", "it serves another base than the configured one", "restart: laimark-sidecar serve"
+            )
+        ]
     # A ref to a version of another base answers as the base on purpose.
     expected = pointers(workshop, {version.name for version in servable(workshop)})
     return [

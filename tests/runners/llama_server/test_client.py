@@ -59,9 +59,7 @@ def test_a_section_that_somebody_else_wrote_is_served_and_left_alone(
     running: Running, demo_gguf: Path, adapters: tuple[Path, ...]
 ) -> None:
     preset = running.settings.preset
-    foreign = (
-        f"# grüße\n[coder]\nmodel = {demo_gguf}\nalias = me:taken\nctx-size = 256\nthreads = 1\n".encode()
-    )
+    foreign = f"# grüße\n[coder]\nmodel = {demo_gguf}\nalias = me:taken\ntags = laimark\nctx-size = 256\nthreads = 1\n".encode()
     preset.write_bytes(preset.read_bytes() + foreign)
     runner = running.runner
     for name in ("coder", "me:taken"):

@@ -85,6 +85,25 @@ def test_a_new_version_waits_for_the_quiet_and_says_so_when_there_is_none(
     runner.withdraw("me:three")
 
 
+def test_a_table_that_was_changed_says_how_to_make_it_anew(
+    served: tuple[SingleSettings, SingleRunner], adapters: tuple[Path, ...]
+) -> None:
+    settings, runner = served
+    content = settings.state.read_bytes()
+    other = content.replace(sha256_file(adapters[1]).encode(), b"0" * 64)
+    ghost = b'{"versions":{},"moving":{"me:latest":"me:ghost"}}'
+    try:
+        for changed, said in ((other, "already serves another adapter"), (ghost, "me:latest means me:ghost")):
+            settings.state.write_bytes(changed)
+            with pytest.raises(RunnerError, match=said) as caught:
+                runner.register("me:two", adapters[1])
+            assert "runner stop" in caught.value.hint
+        with pytest.raises(RunnerError, match="me:ghost"):
+            runner.names()
+    finally:
+        settings.state.write_bytes(content)
+
+
 def test_more_versions_than_fit_are_loaded_when_they_are_asked(
     demo_gguf: Path, adapters: tuple[Path, ...], tmp_path: Path
 ) -> None:

@@ -204,9 +204,13 @@ class LlamaServerRunner:
                 unload(self._router, model, patience_s=self._patience_s, timeout_s=self._timeout_s)
 
     def _sections(self, served: Sequence[Model]) -> dict[str, tuple[Section, Model]]:
-        """Return our sections as the router knows them, by their id."""
+        """Return our sections as the router knows them, by their id; a user's copy of one has an id of its own."""
         read = ((model, read_tags(model.tags)) for model in served)
-        return {model.id: (section, model) for model, section in read if section is not None}
+        return {
+            model.id: (section, model)
+            for model, section in read
+            if section is not None and section.id == model.id
+        }
 
     def _ours(self, served: tuple[Model, ...], name: str, *, kind: str) -> tuple[Section, Model] | None:
         """Return our section of this name; raises where the name is taken by something else."""

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from laimark_sidecar.errors import DataError, RunnerError
+from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.runners.llama_server.sections import MARK, Section, read_tags
 
 _BEGIN = r"(?<![^\r\n])"
@@ -33,10 +33,7 @@ class Block:
     def section(self) -> Section | None:
         """What the sidecar serves by it; None for what others wrote, be it a copy of a section of ours."""
         tags = _TAGS.search(self.text)
-        try:
-            found = read_tags(tags[1].split(",")) if tags else None
-        except DataError:
-            return None
+        found = read_tags(tags[1].split(",")) if tags else None
         return found if found is not None and found.id == self.id else None
 
     @property

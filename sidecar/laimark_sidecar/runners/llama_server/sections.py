@@ -91,18 +91,18 @@ def section_id(name: str) -> str:
 def read_tags(tags: Iterable[str]) -> Section | None:
     """Return the section that the router tells of, or None where it is not the sidecar's.
 
-    Raises:
-        DataError: it bears the sidecar's mark, but not what the sidecar writes.
+    One that bears the sidecar's mark alone is somebody else's too, and like any other of his keeps no name from working.
     """
     told = tuple(tags)
-    if MARK not in told:
-        return None
     kinds: tuple[Kind, ...] = get_args(Kind)
     kind = next((one for one in kinds if _KIND + one in told), None)
-    if kind is None:
-        raise DataError(f"a section is marked as the sidecar's, but not with what it is: {told!r}")
+    if MARK not in told or kind is None:
+        return None
     name, version, sha256 = (_value(told, prefix) for prefix in (_NAME_TAG, _VERSION, _SHA256))
-    return Section(name=name, kind=kind, version=version, sha256=sha256)
+    try:
+        return Section(name=name, kind=kind, version=version, sha256=sha256)
+    except DataError:
+        return None
 
 
 def _value(tags: tuple[str, ...], prefix: str) -> str:
@@ -150,7 +150,8 @@ def _aliases(section: Section) -> list[str]:
 def _writable(path: Path) -> str:
     if _UNWRITABLE.search(str(path)):
         raise ConfigError(
-            f"{str(path)!r}: llama-server's preset file cannot hold this path (UTF-8 without ';', '#' or ',')",
+            f"{str(path)!r}: llama-server's preset file cannot hold this path (UTF-8 without ';', '#', ',', "
+            "line breaks, and spaces at its ends)",
             hint="move the file, or the home with LAIMARK_HOME",
         )
     return str(path)

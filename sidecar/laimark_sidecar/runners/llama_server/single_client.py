@@ -110,7 +110,11 @@ class SingleRunner:
             if version in self._immovable() or version in before.moving:
                 raise RunnerError(f"{version!r} is already the name of something else")
             if before.versions.get(version, section.sha256) != section.sha256:
-                raise RunnerError(f"{version!r} already serves another adapter; versions never change")
+                raise RunnerError(
+                    f"{version!r} already serves another adapter; versions never change",
+                    hint="where the registry is right, have the server's table made anew: "
+                    "laimark-sidecar runner stop, then start",
+                )
             if version in before.versions:
                 self._file.adapters.keep(adapter, section.sha256)
                 return

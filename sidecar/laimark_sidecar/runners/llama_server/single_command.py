@@ -82,7 +82,7 @@ def arguments(
     for path, scale in adapters:
         if _UNWRITABLE.search(str(path)):
             raise ConfigError(
-                f"{path}: llama-server cannot be told this path (no ':' or ',' in it)",
+                f"{str(path)!r}: llama-server cannot be told this path (no ':', ',' or line break in it)",
                 hint="move the home with LAIMARK_HOME",
             )
         words = [str(path), f"{scale:g}"]
