@@ -1,7 +1,7 @@
 """Renders a conversation with the model's own chat template: the same text as transformers' `apply_chat_template`.
 
-Source: transformers 5.17, `utils/chat_template_utils.py`. A template is code that came with a downloaded model, so it
-runs in jinja2's immutable sandbox.
+Source: transformers 5.17, `utils/chat_template_utils.py`. A template is code that came with a downloaded model: it runs
+in a sandbox that bounds what it may do, and how much of it (`sandbox.py`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,24 @@ from typing import Any, Protocol
 from jinja2 import Template, TemplateError, nodes
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from laimark_sidecar.clock import Clock, SystemClock
 from laimark_sidecar.errors import DataError
+from laimark_sidecar.llamacpp.sandbox import BoundedEnvironment, bounded, deadline
+
+# What a template's own code can raise: the last three where it recurses, or asks for more memory than there is, or nests
+# more loops than Python compiles.
+_FAILURES = (
+    TemplateError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+    MemoryError,
+    SyntaxError,
+)
 
 
 class Turn(Protocol):
@@ -84,8 +98,8 @@ class ChatTemplate:
             )
         try:
             self._template = _compile(source, clock or SystemClock())
-        except TemplateError as error:
-            raise DataError(f"the base model's chat template does not compile: {error}") from error
+        except _FAILURES as error:
+            raise DataError(f"the base model's chat template does not compile: {_told(error)}") from error
         self._bos = bos
         self._eos = eos
 
@@ -100,7 +114,8 @@ class ChatTemplate:
             clock: for the date, in place of the template's own.
 
         Raises:
-            DataError: the template refuses this conversation, for example two user turns in a row; says why.
+            DataError: the template refuses this conversation, for example two user turns in a row, or passes a bound
+                of `sandbox.py`; says why.
         """
         turns = [{"role": message.role, "content": message.content} for message in messages]
         try:
@@ -111,20 +126,25 @@ class ChatTemplate:
                 add_generation_prompt=answer_next,
                 bos_token=self._bos,
                 eos_token=self._eos,
+                **deadline(),
                 **({} if clock is None else {"strftime_now": _strftime_now(clock)}),
             )
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-            raise DataError(f"the chat template refuses this conversation: {error}") from error
+        except _FAILURES as error:
+            raise DataError(f"the chat template refuses this conversation: {_told(error)}") from error
 
 
 def _compile(source: str, clock: Clock) -> Template:
-    environment = ImmutableSandboxedEnvironment(
+    environment = BoundedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
     )
-    environment.filters["tojson"] = _tojson
+    environment.filters["tojson"] = bounded(_tojson)
     environment.globals["raise_exception"] = _raise_exception
     environment.globals["strftime_now"] = _strftime_now(clock)
     return environment.from_string(source)
+
+
+def _told(error: BaseException) -> str:
+    return str(error) or type(error).__name__  # a MemoryError says nothing
 
 
 def _raise_exception(message: str) -> None:
