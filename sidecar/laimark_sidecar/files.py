@@ -16,6 +16,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -50,27 +51,40 @@ def make_dir(folder: Path) -> Path:
     return folder
 
 
-def write_atomic(path: Path, content: bytes, *, mode: int = FILE_MODE) -> None:
-    """Replace `path` by `content`; durable when it returns, the old file untouched on any failure.
+@contextlib.contextmanager
+def _replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
+    """Yield a new file that becomes `path`, durably, where the block succeeds; else nothing is left of it.
 
     Raises:
-        OSError: the disk is full or the folder is not writable; no temporary file is left behind.
+        OSError: it names `path`, also where the system does not: a full disk says only that it is full.
     """
     make_dir(path.parent)
     fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     temporary = Path(name)
     try:
         with os.fdopen(fd, "wb") as handle:
-            handle.write(content)
+            yield handle
             handle.flush()
             os.fsync(handle.fileno())
         temporary.chmod(mode)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)
         raise
     fsync_dir(path.parent)
+
+
+def write_atomic(path: Path, content: bytes, *, mode: int = FILE_MODE) -> None:
+    """Replace `path` by `content`; durable when it returns, the old file untouched on any failure.
+
+    Raises:
+        OSError: the disk is full or the folder is not writable; no temporary file is left behind.
+    """
+    with _replacing(path, mode) as out:
+        out.write(content)
 
 
 def copy_atomic(source: Path, path: Path, *, sha256: str, mode: int = FILE_MODE) -> None:
@@ -80,26 +94,13 @@ def copy_atomic(source: Path, path: Path, *, sha256: str, mode: int = FILE_MODE)
         DataError: the bytes read are not what `sha256` promises; `path` is what it was.
         OSError: the disk is full or a file is not accessible; no temporary file is left behind.
     """
-    make_dir(path.parent)
-    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    temporary = Path(name)
     digest = hashlib.sha256()
-    try:
-        with os.fdopen(fd, "wb") as out, source.open("rb") as handle:
-            while chunk := handle.read(_CHUNK_BYTES):
-                digest.update(chunk)
-                out.write(chunk)
-            out.flush()
-            os.fsync(out.fileno())
+    with _replacing(path, mode) as out, source.open("rb") as handle:
+        while chunk := handle.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            out.write(chunk)
         if digest.hexdigest() != sha256:
             raise DataError(f"{source} has sha256 {digest.hexdigest()}, expected {sha256}")
-        temporary.chmod(mode)
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    fsync_dir(path.parent)
 
 
 def publish_dir(temporary: Path, target: Path) -> None:
@@ -143,6 +144,9 @@ def append_durable(path: Path, line: bytes) -> None:
     try:
         written = os.write(fd, line)
         os.fsync(fd)
+    except OSError as error:
+        error.filename = str(path)
+        raise
     finally:
         os.close(fd)
     if created:

@@ -95,10 +95,11 @@ def test_anything_else_is_a_bug_with_its_traceback(capsys: pytest.CaptureFixture
     assert "This is a bug" in err
 
 
-def test_a_full_disk_is_no_bug_and_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["act"], group_that(OSError(errno.ENOSPC, "No space left on device", "x/y"))) == 5
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG])
+def test_a_full_disk_is_no_bug_and_says_what_to_do(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["act"], group_that(OSError(number, os.strerror(number), "x/y"))) == 5
     err = capsys.readouterr().err
-    assert "x/y: No space left on device" in err
+    assert f"x/y: {os.strerror(number)}" in err
     assert "free disk space" in err
     assert "Traceback" not in err
 

@@ -20,6 +20,7 @@ from laimark_sidecar.paths import expanded
 MACHINE_FAULTS = {
     errno.ENOSPC,
     errno.EDQUOT,
+    errno.EFBIG,
     errno.EROFS,
     errno.EACCES,
     errno.EPERM,
