@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 from tests.registry.drafts import SetClock, added, draft
+from tests.support.tools import HandClock
 
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.errors import DataError, StateError
 from laimark_sidecar.registry.check import check
-from laimark_sidecar.registry.prune import prune
+from laimark_sidecar.registry.prune import MIN_AGE_S, prune
 from laimark_sidecar.registry.registry import Registry
 
 WRITER = Path(__file__).parent / "writer.py"
@@ -217,7 +218,8 @@ def test_thirty_kills_at_any_moment_lose_no_move_that_was_reported(tmp_path: Pat
         )  # the newest reported, or one whose report was cut off
         assert set(reported) <= {*moved, at}
         registry.checkout(registry.resolve("latest"), tmp_path / "out")
-    prune(registry, dry_run=False, min_age_s=-60)
+    later = HandClock(SystemClock().now_s() + 2 * MIN_AGE_S)  # what the killed left is no longer young
+    prune(Registry.open(folder, clock=later), dry_run=False)
     registry.set_refs({"prev": ""}, reason="the next move mends the reflog")
     assert check(registry) == ()
 
