@@ -10,7 +10,7 @@ import pytest
 from tests.support.lora import write_lora
 
 from laimark_converters.merged_gguf import merge
-from laimark_sidecar.errors import RunnerError
+from laimark_sidecar.errors import DataError, RunnerError
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.llamacpp.base import Base
 from laimark_sidecar.llamacpp.logits import log_softmax
@@ -143,6 +143,12 @@ def test_bad_adapter_fails_before_anything_is_scored(demo_gguf: Path, tmp_path: 
     with pytest.raises(RunnerError, match="incorrect shape"):
         run(job, seen.append)
     assert seen == []
+
+
+def test_template_that_renders_nothing_fails_before_anything_is_scored(base: Base) -> None:
+    template = ChatTemplate("{{ 'x' * (10 ** 13) }}")
+    with pytest.raises(DataError, match="makes a value of"):
+        Scoring(base, (Candidate(name="base"),), prompts=template)
 
 
 def test_an_item_that_the_template_refuses_is_left_out_and_the_others_are_scored(

@@ -54,7 +54,7 @@ class Scoring:
 
     Raises:
         RunnerError: an adapter does not load.
-        DataError: the base has no usable chat template.
+        DataError: the base has no usable chat template, or it (or `prompts`) does not render the fingerprint's prompt.
     """
 
     def __init__(
@@ -76,6 +76,8 @@ class Scoring:
         self._template: PromptTemplate = prompts or ChatTemplate(
             base.template, bos=base.vocabulary.bos, eos=base.vocabulary.eos, clock=REFERENCE_CLOCK
         )
+        # Made at once, as the adapters are loaded: what renders nothing must not fail after hours of scoring.
+        self._fingerprint_prompt = self._prompt((Message(role="user", content=FINGERPRINT_PROMPT),))
         self._candidates = candidates
         self._adapters: dict[str, Adapter] = {}
         for path in {candidate.adapter_gguf for candidate in candidates if candidate.adapter_gguf}:
@@ -112,9 +114,8 @@ class Scoring:
 
     def fingerprint(self, candidate: Candidate) -> Fingerprint:
         """Return a candidate's greedy answer to the fixed prompt. The end of turn, if it comes, is its last token."""
-        prompt = self._prompt((Message(role="user", content=FINGERPRINT_PROMPT),))
         tokens = []
-        for token, logits_v in self._greedy(candidate, prompt, FINGERPRINT_TOKENS):
+        for token, logits_v in self._greedy(candidate, self._fingerprint_prompt, FINGERPRINT_TOKENS):
             logprobs_v = log_softmax(logits_v)
             alternatives = top(logprobs_v, FINGERPRINT_TOP)
             tokens.append(
