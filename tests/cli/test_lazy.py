@@ -104,6 +104,15 @@ def test_a_full_disk_is_no_bug_and_says_what_to_do(number: int, capsys: pytest.C
     assert "Traceback" not in err
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_output_that_goes_to_a_full_disk_is_not_blamed_on_the_home_alone() -> None:
+    command = [sys.executable, "-m", "laimark_sidecar", "--help"]
+    with Path("/dev/full").open("wb") as full:
+        child = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, encoding="utf-8", check=False)
+    assert child.returncode == 5
+    assert "or where the output goes: No space left on device" in child.stderr
+
+
 def test_another_os_error_is_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["act"], group_that(OSError(errno.EBADF, "Bad file descriptor"))) == 70
     assert "Traceback" in capsys.readouterr().err

@@ -120,7 +120,7 @@ def run(arguments: Sequence[str], group: click.Command = cli) -> int:
 
 def _machine_fault(error: OSError) -> StateError:
     return StateError(
-        f"{error.filename or 'the home'}: {error.strerror}",
+        f"{error.filename or 'the home, or where the output goes'}: {error.strerror}",
         hint="free disk space, or check the folder's permissions",
     )
 

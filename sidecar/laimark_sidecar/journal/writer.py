@@ -96,7 +96,8 @@ class JournalWriter:
                 raise OSError(
                     errno.ENOSPC, f"only {written} of {len(line)} bytes could be written to the journal"
                 )
-        except OSError:
+        except OSError as error:
+            error.filename = error.filename or str(self._folder)
             self._drop_torn_tail(fd)
             raise
         self._length += len(line)
