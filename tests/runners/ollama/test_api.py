@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.runners.ollama.conftest import BASE, QUESTION, Starter, expected, runner_at
+from tests.support.processes import wait_until
 
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.runners.ollama.api import OllamaApi
 from laimark_sidecar.runners.ollama.connection import Connection, OllamaRefusedError
 
 
@@ -55,6 +60,52 @@ def test_adapter_in_place_of_a_model_is_refused_from_0_34_1_on(
     with pytest.raises(OllamaRefusedError, match=r"no longer supported: one\.gguf is a LoRA") as caught:
         server.api.create("x", {"files": {"one.gguf": digest}})
     assert caught.value.status == 400
+
+
+@pytest.mark.timeout(30)  # twenty times the usual silence would be longer
+def test_server_that_hangs_in_a_small_write_is_given_up_after_the_usual_silence(
+    start: Starter, loras: tuple[Path, Path]
+) -> None:
+    server = start()
+    api = OllamaApi(Connection(server.url, timeout_s=2))
+    adapters = {"one.gguf": api.put_blob(loras[0])}
+    server.fail_next("/api/create", "stall")
+    with pytest.raises(RunnerError, match="does not answer: timed out"):
+        api.create("x", {"from": BASE, "adapters": adapters})
+    server.fail_next("/api/copy", "stall")
+    with pytest.raises(RunnerError, match="does not answer: timed out"):
+        api.copy(BASE, "x")
+    server.release()
+
+
+def test_server_that_is_slow_is_told_about_on_the_log(
+    start: Starter, demo_gguf: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = start()
+    other = tmp_path / "other.gguf"
+    other.write_bytes(demo_gguf.read_bytes() + b"\0")
+    api = OllamaApi(Connection(server.url), patience_s=0.01)
+    caplog.set_level("INFO")
+
+    def told(line: str) -> bool:
+        return line in caplog.messages
+
+    calls: dict[str, tuple[str, Callable[[], object]]] = {
+        "create x (30 s at most)": ("/api/create", partial(api.create, "x", {"from": BASE})),
+        "create y (600 s at most)": ("/api/create", partial(api.create, "y", {"files": {}})),
+        "copy x to z (30 s at most)": ("/api/copy", partial(api.copy, "x", "z")),
+        "take other.gguf (600 s at most)": ("/api/blobs", partial(api.put_blob, other)),
+        f"answer as {BASE} (600 s at most)": ("/api/chat", partial(api.chat, BASE, QUESTION, max_tokens=1)),
+    }
+    with ThreadPoolExecutor(1) as threads:
+        for what, (path, ask) in calls.items():
+            server.fail_next(path, "stall")
+            asked = threads.submit(ask)
+            line = f"waiting for Ollama at {server.url} to {what}"
+            wait_until(partial(told, line), line)
+            server.release()
+            assert isinstance(asked.exception(), RunnerError)
+    assert {record.__dict__["action"] for record in caplog.records} == {"ollama.waiting"}
 
 
 def test_answer_tells_its_text_its_end_and_the_prompts_size(start: Starter, demo_gguf: Path) -> None:

@@ -6,6 +6,7 @@ Source: Ollama 0.33 `docs/api.md`, `api/types.go`, `server/routes.go`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.runners.ollama.connection import Connection, OllamaRefusedError, T
+from laimark_sidecar.runners.ollama.waiting import PATIENCE_S, waiting
 
 SLOW = 20
-"""Loading a model or hashing a blob may keep the server silent so many times longer."""
+"""Loading a model, or reading a whole one, may keep the server silent so many times longer."""
 
 _GREEDY = {"temperature": 0, "repeat_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 """Ollama makes repeated tokens less likely by default (`api/types.go`, `DefaultOptions`): 1.1 changes greedy answers."""
@@ -109,10 +111,16 @@ class _Rendered(msgspec.Struct):
 
 
 class OllamaApi:
-    """The calls. Each raises `RunnerError` when Ollama is not there and `OllamaRefusedError` when it says no."""
+    """The calls. Each raises `RunnerError` when Ollama is not there and `OllamaRefusedError` when it says no.
 
-    def __init__(self, connection: Connection) -> None:
+    Args:
+        connection: to it.
+        patience_s: a call that may be slow and takes longer than this is told on the log.
+    """
+
+    def __init__(self, connection: Connection, *, patience_s: float = PATIENCE_S) -> None:
         self._connection = connection
+        self._patience_s = patience_s
 
     @property
     def url(self) -> str:
@@ -150,8 +158,10 @@ class OllamaApi:
         # Asked first: a POST of a blob that is there is answered early and then reset.
         if self.has_blob(digest):
             return digest
+        longest_s = SLOW * self._connection.timeout_s
         try:
-            self._connection.upload(f"/api/blobs/{digest}", file, timeout_s=SLOW * self._connection.timeout_s)
+            with self._waiting(f"take {file.name}", longest_s):
+                self._connection.upload(f"/api/blobs/{digest}", file, timeout_s=longest_s)
         except RunnerError:
             # So is one that somebody else sent meanwhile; and a lost answer does not mean a lost blob.
             if not self.has_blob(digest):
@@ -169,14 +179,21 @@ class OllamaApi:
         return True
 
     def create(self, model: str, fields: Mapping[str, Any]) -> None:
-        """Create or replace a name; done when it returns. A `from` that is not local is pulled: look first."""
+        """Create or replace a name; done when it returns. A `from` that is not local is pulled: look first.
+
+        FROM a local name little is written, and a silence of the usual length means that it hangs; a whole model in
+        `files` may be read to its end.
+        """
+        longest_s = (SLOW if "files" in fields else 1) * self._connection.timeout_s
         # Not streamed, because an error in a stream has the status 200.
         body = {"model": model, "stream": False, **fields}
-        self._connection.call("POST", "/api/create", body, timeout_s=SLOW * self._connection.timeout_s)
+        with self._waiting(f"create {model}", longest_s):
+            self._connection.call("POST", "/api/create", body, timeout_s=longest_s)
 
     def copy(self, source: str, destination: str) -> None:
         """Give a name's manifest a second name, replacing what was there."""
-        self._connection.call("POST", "/api/copy", {"source": source, "destination": destination})
+        with self._waiting(f"copy {source} to {destination}", self._connection.timeout_s):
+            self._connection.call("POST", "/api/copy", {"source": source, "destination": destination})
 
     def delete(self, model: str) -> None:
         """Delete a name; one that is not there is not an error."""
@@ -220,8 +237,13 @@ class OllamaApi:
         turns = [{"role": message.role, "content": message.content} for message in messages]
         return {"model": model, "messages": turns, "stream": False, "truncate": False}
 
-    def _slowly(self, path: str, body: object) -> bytes:
-        return self._connection.call("POST", path, body, timeout_s=SLOW * self._connection.timeout_s)
+    def _slowly(self, path: str, body: dict[str, Any]) -> bytes:
+        longest_s = SLOW * self._connection.timeout_s
+        with self._waiting(f"answer as {body['model']}", longest_s):
+            return self._connection.call("POST", path, body, timeout_s=longest_s)
+
+    def _waiting(self, what: str, longest_s: float) -> AbstractContextManager[None]:
+        return waiting(f"Ollama at {self.url}", what, longest_s=longest_s, patience_s=self._patience_s)
 
     def _get(self, path: str, kind: type[T]) -> T:
         return self._connection.read(self._connection.call("GET", path), kind)
