@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.runners.embedded.conftest import TOKEN, Running
+from tests.support.answering import answering
 
 from laimark_sidecar.errors import ConfigError, RunnerError
 from laimark_sidecar.files import sha256_file
@@ -108,6 +109,18 @@ def test_silent_server_is_given_up() -> None:
         runner = EmbeddedRunner(f"http://127.0.0.1:{silent.getsockname()[1]}", "", timeout_s=0.1)
         with pytest.raises(RunnerError, match="does not answer"):
             runner.names()
+
+
+@pytest.mark.parametrize("body", [b"hello", b'{"choices": []}', b'{"x": ' + b"[" * 100_000])
+def test_another_program_at_its_address_is_told(body: bytes) -> None:
+    with answering(200, body) as url, pytest.raises(RunnerError, match="like an embedded runner"):
+        EmbeddedRunner(url, "").generate("demo", QUESTION, max_tokens=1)
+
+
+@pytest.mark.parametrize("body", [b"hello", b'{"error": {"message": "\xff"}}', b'{"x": ' + b"[" * 100_000])
+def test_an_error_page_of_another_program_is_told_by_its_status(body: bytes) -> None:
+    with answering(502, body) as url, pytest.raises(RunnerError, match="HTTP 502"):
+        EmbeddedRunner(url, "").names()
 
 
 @pytest.mark.parametrize(

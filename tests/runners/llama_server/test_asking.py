@@ -4,7 +4,7 @@ import pytest
 from tests.runners.llama_server.conftest import Running
 from tests.support.llama_server import needs_llama_server
 
-from laimark_sidecar.errors import DataError
+from laimark_sidecar.errors import DataError, RunnerError
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.runners.llama_server.asking import ask
 from laimark_sidecar.runners.llama_server.connection import RefusedError
@@ -49,3 +49,14 @@ def test_what_the_server_or_the_template_refuses_is_told(running: Running) -> No
         ask(router, "nobody", QUESTION, max_tokens=1, logprobs=0)
     with pytest.raises((DataError, RefusedError)):
         ask(router, "demo", QUESTION * 4000, max_tokens=1, logprobs=0)
+
+
+def test_bytes_that_are_none_are_told(running: Running) -> None:
+    class Wrong(Router):
+        """A server whose answers hold what no byte is."""
+
+        def call(self, method: str, path: str, body: object = None) -> bytes:
+            return super().call(method, path, body).replace(b'"bytes":[', b'"bytes":[256,')
+
+    with pytest.raises(RunnerError, match="does not answer like llama-server"):
+        ask(Wrong(running.settings.url, timeout_s=30), "me:one", QUESTION, max_tokens=3, logprobs=2)

@@ -34,6 +34,9 @@ def test_a_request_that_waits_for_a_slot_is_work() -> None:
     assert read_metrics(METRICS.format(0, 1)).busy
     with pytest.raises(RunnerError, match="requests_processing"):
         read_metrics("")
+    for number in ("1.2.3", "e", "1e999"):
+        with pytest.raises(RunnerError, match="no number"):
+            read_metrics(METRICS.format(0, 0).replace("1.2e+06", number))
 
 
 def test_the_first_look_begins_the_quiet() -> None:

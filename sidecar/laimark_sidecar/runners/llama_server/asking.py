@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -31,7 +31,7 @@ class _Text(msgspec.Struct):
 
 class _Entry(msgspec.Struct):
     id: int
-    bytes: list[int]
+    bytes: list[Annotated[int, msgspec.Meta(ge=0, le=255)]]
     logprob: float | None
 
 

@@ -51,13 +51,17 @@ def read_metrics(text: str) -> Load:
     Raises:
         RunnerError: it does not tell it.
     """
-    values = {name: float(value) for name, value in _GAUGE.findall(text)}
     try:
+        values = {name: float(value) for name, value in _GAUGE.findall(text)}
         busy = values["requests_processing"] + values["requests_deferred"] > 0
         return Load(busy=busy, decodes=int(values["n_decode_total"]))
     except KeyError as error:
         raise RunnerError(
             f"llama-server's metrics lack {error}", hint="is it a version that was tested?"
+        ) from error
+    except (ValueError, OverflowError) as error:
+        raise RunnerError(
+            f"llama-server's metrics hold what is no number: {error}", hint="is it a version that was tested?"
         ) from error
 
 
