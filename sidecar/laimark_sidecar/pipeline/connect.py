@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Collection
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Literal, assert_never
 
@@ -114,20 +115,9 @@ def runner_url(config: Config) -> str:
 def server_settings(home: Home, config: Config, gguf: Path) -> RouterSettings | SingleSettings:
     """Return what the llama-server of a home is started with, and where it keeps its files."""
     runner = config.runner
-    if runner.mode == "single":
-        return SingleSettings(
-            folder=home.root / "llama-server",
-            base_path=gguf,
-            base_name=config.base.name,
-            host=runner.host,
-            port=runner.port,
-            binary=runner.binary,
-            context=runner.context,
-            threads=runner.threads,
-            preloaded=runner.processes,
-            answering=f"{config.promotion.name}:latest",
-        )
-    return RouterSettings(
+    single = partial(SingleSettings, answering=f"{config.promotion.name}:latest")
+    settings = single if runner.mode == "single" else RouterSettings
+    return settings(
         folder=home.root / "llama-server",
         base_path=gguf,
         base_name=config.base.name,
