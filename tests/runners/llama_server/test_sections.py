@@ -57,7 +57,9 @@ def test_a_name_that_the_file_cannot_carry_is_refused(name: str, kind: Kind) -> 
         Section(name=name, kind=kind)
 
 
-@pytest.mark.parametrize("path", ["/a#b.gguf", "/a;b.gguf", "/a,b.gguf", "/a\nb.gguf", "/a.gguf "])
+@pytest.mark.parametrize(
+    "path", ["/a#b.gguf", "/a;b.gguf", "/a,b.gguf", "/a\nb.gguf", "/a.gguf ", "/\udce4.gguf"]
+)
 def test_a_path_that_the_file_cannot_carry_is_refused(path: str) -> None:
     with pytest.raises(ConfigError, match=r"cannot hold this path .*line breaks") as caught:
         render(VERSION, OPTIONS, Path(path))
