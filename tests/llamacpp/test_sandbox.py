@@ -33,6 +33,7 @@ FEATURES = """
 {{ [1, 2, 3][::-1] }} {{ range(3) | sum }} {{ 'x' | center(5) | replace(' ', '.') }} {{ 3.14159 | round(2) }} {{ absent ~ 'z' }}
 {{ messages[0] | tojson(indent=2) }} {{ 'a\nb' | indent(2) }} {{ [1, 2, 3] | batch(2, 0) | list }} {{ 'x'.ljust(3) }}|
 {{ 1700000000 | string }} {{ absent | default(1700000000) }} {{ {'k': 1}.get('z', 1700000000) }} {{ 'x' * -1 }}{{ true * 2 }}
+{% autoescape true %}{{ ('<' ~ ns.last) | safe ~ '<b>' }}{{ '<c>' ~ ns.last }}{% endautoescape %}
 {% filter upper %}loud{% endfilter %} {{ cycler('a', 'b').next() }} {{ dict(a=1) }} {% with q = 1 %}{{ q }}{% endwith %}
 """
 

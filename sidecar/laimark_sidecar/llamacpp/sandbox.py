@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from jinja2 import TemplateRuntimeError, nodes, pass_context
+from jinja2 import TemplateRuntimeError, nodes, pass_context, pass_eval_context
 from jinja2.compiler import CodeGenerator, Frame
-from jinja2.runtime import Context, LoopContext
+from jinja2.nodes import EvalContext
+from jinja2.runtime import Context, LoopContext, markup_join, str_join
 from jinja2.sandbox import MAX_RANGE, ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
@@ -50,7 +51,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self.filters |= {name: _counting(self.filters[name]) for name in _WITH_COUNT}
         self.globals.pop("lipsum", None)  # as many random words as asked for
         self.filters[_ROUNDS] = _rounds
-        self.filters[_JOINED] = _joined
+        self.filters[_JOINED] = bounded(_joined)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         if operator == "*":
@@ -109,8 +110,9 @@ def _rounds(context: Context, items: Iterable[Any]) -> Iterator[Any]:
         yield item
 
 
-def _joined(parts: Iterable[Any]) -> str:
-    return _concat(map(str, parts))
+@pass_eval_context
+def _joined(context: EvalContext, parts: Iterable[Any]) -> str:
+    return (markup_join if context.autoescape else str_join)(parts)
 
 
 def _concat(parts: Iterable[str]) -> str:
