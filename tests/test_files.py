@@ -122,6 +122,9 @@ def test_a_lock_refuses_with_the_holders_name_and_dies_with_its_process(tmp_path
         child.stdout.readline()
         with pytest.raises(LockedError, match=r"the other one \(pid 7\)"), files.exclusive(lock, "me"):
             pass
+        (tmp_path / "x.holder").write_bytes(b"\xff")
+        with pytest.raises(LockedError, match="in use by"), files.exclusive(lock, "me"):
+            pass
         child.kill()
     with files.exclusive(lock, "me"):
         assert (tmp_path / "x.holder").read_text() == "me"

@@ -166,7 +166,7 @@ def sha256_file(path: Path) -> str:
 
 def _read_note(note: Path) -> str:
     try:
-        return note.read_text(encoding="utf-8") or "another process"
+        return note.read_text(encoding="utf-8", errors="replace") or "another process"
     except OSError:  # the holder has just let go: its note is already gone
         return "another process"
 

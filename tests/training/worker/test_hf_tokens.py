@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -30,8 +31,17 @@ def test_ids_are_those_of_the_tokenizer_and_no_more(tokens: HfTokens, demo_base_
     assert tokens.ids(text) == tokens.plain(text)[0] == own.encode(text, add_special_tokens=False).ids
 
 
-def test_a_malformed_configuration_is_named(demo_base_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"{", b'"\xff"', b'{"x": ' + b"[" * 100_000])
+@pytest.mark.parametrize("name", ["tokenizer_config.json", "tokenizer.json"])
+def test_a_malformed_file_is_named(demo_base_dir: Path, tmp_path: Path, name: str, content: bytes) -> None:
     shutil.copy(demo_base_dir / "tokenizer.json", tmp_path)
-    (tmp_path / "tokenizer_config.json").write_text("{")
-    with pytest.raises(TrainingError, match=r"tokenizer_config\.json is malformed"):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(TrainingError, match=re.escape(f"{name} is malformed")):
+        HfTokens(tmp_path)
+
+
+def test_a_template_that_is_not_utf_8_is_named(demo_base_dir: Path, tmp_path: Path) -> None:
+    shutil.copy(demo_base_dir / "tokenizer.json", tmp_path)
+    (tmp_path / "chat_template.jinja").write_bytes(b"\xff")
+    with pytest.raises(TrainingError, match=r"chat_template\.jinja is malformed"):
         HfTokens(tmp_path)

@@ -31,10 +31,9 @@ class HfTokens:
         path = base_dir / "tokenizer.json"
         if not path.is_file():
             raise TrainingError(f"the training base {base_dir} has no tokenizer.json")
-        text = path.read_text(encoding="utf-8")
-        self._tokenizer = Tokenizer.from_str(text)
+        self._tokenizer = _tokenizer(path)
         # In an answer `<|im_end|>` is text, as in validation: it must not teach where a turn ends.
-        self._plain = Tokenizer.from_str(text)
+        self._plain = _tokenizer(path)
         self._plain.encode_special_tokens = True
         added = self._tokenizer.get_added_tokens_decoder()
         self._special = {token_id for token_id, token in added.items() if token.special}
@@ -53,6 +52,21 @@ class HfTokens:
 
     def is_special(self, token: int) -> bool:
         return token in self._special
+
+
+def _tokenizer(path: Path) -> Tokenizer:
+    text = _text(path)
+    try:
+        return Tokenizer.from_str(text)
+    except Exception as error:  # the library raises nothing narrower
+        raise TrainingError(f"{path} is malformed: {error}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise TrainingError(f"{path} is malformed: {error}") from error
 
 
 def _template(base_dir: Path, config: _TokenizerConfig) -> ChatTemplate:
@@ -79,7 +93,7 @@ def _read_config(path: Path) -> _TokenizerConfig:
 def _template_text(base_dir: Path, config: _TokenizerConfig) -> str:
     path = base_dir / "chat_template.jinja"
     if path.is_file():
-        return path.read_text(encoding="utf-8")
+        return _text(path)
     if isinstance(config.chat_template, str):
         return config.chat_template
     raise TrainingError(f"the training base {base_dir} has no chat template")
