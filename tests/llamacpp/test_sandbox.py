@@ -30,7 +30,7 @@ FEATURES = """
 {%- set body -%}{% for a, b in {'x': 1, 'y': 2}.items() %}{{ a ~ b }}{% endfor %}{%- endset -%}
 {{ body | length }} {{ shout('hi', 3) }} {% call wrapped() %}in{% endcall %} {{ 2 ** 10 * 3 }} {{ 7 * 1.5 }} {{ 2 ** -1 }}
 {{ ns.seen | join(', ') }} {{ messages | map(attribute='role') | unique | list }} {{ 'a' 'b' + 'c' }} {{ '%s-%d' % ('x', 3) }}
-{{ [1, 2, 3][::-1] }} {{ range(3) | sum }} {{ 'x' | center(5) | replace(' ', '.') }} {{ 3.14159 | round(2) }} {{ absent ~ 'z' }}
+{{ [1, 2, 3][::-1] }} {{ range(3) | sum }} {{ [{'n': 1}, {'n': 2}] | sum('n', 3) }} {{ 'x' | center(5) | replace(' ', '.') }} {{ 3.14159 | round(2) }} {{ absent ~ 'z' }}
 {{ messages[0] | tojson(indent=2) }} {{ 'a\nb' | indent(2) }} {{ [1, 2, 3] | batch(2, 0) | list }} {{ 'x'.ljust(3) }}|
 {{ 1700000000 | string }} {{ absent | default(1700000000) }} {{ {'k': 1}.get('z', 1700000000) }} {{ 'x' * -1 }}{{ true * 2 }}
 {% autoescape true %}{{ ('<' ~ ns.last) | safe ~ '<b>' }}{{ '<c>' ~ ns.last }}{% endautoescape %}
@@ -56,8 +56,10 @@ def test_text_is_what_transformers_renders_whatever_of_the_language_is_used() ->
         "{% for a in range(9999) recursive %}{% if loop.depth < 4 %}{{ loop(range(99999)) }}{% endif %}{% endfor %}",
         "{% macro m() %}{% for a in range(9999) %}{{ caller() }}{% endfor %}{% endmacro %}"
         "{% call m() %}{% call m() %}{% endcall %}{% endcall %}",
+        "{{ range(99999) | map('center', 99999) | list | length }}",
+        "{{ ([[1] * 999] * 9999) | sum(start=[]) | length }}",
     ],
-    ids=["loops", "filter", "macro", "recursive-loop", "call-block"],
+    ids=["loops", "filter", "macro", "recursive-loop", "call-block", "map", "sum"],
 )
 def test_template_that_does_not_end_is_ended(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sandbox, "MOST_S", 0.5)

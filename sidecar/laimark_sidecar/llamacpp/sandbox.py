@@ -1,9 +1,10 @@
 """A jinja2 sandbox that also bounds the work: a template is code that came with a downloaded model.
 
-Bounded: the time, looked at in every round of a loop and at every call (a macro counts), and the length of every value
-that an operator, a filter, a call or a block makes. Not bounded: what a single filter or method does within one step,
-for example a format with a width of billions, or `replace` of a long text by a long one (`template.py` turns the
-MemoryError of it into an expected error); and how many values are held at once but by the time (2 GiB, measured).
+Bounded: the time, looked at in every round of a loop, at every call (a macro counts) and at every filter; and the length
+of every value that an operator, a filter, a call or a block makes. Not bounded: what a single filter or method does
+within one step: up to some ten seconds (`sort` of ten million entries, measured), or memory, as for a format with a width
+of billions (`template.py` turns the MemoryError into an expected error); and how many values are held at once but by
+the time (2 GiB, measured).
 
 Text comes out as from jinja2's own sandbox. Source of what is overridden: jinja2 3.1, `sandbox.py`, `compiler.py`.
 """
@@ -11,11 +12,14 @@ Text comes out as from jinja2's own sandbox. Source of what is overridden: jinja
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
-from jinja2 import TemplateRuntimeError, nodes, pass_context, pass_eval_context
+from jinja2 import Environment, TemplateRuntimeError, nodes, pass_context, pass_eval_context
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.nodes import EvalContext
 from jinja2.runtime import Context, LoopContext, markup_join, str_join
@@ -31,12 +35,14 @@ _MOST_BITS = 100_000
 _SIZED = (str, bytes, list, tuple, dict)
 # Filters whose arguments are a width or a count.
 _WITH_COUNT = ("batch", "center", "indent", "round", "slice")
-# No template can spell these names.
-_DEADLINE, _ROUNDS, _JOINED = "laimark deadline", "laimark rounds", "laimark joined"
+# No template can spell these.
+_ROUNDS, _JOINED = "laimark rounds", "laimark joined"
+# Of this thread's processor time; while jinja2 compiles, nothing loops.
+_END_S = ContextVar("laimark_template_end_s", default=math.inf)
 
 
 class BoundedEnvironment(ImmutableSandboxedEnvironment):
-    """Templates of it end. Give `deadline()` to each rendering.
+    """Templates of it end, if they are rendered within `in_time()`.
 
     Rendering raises `TemplateRuntimeError` where a bound is passed.
     """
@@ -49,6 +55,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self.concat = _concat  # type: ignore[method-assign] # of the output, and of what blocks and macros print
         self.filters = {name: bounded(function) for name, function in self.filters.items()}
         self.filters |= {name: _counting(self.filters[name]) for name in _WITH_COUNT}
+        self.filters["sum"] = _summing(self.filters["sum"])
         self.globals.pop("lipsum", None)  # as many random words as asked for
         self.filters[_ROUNDS] = _rounds
         self.filters[_JOINED] = bounded(_joined)
@@ -65,19 +72,24 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         return result
 
     def call(self, context: Context, obj: Any, /, *arguments: Any, **options: Any) -> Any:
-        _require_time(context[_DEADLINE])
+        _require_time()
         if isinstance(getattr(obj, "__self__", None), str | bytes | int):
             _require_counts((*arguments, *options.values()))
         if isinstance(obj, LoopContext):  # of a recursive loop: what it is called with is looped over
-            arguments = tuple(_rounds(context, items) for items in arguments)
+            arguments = tuple(map(_timed, arguments))
         result = super().call(context, obj, *arguments, **options)
         _require_short(_length(result))
         return result
 
 
-def deadline() -> dict[str, float]:
-    """Return what a rendering that begins now, in this thread, must be given beside its variables."""
-    return {_DEADLINE: time.thread_time() + MOST_S}
+@contextmanager
+def in_time() -> Iterator[None]:
+    """Bound the time of the rendering within, which stays in this thread."""
+    token = _END_S.set(time.thread_time() + MOST_S)
+    try:
+        yield
+    finally:
+        _END_S.reset(token)
 
 
 class _Generator(CodeGenerator):
@@ -102,11 +114,14 @@ def _filtered(node: nodes.Node, name: str) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno, environment=node.environment)
 
 
-@pass_context  # also keeps jinja2 from running a loop while it compiles
-def _rounds(context: Context, items: Iterable[Any]) -> Iterator[Any]:
-    end_s = context[_DEADLINE]
+@pass_context  # keeps jinja2 from running a loop while it compiles
+def _rounds(_context: Context, items: Iterable[Any]) -> Iterator[Any]:
+    return _timed(items)
+
+
+def _timed(items: Iterable[Any]) -> Iterator[Any]:
     for item in items:
-        _require_time(end_s)
+        _require_time()
         yield item
 
 
@@ -129,6 +144,7 @@ def bounded(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)  # jinja2 reads attributes of filters
     def checked(*arguments: Any, **options: Any) -> Any:
+        _require_time()
         result = function(*arguments, **options)
         _require_short(_length(result))
         return result
@@ -145,12 +161,22 @@ def _counting(function: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
+def _summing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Sums of lists take quadratic time."""
+
+    @functools.wraps(function)
+    def checked(environment: Environment, items: Iterable[Any], *arguments: Any, **options: Any) -> Any:
+        return function(environment, _timed(items), *arguments, **options)
+
+    return checked
+
+
 def _length(value: Any) -> int:
     return len(value) if isinstance(value, _SIZED) else 0
 
 
-def _require_time(end_s: float) -> None:
-    if time.thread_time() > end_s:
+def _require_time() -> None:
+    if time.thread_time() > _END_S.get():
         raise TemplateRuntimeError(f"it takes longer than {MOST_S:g} s")
 
 

@@ -18,7 +18,7 @@ from jinja2.parser import Parser
 
 from laimark_sidecar.clock import Clock, SystemClock
 from laimark_sidecar.errors import DataError
-from laimark_sidecar.llamacpp.sandbox import BoundedEnvironment, bounded, deadline
+from laimark_sidecar.llamacpp.sandbox import BoundedEnvironment, bounded, in_time
 
 # What a template's own code can raise: the last three where it recurses, or asks for more memory than there is, or nests
 # more loops than Python compiles.
@@ -119,16 +119,16 @@ class ChatTemplate:
         """
         turns = [{"role": message.role, "content": message.content} for message in messages]
         try:
-            return self._template.render(
-                messages=turns,
-                tools=None,
-                documents=None,
-                add_generation_prompt=answer_next,
-                bos_token=self._bos,
-                eos_token=self._eos,
-                **deadline(),
-                **({} if clock is None else {"strftime_now": _strftime_now(clock)}),
-            )
+            with in_time():
+                return self._template.render(
+                    messages=turns,
+                    tools=None,
+                    documents=None,
+                    add_generation_prompt=answer_next,
+                    bos_token=self._bos,
+                    eos_token=self._eos,
+                    **({} if clock is None else {"strftime_now": _strftime_now(clock)}),
+                )
         except _FAILURES as error:
             raise DataError(f"the chat template refuses this conversation: {_told(error)}") from error
 
