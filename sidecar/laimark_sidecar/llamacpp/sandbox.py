@@ -3,8 +3,8 @@
 Bounded: the time, looked at in every round of a loop, at every call (a macro counts) and at every filter; and the length
 of every value that an operator, a filter, a call or a block makes. Not bounded: what a single filter or method does
 within one step: up to some ten seconds (`sort` of ten million entries, measured), or memory, as for a format with a width
-of billions (`template.py` turns the MemoryError into an expected error); and how many values are held at once but by
-the time (2 GiB, measured).
+of billions or the text of a list of lists that doubles at each level (`template.py` turns the MemoryError into an expected
+error); and how many values are held at once but by the time (2 GiB, measured).
 
 Text comes out as from jinja2's own sandbox. Source of what is overridden: jinja2 3.1, `sandbox.py`, `compiler.py`.
 """
