@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from laimark_converters.adapter_gguf import Converted, convert_adapter
+from laimark_converters.adopted_adapter import adopt_adapter
 from laimark_converters.base_fit import check_model
 from laimark_converters.base_gguf import write_base_gguf
 from laimark_converters.errors import ConversionError as Refused
@@ -59,6 +60,16 @@ def to_peft(adapter: Path, base: Path, folder: Path) -> PeftFolder:
     """
     with blaming(adapter, base):
         return write_peft_folder(adapter, base, folder)
+
+
+def adopt(adapter: Path, base: Path, out: Path) -> Converted:
+    """Write a GGUF adapter that somebody else made anew: what llama.cpp would abort on does not get into it.
+
+    Raises:
+        ConversionError: it is damaged or does not fit the base; `out` is what it was.
+    """
+    with blaming(adapter, base):
+        return adopt_adapter(adapter, base, out)
 
 
 @contextmanager

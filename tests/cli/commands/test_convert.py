@@ -129,3 +129,19 @@ def test_a_scale_that_leaves_nothing_is_refused(
     assert run(["convert", str(adapter), str(out), "--base", str(demo_gguf), "--scale", "0", *more]) == 10
     assert "scale is 0.0" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_gguf_from_elsewhere_is_written_anew_under_its_checks(
+    adapter: Path, demo_gguf: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours, again, damaged = (tmp_path / name for name in ("ours.gguf", "again.gguf", "damaged.gguf"))
+    base = ["--base", str(demo_gguf)]
+    assert run(["convert", str(adapter), str(ours), *base]) == 0
+    assert run(["convert", str(ours), str(again), *base]) == 0
+    assert "rank 4, alpha 8" in capsys.readouterr().out
+    assert again.read_bytes() == ours.read_bytes()
+    assert run(["convert", str(ours), str(again), *base]) == 2
+    assert "--force" in capsys.readouterr().err
+    damaged.write_bytes(ours.read_bytes()[:-7])
+    assert run(["convert", str(damaged), str(again), *base, "--force"]) == 10
+    assert again.read_bytes() == ours.read_bytes()

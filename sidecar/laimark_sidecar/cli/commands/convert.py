@@ -44,14 +44,22 @@ def command(
 ) -> None:
     """Convert the PEFT folder ADAPTER into the GGUF file OUT, driven by the header of the base that is served.
 
-    A GGUF file as ADAPTER goes the other way: OUT becomes the folder that PEFT loads, and must not exist.
+    A GGUF file as ADAPTER goes the other way: OUT becomes the folder that PEFT loads, and must not exist. Where OUT ends in
+    .gguf too, it becomes the same adapter, checked and written anew: for files from elsewhere.
     """
-    from laimark_sidecar.pipeline.convert import convert, extract, to_peft
+    from laimark_sidecar.pipeline.convert import adopt, convert, extract, to_peft
 
     kind = cast("Dtype", dtype)
     if adapter.is_file():
-        if extract_rank or scale != 1.0 or dtype != "f32" or force:
-            raise click.UsageError("--scale, --dtype, --extract-rank and --force are for a PEFT folder")
+        if extract_rank or scale != 1.0 or dtype != "f32":
+            raise click.UsageError("--scale, --dtype and --extract-rank are for a PEFT folder")
+        if out.suffix == ".gguf":
+            check_file(out, force=force)
+            done = adopt(adapter, base, out)
+            click.echo(_told(out, done.tensors, done.rank, done.alpha, done.bytes))
+            return
+        if force:
+            raise click.UsageError("--force does not replace a folder")
         check_folder_of(out)
         folder = to_peft(adapter, base, out)
         click.echo(f"{out}: {folder.modules} modules, rank {folder.rank}")
@@ -62,6 +70,8 @@ def command(
         click.echo(f"{out}: {found.tensors} tensors, rank {found.rank}, {found.residual:.1%} left out")
     else:
         done = convert(adapter, base, out, scale=scale, dtype=kind)
-        click.echo(
-            f"{out}: {done.tensors} tensors, rank {done.rank}, alpha {done.alpha:g}, {done.bytes} bytes"
-        )
+        click.echo(_told(out, done.tensors, done.rank, done.alpha, done.bytes))
+
+
+def _told(out: Path, tensors: int, rank: int, alpha: float, size_bytes: int) -> str:
+    return f"{out}: {tensors} tensors, rank {rank}, alpha {alpha:g}, {size_bytes} bytes"
