@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 from tests.support import ollama
+from tests.support.begin_of_text import wanting_bos
 
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.llamacpp.prompts import RenderedPrompts
+from laimark_sidecar.llamacpp.vocabulary_file import VocabularyFile
 from laimark_sidecar.pipeline.rendered import rendered, write_rendered
 from laimark_sidecar.runners.ollama.runner import OllamaRunner
 
@@ -44,6 +46,18 @@ def test_what_the_runner_reads_otherwise_is_kept_as_it_reads_it(
     text = RenderedPrompts.read(Path(path)).render(QUESTION)
     assert SYSTEM in text
     assert text == terse.render(QUESTION).text  # the demo base has no begin-of-text token
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_a_kept_prompt_has_one_begin_of_text_token_whoever_writes_it(
+    server: ollama.Server, demo_base_dir: Path, tmp_path: Path, written: bool
+) -> None:
+    gguf = wanting_bos(demo_base_dir, tmp_path, written=written)
+    ollama.install(server.url, "wanting", gguf, system=SYSTEM)
+    path = write_rendered(runner(server, "wanting", tmp_path), gguf, tmp_path / "t.json", [QUESTION])
+    with VocabularyFile(gguf) as file:
+        tokens = file.vocabulary.prompt(RenderedPrompts.read(Path(path)).render(QUESTION))
+    assert tokens.count(tokens[0]) == 1
 
 
 def test_without_the_runner_nothing_is_guessed(

@@ -14,6 +14,7 @@ from laimark_sidecar.llamacpp.vocabulary import Vocabulary
 from laimark_sidecar.llamacpp.vocabulary_file import VocabularyFile
 from laimark_sidecar.logs import action
 from laimark_sidecar.pipeline.prompts import runner_s_own
+from laimark_sidecar.pipeline.rendered import rendered
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.version import Version
 from laimark_sidecar.runners.runner import Runner
@@ -146,11 +147,8 @@ def _decoded(runner: Runner, vocabulary: Vocabulary, number: int) -> tuple[int, 
 
     Where it tells the text alone (Ollama), llama.cpp inside it makes of that what llama.cpp here does.
     """
-    try:
-        found = runner.render(CONVERSATIONS[number])
-    except RunnerError as error:
-        runner.names()  # raises where it is not the conversation that it refuses
-        log.info("conversation %d is refused: %s", number + 1, error, extra=action("pipeline.parity.refused"))
+    found = rendered(runner, CONVERSATIONS[number])
+    if found is None:
         return None
     return tuple(vocabulary.prompt(found.text)) if found.tokens is None else found.tokens
 

@@ -13,7 +13,7 @@ from laimark_sidecar.llamacpp.prompts import RenderedPrompts, key
 from laimark_sidecar.llamacpp.template import ChatTemplate
 from laimark_sidecar.llamacpp.vocabulary_file import VocabularyFile
 from laimark_sidecar.logs import action
-from laimark_sidecar.runners.runner import Runner
+from laimark_sidecar.runners.runner import Rendering, Runner
 from laimark_sidecar.training.rendering import CONVERSATIONS, PROBES
 from laimark_sidecar.validation.fingerprint import FINGERPRINT_PROMPT
 
@@ -43,21 +43,22 @@ def write_rendered(runner: Runner, gguf: Path, path: Path, conversations: Iterab
     if alike:
         return ""
     asked = ((one, rendered(runner, one)) for one in (*ALWAYS, *conversations))
-    texts = {key(one): begin + text for one, text in asked if text is not None}
+    # Once, whoever writes it: as `Vocabulary.prompt` has it.
+    texts = {key(one): begin + made.text.removeprefix(begin) for one, made in asked if made is not None}
     make_dir(path.parent)
     RenderedPrompts(texts).write(path)
     log.info("%d prompts are the runner's own renderings", len(texts), extra=action("pipeline.rendered"))
     return str(path)
 
 
-def rendered(runner: Runner, messages: Sequence[Message]) -> str | None:
-    """Return the runner's prompt of a conversation, None for one that it refuses.
+def rendered(runner: Runner, messages: Sequence[Message]) -> Rendering | None:
+    """Return what the runner makes of a conversation, None for one that it refuses.
 
     Raises:
         RunnerError: it is not reachable.
     """
     try:
-        return runner.render(messages).text
+        return runner.render(messages)
     except RunnerError as error:
         runner.names()  # raises where it is not the conversation that it refuses
         log.info("the runner refuses a conversation: %s", error, extra=action("pipeline.rendered.refused"))
@@ -80,6 +81,6 @@ def _reads_alike(runner: Runner, template: ChatTemplate | None, begin: str) -> b
         except DataError:
             continue  # never trained on
         theirs = rendered(runner, messages)
-        if theirs is None or ours.removeprefix(begin) != theirs.removeprefix(begin):
+        if theirs is None or ours.removeprefix(begin) != theirs.text.removeprefix(begin):
             return False
     return True
