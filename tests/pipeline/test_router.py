@@ -8,16 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from tests.support.homes import add_twin, answer, only_version, opened, reconfigure
+from tests.support.homes import answer, only_version, opened, reconfigure
+from tests.support.journey import QUESTION, there_and_back
 from tests.support.llama_server import needs_llama_server
 from tests.support.processes import wait_until
 
 from laimark_sidecar.errors import ConfigError, RunnerError
 from laimark_sidecar.paths import Home
-from laimark_sidecar.pipeline.checkup import checkup
-from laimark_sidecar.pipeline.following import LATEST, PREV
-from laimark_sidecar.pipeline.moving import synchronise
-from laimark_sidecar.pipeline.promote import promote, rollback, use
+from laimark_sidecar.pipeline.following import LATEST
+from laimark_sidecar.pipeline.promote import promote, rollback
 from laimark_sidecar.pipeline.router import (
     managed_server,
     revive,
@@ -31,8 +30,6 @@ from laimark_sidecar.runners.llama_server.sections import Section
 pytestmark = pytest.mark.timeout(
     240
 )  # the first pays for the training, on a busy machine more than a test may take
-QUESTION = "Complete the code:\n```python\ndef amber_basalt(cedar):\n```"
-TWIN = "me:2026-11-22-fffe"
 
 
 @pytest.fixture(params=["router", "single"])
@@ -71,28 +68,8 @@ def test_there_is_none_to_look_after_where_another_runner_is_configured(ready_ho
 
 @needs_llama_server
 def test_the_whole_way_there_and_back(workshop: Workshop) -> None:
-    version = only_version(workshop)
-    twin = add_twin(workshop, version, name=TWIN, parent=version.name)
     with routed(workshop):
-        runner = workshop.runner()
-        base = answer(workshop, "base", QUESTION)
-        promote(workshop, version)
-        tuned = answer(workshop, "me:latest", QUESTION)
-        assert tuned == answer(workshop, version.name, QUESTION)
-        assert tuned != base
-        assert answer(workshop, "me:prev", QUESTION) == base
-        promote(workshop, twin)
-        assert runner.names() | {"me:latest": twin.name, "me:prev": version.name} == runner.names()
-        assert rollback(workshop) == version.name
-        assert workshop.registry.refs() == {LATEST: version.name, PREV: ""}
-        assert rollback(workshop) == ""
-        assert answer(workshop, "me:latest", QUESTION) == base
-        assert use(workshop, TWIN) == TWIN
-        assert answer(workshop, "me:latest", QUESTION) == tuned
-        assert use(workshop, "base") == ""
-        synchronise(workshop, runner)
-        assert workshop.registry.intent.current() is None
-        assert checkup(workshop) == ()
+        there_and_back(workshop)
 
 
 @needs_llama_server
