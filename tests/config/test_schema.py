@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from laimark_sidecar.config.schema import (
-    SECTIONS,
-    Base,
-    Config,
-    Gate,
-    Ollama,
-    Promotion,
-    Runner,
-    Training,
-    all_keys,
-    make,
-    section_doc,
-)
+from laimark_sidecar.config.learning import Gate, Training
+from laimark_sidecar.config.schema import SECTIONS, Config, all_keys, make, section_doc
+from laimark_sidecar.config.serving import Base, Ollama, Promotion, Runner
 from laimark_sidecar.errors import ConfigError
 
 

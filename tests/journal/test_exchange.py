@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from laimark_sidecar.errors import DataError
-from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, decode, encode, exchange_id
+from laimark_sidecar.journal.exchange import (
+    Exchange,
+    Feedback,
+    Message,
+    ToolCall,
+    decode,
+    encode,
+    exchange_id,
+)
 
 text = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -85,3 +93,57 @@ def test_a_refused_value_is_not_repeated(make: Callable[..., Exchange]) -> None:
     with pytest.raises(DataError, match=r"Invalid enum value - at `\$.messages\[0\].role`$") as caught:
         decode(line)
     assert "secret" not in str(caught.value)
+
+
+def test_a_line_of_format_version_1_is_read_with_nothing_beside_its_text() -> None:
+    line = (
+        b'{"type":"exchange","id":"e","time_s":1.5,"source":"t","client":"c","model":"m","base_sha256":"","adapter_version":"",'
+        b'"messages":[{"role":"user","content":"Hi"}],"answer":"Ho","finish":"stop","prompt_tokens":0,"answer_tokens":0,'
+        b'"truncated":false,"options":{},"version":1}\n'
+    )
+    read = decode(line)
+    assert isinstance(read, Exchange)
+    assert read.messages == (Message(role="user", content="Hi"),)
+    assert (read.thinking, read.tool_calls, read.background) == ("", (), False)
+
+
+def test_ids_of_plain_text_are_those_of_format_version_1() -> None:
+    message = Message(role="user", content="Hi")
+    # sha256(b"1.500\0t\0" b"user\0Hi\0" b"Ho"), first 32 hex digits, by coreutils
+    assert (
+        exchange_id(time_s=1.5, source="t", messages=(message,), answer="Ho")
+        == "1c64c5d23fd4fccbff7b6c2f7f9bb64b"
+    )
+
+
+def test_what_stands_beside_the_text_tells_exchanges_apart() -> None:
+    call = ToolCall(name="now", arguments="{}")
+    messages = (
+        Message(role="assistant", content=""),
+        Message(role="assistant", content="", tool_calls=(call,)),
+        Message(role="assistant", content="", attachments=("ab" * 32,)),
+    )
+    ids = {exchange_id(time_s=1.0, source="t", messages=(one,), answer="") for one in messages}
+    assert len(ids) == 3
+
+
+def test_tool_calls_come_back_and_unknown_fields_in_them_are_refused() -> None:
+    call = ToolCall(name="now", arguments='{"zone":"UTC"}')
+    exchange = Exchange(
+        id="e",
+        time_s=1.0,
+        source="t",
+        client="c",
+        model="m",
+        base_sha256="",
+        adapter_version="",
+        messages=(Message(role="assistant", content="", tool_calls=(call,)),),
+        answer="",
+        finish="stop",
+        thinking="hm",
+        tool_calls=(call,),
+        background=True,
+    )
+    assert decode(encode(exchange)) == exchange
+    with pytest.raises(DataError, match="1 unknown fields, for example 'mood'"):
+        decode(encode(exchange).replace(b'"arguments"', b'"mood":1,"arguments"', 1))

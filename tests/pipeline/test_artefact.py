@@ -8,7 +8,7 @@ import pytest
 from tests.support.homes import only_version, opened
 from tests.support.ollama_homes import beside
 
-from laimark_sidecar.config.schema import Ollama, Runner
+from laimark_sidecar.config.serving import Ollama, Runner
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.artefact import candidate, merged_answers, serves_merged

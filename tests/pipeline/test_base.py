@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from laimark_sidecar.config.schema import Base, Config
+from laimark_sidecar.config.schema import Config
+from laimark_sidecar.config.serving import Base
 from laimark_sidecar.errors import BaseChangedError, ConfigError, ConversionError, RunnerError
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.paths import Home

@@ -7,7 +7,8 @@ import pytest
 from tests.support.homes import opened, reconfigure
 
 from laimark_sidecar.clock import SystemClock
-from laimark_sidecar.config.schema import Config, Ollama, Runner
+from laimark_sidecar.config.schema import Config
+from laimark_sidecar.config.serving import Ollama, Runner
 from laimark_sidecar.errors import RunnerError, StateError
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.connect import connect, driver, runner_url, server_settings, token

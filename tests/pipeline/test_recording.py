@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from laimark_sidecar.config.schema import Config, Journal, Runner
+from laimark_sidecar.config.capture import Journal
+from laimark_sidecar.config.schema import Config
+from laimark_sidecar.config.serving import Runner
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.recording import told, why_not_recorded
 

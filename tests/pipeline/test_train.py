@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from tests.support.homes import never, opened, silent
 
-from laimark_sidecar.config.schema import Config, Training
+from laimark_sidecar.config.learning import Training
+from laimark_sidecar.config.schema import Config
 from laimark_sidecar.errors import TrainingError
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.cycle import open_cycle

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from laimark_sidecar.config import schema
+from laimark_sidecar.config import learning
 from laimark_sidecar.errors import ConfigError
 from laimark_sidecar.validation.gate import Gate
 
@@ -26,7 +26,7 @@ def test_the_alarm_rings_before_the_stop() -> None:
 
 
 def test_defaults_are_those_of_the_configuration() -> None:
-    configured, gate = schema.Gate(), Gate()
+    configured, gate = learning.Gate(), Gate()
     for name in ("min_items", "min_gain", "alpha", "max_core_loss", "kl_alarm", "kl_stop"):
         assert getattr(gate, name) == getattr(configured, name), name
     assert gate.min_entropy_ratio == configured.entropy_floor

@@ -1,7 +1,8 @@
 """One line of the conversation log: an exchange with a model, or feedback on an earlier one.
 
-Format version 1. A line is a JSON object whose `type` says which; unknown fields are an error, because a line
-that is half understood would be half learned.
+A line is a JSON object whose `type` says which; unknown fields are an error, because a line that is half understood
+would be half learned. Format version 2 added thinking, tool calls, attachments and `background`, all empty by default,
+so a line of version 1 is a line of version 2.
 """
 
 from __future__ import annotations
@@ -15,17 +16,30 @@ import msgspec
 from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import DataError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 Role = Literal["system", "user", "assistant", "tool"]
 Finish = Literal["stop", "length", "aborted", "error"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A function that an answer asked its client to call."""
+
+    name: str
+    arguments: str
+    """JSON as the model wrote it; not checked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One turn. `content` is plain text; attachments never reach the journal."""
+    """One turn. `content` is plain text; of an attachment only its digest reaches the journal."""
 
     role: Role
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    """What an `assistant` message asked to call."""
+    attachments: tuple[str, ...] = ()
+    """sha256 (hex) of each image, audio or file, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +66,12 @@ class Exchange:
     """The prompt was cut to fit the context: not training data."""
     options: dict[str, float | int | str | bool | None] = field(default_factory=dict)
     """Sampling options of the request."""
+    thinking: str = ""
+    """What the model thought before `answer`, where it was told apart: never a target."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """What the answer asked to call."""
+    background: bool = False
+    """A client asked this by itself (a title, tags, a completion while typing), not its user."""
     version: int = FORMAT_VERSION
 
 
@@ -81,8 +101,16 @@ def exchange_id(*, time_s: float, source: str, messages: tuple[Message, ...], an
     digest = hashlib.sha256(f"{time_s:.3f}\0{source}\0".encode())
     for message in messages:
         digest.update(f"{message.role}\0{message.content}\0".encode("utf-8", "surrogatepass"))
+        digest.update(beside_text(message))
     digest.update(answer.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()[:32]
+
+
+def beside_text(message: Message) -> bytes:
+    """Return what tells messages of one text apart; empty for plain text, whose ids are those of version 1."""
+    parts = [part for call in message.tool_calls for part in ("call", call.name, call.arguments)]
+    parts += [part for digest in message.attachments for part in ("file", digest)]
+    return "".join(f"{part}\0" for part in parts).encode("utf-8", "surrogatepass")
 
 
 def encode(record: Exchange | Feedback) -> bytes:
@@ -139,7 +167,16 @@ def _reason(error: Exception) -> str:
 def _refuse_unknown(content: dict[str, Any], kind: type, record: Exchange | Feedback) -> None:
     unknown = content.keys() - {known.name for known in fields(kind)}
     if isinstance(record, Exchange):
-        known = {one.name for one in fields(Message)}
-        unknown = unknown.union(*(message.keys() - known for message in content["messages"]))
+        unknown |= _unknown_in(content["messages"], Message)
+        calls = [
+            content.get("tool_calls", ()),
+            *(message.get("tool_calls", ()) for message in content["messages"]),
+        ]
+        unknown |= _unknown_in([call for made in calls for call in made], ToolCall)
     if unknown:
         raise DataError(f"journal line has {len(unknown)} unknown fields, for example {min(unknown)[:40]!r}")
+
+
+def _unknown_in(objects: list[dict[str, Any]], kind: type) -> set[str]:
+    known = {one.name for one in fields(kind)}
+    return {name for each in objects for name in each.keys() - known}
