@@ -81,7 +81,7 @@ class Routing(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """The gateway's own answer to a request below `/.laimark/`, which never goes upstream."""
+    """The gateway's own answer to a request below `/laimark/`, which never goes upstream."""
 
     status: int
     body: bytes
@@ -92,5 +92,5 @@ class Desk(Protocol):
     """Answers what is asked of the gateway itself."""
 
     def tell(self, head: Head, body: bytes) -> Told:
-        """Answer a request below `/.laimark/`; an unknown one with 404."""
+        """Answer a request below `/laimark/`; an unknown one with 404."""
         ...
