@@ -36,8 +36,8 @@ class Observation(Protocol):
         """Take a piece of the request's body."""
         ...
 
-    def answering(self, head: Head) -> None:
-        """Take the head of the answer."""
+    def answering(self, head: Head) -> tuple[tuple[str, str], ...]:
+        """Take the head of the answer; return the headers (`X-Laimark-...`) that are added for the client."""
         ...
 
     def answered(self, chunk: bytes) -> None:

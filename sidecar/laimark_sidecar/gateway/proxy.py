@@ -1,0 +1,221 @@
+"""Passes one request upstream and its answer back, piece by piece, and tells who watches what passes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import NoReturn
+
+from aiohttp import ClientError, ClientResponse, ClientSession, web
+from multidict import CIMultiDict
+from yarl import URL
+
+from laimark_sidecar.gateway import refusing
+from laimark_sidecar.gateway.activity import Traffic, is_work
+from laimark_sidecar.gateway.headers import Headers, lowered, passing
+from laimark_sidecar.gateway.hosts import is_allowed, is_own_origin
+from laimark_sidecar.gateway.observing import Desk, Head, Observer, Route, Routing
+from laimark_sidecar.gateway.settings import GatewaySettings
+from laimark_sidecar.gateway.watching import Complaints, Watch
+
+OWN_PATHS = "/laimark/"
+HELD_BYTES = 16 << 20
+"""A body that decides where a request goes is held back up to here; a longer one goes where any goes."""
+DESK_BYTES = 1 << 20
+_NOT_SENT = frozenset({"host", "expect"})
+
+
+class UpstreamBrokeOffError(Exception):
+    """The upstream died in the middle of its answer, which the client must see as a broken one."""
+
+
+class Proxy:
+    """The handler of every request. Lives on one event loop.
+
+    Args:
+        settings: whose names are allowed.
+        session: to the upstreams; follows no redirect, keeps no cookie, decompresses nothing, has no timeout on answers.
+        observer: is told what passes.
+        routing: says where it goes.
+        desk: answers what is asked of the gateway itself.
+        traffic: is counted.
+        complaints: takes the faults of the observer.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        *,
+        session: ClientSession,
+        observer: Observer,
+        routing: Routing,
+        desk: Desk,
+        traffic: Traffic,
+        complaints: Complaints,
+    ) -> None:
+        self._settings = settings
+        self._session = session
+        self._observer = observer
+        self._routing = routing
+        self._desk = desk
+        self._traffic = traffic
+        self._complaints = complaints
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request. Cancelled when the client hangs up: the request upstream is then broken off, too."""
+        target = request.raw_path
+        if not target.startswith("/") or "#" in target:
+            return _refused(400, target, "the gateway takes paths only, such as /v1/models", "bad_request")
+        if not is_allowed(request.headers.get("host", ""), self._settings.allowed_hosts):
+            return _refused(403, target, _foreign(request.headers.get("host", "")), "forbidden_host")
+        try:
+            headers = passing(request.raw_headers, without=_NOT_SENT)
+            target.encode()
+        except ValueError as error:
+            return _refused(400, target, str(error), "bad_request")
+        head = Head(headers=lowered(headers), method=request.method, target=target)
+        await _continue(request)
+        if target.startswith(OWN_PATHS):
+            return await self._tell(request, head)
+        return await self._counted(request, head, headers)
+
+    async def _counted(self, request: web.BaseRequest, head: Head, headers: Headers) -> web.StreamResponse:
+        work = is_work(head)
+        if work:
+            self._traffic.begin()
+        try:
+            return await self._watched(request, head, headers)
+        finally:
+            if work:
+                self._traffic.end()
+
+    async def _watched(self, request: web.BaseRequest, head: Head, headers: Headers) -> web.StreamResponse:
+        watch = Watch(self._observer, head, self._complaints)
+        try:
+            response = await self._passed(request, head, headers, watch)
+        except UpstreamBrokeOffError:
+            watch.ended("failed")
+            _break_off(request)
+        except BaseException:
+            watch.ended("aborted")
+            raise
+        watch.ended("complete" if response.prepared else "failed")
+        return response
+
+    async def _passed(
+        self, request: web.BaseRequest, head: Head, headers: Headers, watch: Watch
+    ) -> web.StreamResponse:
+        route, body = await self._routed(request, head, watch)
+        if route.body is not None:
+            headers = _without(headers, "content-length")
+            body = route.body
+        try:
+            upstream = await self._session.request(
+                head.method,
+                URL(route.upstream + head.target, encoded=True),
+                headers=CIMultiDict(headers),
+                data=body,
+                allow_redirects=False,
+            )
+        except (ClientError, OSError) as error:
+            return _refused(502, head.target, _unreachable(route, error), "upstream_unreachable")
+        try:
+            return await _answered(request, upstream, watch)
+        finally:
+            upstream.close()
+
+    async def _routed(
+        self, request: web.BaseRequest, head: Head, watch: Watch
+    ) -> tuple[Route, bytes | AsyncIterator[bytes] | None]:
+        """Return where the request goes, and its body: not read yet, unless it decides."""
+        if not request.body_exists:
+            return self._routing.route(head, None), None
+        body = _body(request, watch)
+        if not self._routing.reads_body(head):
+            return self._routing.route(head, None), body
+        held: list[bytes] = []
+        size = 0
+        async for chunk in body:
+            held.append(chunk)
+            size += len(chunk)
+            if size > HELD_BYTES:
+                return self._routing.route(head, None), _chained(held, body)
+        whole = b"".join(held)
+        return self._routing.route(head, whole), whole
+
+    async def _tell(self, request: web.BaseRequest, head: Head) -> web.Response:
+        if not is_own_origin(head.header("origin"), self._settings.allowed_hosts):
+            return _refused(403, head.target, "pages of other sites may not use this", "forbidden_origin")
+        body = b""
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > DESK_BYTES:
+                return _refused(413, head.target, f"the body has more than {DESK_BYTES} bytes", "too_large")
+        told = self._desk.tell(head, body)
+        return web.Response(status=told.status, body=told.body, content_type="application/json")
+
+
+async def _answered(request: web.BaseRequest, upstream: ClientResponse, watch: Watch) -> web.StreamResponse:
+    headers = passing(upstream.raw_headers)
+    added = watch.answering(Head(headers=lowered(headers), status=upstream.status))
+    response = web.StreamResponse(
+        status=upstream.status, reason=upstream.reason, headers=CIMultiDict((*headers, *added))
+    )
+    await response.prepare(request)
+    try:
+        async for chunk in upstream.content.iter_any():
+            await response.write(chunk)
+            watch.answered(chunk)
+    except ClientError as error:
+        raise UpstreamBrokeOffError from error
+    await response.write_eof()
+    return response
+
+
+async def _body(request: web.BaseRequest, watch: Watch) -> AsyncIterator[bytes]:
+    async for chunk in request.content.iter_any():
+        watch.asked(chunk)
+        yield chunk
+
+
+async def _chained(held: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    for chunk in held:
+        yield chunk
+    held.clear()
+    async for chunk in rest:
+        yield chunk
+
+
+async def _continue(request: web.BaseRequest) -> None:
+    """Ask for the body that a client holds back until it is asked."""
+    if request.headers.get("expect", "").strip().lower() == "100-continue" and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def _break_off(request: web.BaseRequest) -> NoReturn:
+    """Close the client's connection without an end of the answer: a half answer must not look like a whole one."""
+    if request.transport is not None:
+        request.transport.abort()
+    raise ConnectionResetError("the upstream broke off")
+
+
+def _without(headers: Headers, name: str) -> Headers:
+    return tuple((key, value) for key, value in headers if key.lower() != name)
+
+
+def _refused(status: int, target: str, message: str, kind: str) -> web.Response:
+    body = refusing.error_body(target, message, kind=kind)
+    # The body may not have been read: what is left of it must not be taken for the next request.
+    response = web.Response(status=status, body=body, content_type="application/json")
+    response.force_close()
+    return response
+
+
+def _foreign(host: str) -> str:
+    return (
+        f"the gateway may not be called by the name {host[:100]!r}: use localhost or an address, or add the name to "
+        "gateway.allowed_hosts in config.toml"
+    )
+
+
+def _unreachable(route: Route, error: Exception) -> str:
+    return f"{route.upstream} does not answer ({str(error) or type(error).__name__}): is your runner started?"
