@@ -26,6 +26,7 @@ CONNECT_S = 5.0
 """To a runner on this machine or beside it. There is no other timeout: a long prompt takes as long as it takes."""
 SHUTDOWN_S = 4.0
 """Answers in flight get this long when the gateway is told to stop."""
+REUSED_WITHIN_S = 2.0
 BACKLOG = 1024
 _LINE_BYTES = 16 << 10
 _WRITTEN_BY_CLIENTS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
@@ -104,9 +105,9 @@ def _server(proxy: Proxy) -> web.Server:
 
 def _session() -> ClientSession:
     return ClientSession(
-        # A connection of its own for each request: none that the runner closed meanwhile is used for a request that
-        # must not be repeated, and nothing that one client sent can reach into another's answer.
-        connector=TCPConnector(limit=0, force_close=True),
+        # A connection is used again only while no runner would have closed it (llama-server does after five seconds):
+        # a request that meets a closed one is lost, because a chat must not be sent twice.
+        connector=TCPConnector(limit=0, keepalive_timeout=REUSED_WITHIN_S),
         timeout=ClientTimeout(total=None, sock_connect=CONNECT_S),
         cookie_jar=DummyCookieJar(),
         auto_decompress=False,

@@ -129,6 +129,10 @@ class Proxy:
         """Return where the request goes, and its body: not read yet, unless it decides."""
         if not request.body_exists:
             return self._routing.route(head, None), None
+        if request.content.is_eof():  # all of it came with the head: it goes on in one piece, too
+            whole = request.content.read_nowait()
+            watch.asked(whole)
+            return self._routing.route(head, whole if self._routing.reads_body(head) else None), whole
         body = _body(request, watch)
         if not self._routing.reads_body(head):
             return self._routing.route(head, None), body
