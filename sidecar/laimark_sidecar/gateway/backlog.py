@@ -1,0 +1,60 @@
+"""Work that is done in order on a thread of its own, and how many bytes may wait for it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from laimark_sidecar.logs import action
+
+log = logging.getLogger(__name__)
+
+HELD_BYTES = 256 << 20
+"""What is held of all exchanges that are under way; the one that would go beyond is not recorded."""
+
+
+class Backlog:
+    """One thread and its queue.
+
+    Args:
+        held_bytes: bound of what `take` grants.
+    """
+
+    def __init__(self, *, held_bytes: int = HELD_BYTES) -> None:
+        self._left = held_bytes
+        self._lock = threading.Lock()
+        self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="gateway-recorder", daemon=True)
+        self._thread.start()
+
+    def take(self, size_bytes: int) -> bool:
+        """Ask for memory; False where there is not enough left."""
+        with self._lock:
+            granted = size_bytes <= self._left
+            if granted:
+                self._left -= size_bytes
+            return granted
+
+    def give(self, size_bytes: int) -> None:
+        """Give memory back."""
+        with self._lock:
+            self._left += size_bytes
+
+    def put(self, task: Callable[[], None]) -> None:
+        """Have a task done after all before it."""
+        self._tasks.put(task)
+
+    def close(self, *, timeout_s: float) -> bool:
+        """Do what waits, then end the thread; returns whether all was done in time."""
+        self._tasks.put(None)
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            try:
+                task()
+            except Exception:
+                log.exception("recording an exchange failed", extra=action("gateway.record.bug"))

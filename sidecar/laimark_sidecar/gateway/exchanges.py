@@ -1,0 +1,128 @@
+"""One exchange in the making, off the event loop: from the bytes that passed to a record, if it may be one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from laimark_sidecar.errors import DataError
+from laimark_sidecar.gateway.clients import client_of
+from laimark_sidecar.gateway.dialects.dialect import Asked, Dialect
+from laimark_sidecar.gateway.dialects.draft import Answer
+from laimark_sidecar.gateway.dialects.encoding import decoder_of
+from laimark_sidecar.gateway.dialects.reading import AnswerReader
+from laimark_sidecar.gateway.observing import Ending, Head
+from laimark_sidecar.journal.exchange import Exchange, exchange_id
+
+SOURCE = "gateway"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """What stands behind a model's name at a moment; empty fields are not known."""
+
+    base_sha256: str = ""
+    adapter_version: str = ""
+    """Immutable name; empty for the base."""
+
+
+class Permits(Protocol):
+    """Whether an exchange may be recorded."""
+
+    def __call__(self, *, model: str, client: str, head: Head) -> bool:
+        """Decide by the model's name, the client's (`client_of`) and the request's head; called off the event loop."""
+        ...
+
+
+Versions = Callable[[str], Answering]
+"""Tells what answers to a model's name now; called off the event loop, when the request is whole."""
+
+
+class Making:
+    """Takes what passed in its order; gives the record at the end.
+
+    Every method but `end` says whether to go on: False means that nothing of this is to be recorded. All raise
+    DataError where the bytes are not what the path promises.
+    """
+
+    def __init__(
+        self, *, dialect: Dialect, head: Head, time_s: float, permits: Permits, versions: Versions
+    ) -> None:
+        self.id = new_id(time_s)
+        self.client = client_of(head)
+        self._dialect = dialect
+        self._head = head
+        self._time_s = time_s
+        self._permits = permits
+        self._versions = versions
+        self._asked: Asked | None = None
+        self._answering = Answering()
+        self._reader: AnswerReader | None = None
+
+    def ask(self, body: bytes) -> bool:
+        """Take the whole request."""
+        decoder = decoder_of(self._head.header("content-encoding"))
+        asked = self._dialect.ask(decoder.feed(body))
+        if not asked.messages or (asked.model and not self._permitted(asked.model)):
+            return False
+        self._asked = asked
+        self._answering = self._versions(asked.model)
+        return True
+
+    def answering(self, head: Head) -> bool:
+        """Take the head of the answer."""
+        self._reader = AnswerReader(self._dialect, head)
+        return True
+
+    def answered(self, chunk: bytes) -> bool:
+        """Take a piece of the answer's body."""
+        if self._reader is None:
+            raise DataError("an answer began without its head")
+        self._reader.feed(chunk)
+        return True
+
+    def end(self, how: Ending) -> tuple[Exchange, Answer] | None:
+        """Return the record, and the answer that it holds; None where it may not be recorded."""
+        if self._asked is None or self._reader is None:
+            return None
+        answer = self._reader.finish(how)
+        # A server with one model needs no name in a request: consent is to the model that answered.
+        if not self._asked.model and not self._permitted(answer.model):
+            return None
+        return self._record(self._asked, answer), answer
+
+    def _permitted(self, model: str) -> bool:
+        return self._permits(model=model, client=self.client, head=self._head)
+
+    def _record(self, asked: Asked, answer: Answer) -> Exchange:
+        context = asked.options.get("num_ctx")
+        full = isinstance(context, int | float) and 0 < context <= answer.prompt_tokens
+        return Exchange(
+            id=self.id,
+            time_s=self._time_s,
+            source=SOURCE,
+            client=self.client,
+            model=asked.model or answer.model,
+            base_sha256=self._answering.base_sha256,
+            adapter_version=self._answering.adapter_version,
+            messages=asked.messages,
+            answer=answer.text,
+            finish=answer.finish,
+            prompt_tokens=answer.prompt_tokens,
+            answer_tokens=answer.answer_tokens,
+            truncated=answer.truncated or full,
+            options=asked.options,
+            thinking=answer.thinking,
+            tool_calls=answer.tool_calls,
+            background=asked.background,
+        )
+
+
+def new_id(time_s: float) -> str:
+    """Return the id of an exchange that is about to happen.
+
+    The client is told it before the answer exists, so a random number stands in the hash where the content would.
+    """
+    return exchange_id(time_s=time_s, source=SOURCE, messages=(), answer=secrets.token_hex(16))

@@ -1,0 +1,107 @@
+"""`POST /laimark/feedback`: what a user did with an answer, told by a client under an id that it was given."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from laimark_sidecar.decoding import MalformedError, decode_json
+from laimark_sidecar.gateway.clients import client_of
+from laimark_sidecar.gateway.exchanges import SOURCE, Permits
+from laimark_sidecar.gateway.observing import Head, Told
+from laimark_sidecar.journal.exchange import Exchange, Feedback
+
+_EXCHANGE_ID = re.compile(r"[0-9a-f]{32}")
+_REMEMBERED = 4096
+
+
+class _Request(msgspec.Struct):
+    id: str
+    kind: Literal["accept", "reject", "edit"]
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """Feedback as a client gave it."""
+
+    id: str
+    """An exchange's (`X-Laimark-Exchange`, `buffer`), or the server's for its answer (`chatcmpl-...`, `msg_...`)."""
+    kind: Literal["accept", "reject", "edit"]
+    text: str
+
+    @classmethod
+    def read(cls, body: bytes) -> Given | Told:
+        """Return the feedback, or the refusal of what is none. Text is not repeated."""
+        try:
+            request = decode_json(body, _Request)
+        except MalformedError as error:
+            return _refused(f"the request body is not acceptable: {error}")
+        if not request.id or len(request.id) > 200:
+            return _refused(
+                "id must be the id of an exchange, or of an answer that passed through this gateway"
+            )
+        if request.kind == "edit" and not request.text:
+            return _refused("feedback of kind 'edit' needs the edited answer in text")
+        return cls(id=request.id, kind=request.kind, text=request.text)
+
+    def record(self, exchange_id: str, time_s: float) -> Feedback:
+        """Return it as the journal keeps it."""
+        identity = hashlib.sha256(
+            f"{time_s:.3f}\0{exchange_id}\0{self.kind}\0{self.text}".encode("utf-8", "surrogatepass")
+        ).hexdigest()
+        return Feedback(
+            id=identity[:32],
+            time_s=time_s,
+            source=SOURCE,
+            exchange_id=exchange_id,
+            kind=self.kind,
+            text=self.text,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """The exchange that feedback is about."""
+
+    exchange_id: str
+    model: str
+    """Empty where the exchange is older than what is remembered."""
+
+    def permitted(self, permits: Permits, head: Head) -> bool:
+        """Whether the user's consent covers feedback that comes with this request."""
+        return permits(model=self.model, client=client_of(head), head=head)
+
+
+class Recent:
+    """The newest exchanges, by their own ids and by those that servers gave their answers."""
+
+    def __init__(self, *, most: int = _REMEMBERED) -> None:
+        self._most = most
+        self._known: dict[str, About] = {}
+
+    def add(self, exchange: Exchange, answer_id: str) -> None:
+        """Remember one; the oldest is forgotten for it."""
+        about = About(exchange_id=exchange.id, model=exchange.model)
+        for name in (exchange.id, answer_id):
+            if name and len(name) <= 200:
+                self._known.pop(name, None)
+                self._known[name] = about
+        while len(self._known) > self._most:
+            del self._known[next(iter(self._known))]
+
+    def find(self, name: str) -> About | None:
+        """Return the exchange of that name; any exchange id is one, for it may be older than what is remembered."""
+        known = self._known.get(name)
+        if known is None and _EXCHANGE_ID.fullmatch(name):
+            return About(exchange_id=name, model="")
+        return known
+
+
+def _refused(message: str) -> Told:
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": "invalid_body"}
+    return Told(status=400, body=msgspec.json.encode({"error": error}))

@@ -1,0 +1,412 @@
+"""What passes the gateway is in the journal as it was said, and nothing else is; recording never breaks a chat."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.support.passing import answer, ndjson, passed, request, sse
+
+from laimark_sidecar.clock import SystemClock
+from laimark_sidecar.gateway.exchanges import Answering
+from laimark_sidecar.gateway.observing import Head
+from laimark_sidecar.gateway.recorder import Recorder
+from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, exchange_id
+from laimark_sidecar.journal.reader import read
+from laimark_sidecar.journal.writer import JournalWriter
+
+ASKED = {"model": "llama3", "messages": [{"role": "user", "content": "Who are you?"}]}
+STREAM = answer("text/event-stream")
+LINES = answer("application/x-ndjson")
+WHOLE = answer("application/json; charset=utf-8")
+CHAT = "/v1/chat/completions"
+
+
+class Consent:
+    """Permits all but the models and clients that it is given; remembers what it was asked."""
+
+    def __init__(self, *refused: str) -> None:
+        self.refused = refused
+        self.asked: list[tuple[str, str]] = []
+
+    def __call__(self, *, model: str, client: str, head: Head) -> bool:
+        self.asked.append((model, client))
+        return model not in self.refused and client not in self.refused
+
+
+def versions(model: str) -> Answering:
+    return Answering(base_sha256="b" * 64, adapter_version="me:1") if model == "me:latest" else Answering()
+
+
+@contextmanager
+def recording(
+    folder: Path,
+    *,
+    permits: Callable[..., bool] | None = None,
+    answering: Callable[[str], Answering] = versions,
+    held_bytes: int = 1 << 24,
+) -> Iterator[Recorder]:
+    clock = SystemClock()
+    recorder = Recorder(
+        JournalWriter(folder, clock=clock),
+        clock=clock,
+        permits=permits or Consent(),
+        versions=answering,
+        held_bytes=held_bytes,
+    )
+    try:
+        yield recorder
+    finally:
+        recorder.close()
+
+
+def recorded(folder: Path) -> list[Exchange | Feedback]:
+    batch = read(folder, None)
+    assert not batch.faults
+    return list(batch.records)
+
+
+def only(folder: Path) -> Exchange:
+    (record,) = recorded(folder)
+    assert isinstance(record, Exchange)
+    return record
+
+
+def chunk(text: str | None = None, finish: str | None = None) -> object:
+    return {
+        "id": "chatcmpl-9",
+        "model": "llama3",
+        "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}],
+    }
+
+
+def completion(text: str, **more: object) -> bytes:
+    said = {"role": "assistant", "content": text}
+    choice = {"index": 0, "message": said, "finish_reason": "stop"}
+    return json.dumps({"id": "chatcmpl-9", "model": "llama3", "choices": [choice], **more}).encode()
+
+
+def test_streamed_openai_chat_is_recorded_whole(tmp_path: Path) -> None:
+    began_s = SystemClock().now_s()
+    asked = {**ASKED, "model": "me:latest", "temperature": 0.5, "stream": True}
+    head = request(CHAT, {"user-agent": "OpenAI/Python 2.1.0"})
+    with recording(tmp_path) as recorder:
+        added = passed(
+            recorder, head, asked, STREAM, [sse(chunk("I am "), chunk("a llama."), chunk(None, "stop"))]
+        )
+
+    record = only(tmp_path)
+    assert began_s <= record.time_s <= SystemClock().now_s()
+    assert record == Exchange(
+        id=added["X-Laimark-Exchange"],
+        time_s=record.time_s,
+        source="gateway",
+        client="openai-python",
+        model="me:latest",
+        base_sha256="b" * 64,
+        adapter_version="me:1",
+        messages=(Message(role="user", content="Who are you?"),),
+        answer="I am a llama.",
+        finish="stop",
+        options={"temperature": 0.5},
+    )
+
+
+def test_streamed_ollama_chat_is_recorded_whole(tmp_path: Path) -> None:
+    lines = ndjson(
+        {
+            "model": "llama3",
+            "message": {"role": "assistant", "content": "", "thinking": "Hm."},
+            "done": False,
+        },
+        {"model": "llama3", "message": {"role": "assistant", "content": "A llama."}, "done": False},
+        {
+            "model": "llama3",
+            "message": {"role": "assistant", "content": ""},
+            "done": True,
+            "done_reason": "stop",
+            "prompt_eval_count": 11,
+            "eval_count": 3,
+        },
+    )
+    with recording(tmp_path) as recorder:
+        passed(recorder, request("/api/chat", {"user-agent": "curl/8.5.0"}), ASKED, LINES, [lines])
+
+    record = only(tmp_path)
+    assert (record.answer, record.thinking, record.finish) == ("A llama.", "Hm.", "stop")
+    assert (record.client, record.prompt_tokens, record.answer_tokens) == ("curl", 11, 3)
+
+
+def test_client_that_declines_is_not_even_asked_about(tmp_path: Path) -> None:
+    consent = Consent()
+    with recording(tmp_path, permits=consent) as recorder:
+        for word in ("off", " OFF ", "false", "0", "no"):
+            assert recorder.begin(request(CHAT, {"x-laimark-record": word})) is None
+
+    assert not consent.asked
+    assert recorded(tmp_path) == []
+
+
+@pytest.mark.parametrize("refused", ["llama3", "curl"])
+def test_without_consent_to_model_and_client_nothing_is_recorded(tmp_path: Path, refused: str) -> None:
+    consent = Consent(refused)
+    with recording(tmp_path, permits=consent) as recorder:
+        passed(recorder, request(CHAT, {"user-agent": "curl/8.5"}), ASKED, WHOLE, [completion("I.")])
+
+    assert consent.asked == [("llama3", "curl")]
+    assert recorded(tmp_path) == []
+
+
+def test_request_without_a_model_needs_consent_to_the_model_that_answered(tmp_path: Path) -> None:
+    asked = {"messages": ASKED["messages"]}
+    with recording(tmp_path / "yes") as recorder:
+        passed(recorder, request(CHAT), asked, WHOLE, [completion("I.")])
+    with recording(tmp_path / "no", permits=Consent("llama3")) as recorder:
+        passed(recorder, request(CHAT), asked, WHOLE, [completion("I.")])
+
+    assert only(tmp_path / "yes").model == "llama3"
+    assert recorded(tmp_path / "no") == []
+
+
+@pytest.mark.parametrize("target", ["/api/tags", "/v1/models", "/v1/embeddings", "/api/pull", "/"])
+def test_what_is_no_conversation_is_not_watched(tmp_path: Path, target: str) -> None:
+    with recording(tmp_path) as recorder:
+        assert recorder.begin(request(target)) is None
+        assert recorder.begin(Head(method="GET", target=CHAT, headers=())) is None
+
+
+def test_answer_is_aborted_where_the_client_hung_up(tmp_path: Path) -> None:
+    with recording(tmp_path) as recorder:
+        passed(recorder, request(CHAT), ASKED, STREAM, [sse(chunk("I am"), last=None)], how="aborted")
+
+    assert (only(tmp_path).answer, only(tmp_path).finish) == ("I am", "aborted")
+
+
+def test_client_that_hangs_up_after_the_last_word_has_the_whole_answer(tmp_path: Path) -> None:
+    with recording(tmp_path) as recorder:
+        passed(recorder, request(CHAT), ASKED, STREAM, [sse(chunk("I."), chunk(None, "stop"))], how="aborted")
+
+    assert only(tmp_path).finish == "stop"
+
+
+@pytest.mark.parametrize("how", ["failed", "complete"])
+def test_stream_that_ends_before_its_last_word_is_an_error(tmp_path: Path, how: str) -> None:
+    with recording(tmp_path) as recorder:
+        passed(recorder, request(CHAT), ASKED, STREAM, [sse(chunk("I am"), last=None)], how=how)  # type: ignore[arg-type]
+
+    assert (only(tmp_path).answer, only(tmp_path).finish) == ("I am", "error")
+
+
+@pytest.mark.parametrize("status", [400, 404, 500, 503])
+def test_refused_request_is_no_exchange(tmp_path: Path, status: int) -> None:
+    with recording(tmp_path) as recorder:
+        head = answer("application/json", status=status)
+        assert passed(recorder, request(CHAT), ASKED, head, [b'{"error": {"message": "no"}}']) == {}
+
+    assert recorded(tmp_path) == []
+    assert recorder.counts.unreadable == 0
+
+
+def test_request_that_is_never_answered_is_no_exchange(tmp_path: Path) -> None:
+    with recording(tmp_path) as recorder:
+        passed(recorder, request(CHAT), ASKED, None, how="failed")
+
+    assert recorded(tmp_path) == []
+
+
+def test_what_answers_is_looked_up_when_the_request_is_whole(tmp_path: Path) -> None:
+    body = json.dumps({**ASKED, "model": "me:latest"}).encode()
+    looked_up = threading.Event()
+    now = ["me:1"]
+
+    def moving(_model: str) -> Answering:
+        version = now[0]
+        looked_up.set()
+        return Answering(adapter_version=version)
+
+    with recording(tmp_path, answering=moving) as recorder:
+        observation = recorder.begin(request(CHAT, {"content-length": str(len(body))}))
+        assert observation is not None
+        observation.asked(body[:10])
+        observation.asked(body[10:])
+        assert looked_up.wait(30)
+        now[0] = "me:2"
+        observation.answering(WHOLE)
+        observation.answered(completion("I."))
+        observation.ended("complete")
+
+    assert only(tmp_path).adapter_version == "me:1"
+
+
+def test_exchanges_are_recorded_in_the_order_of_their_ends(tmp_path: Path) -> None:
+    with recording(tmp_path) as recorder:
+        for number in range(50):
+            passed(recorder, request(CHAT), ASKED, WHOLE, [completion(str(number))])
+
+    answers = [record.answer for record in recorded(tmp_path) if isinstance(record, Exchange)]
+    assert answers == [str(number) for number in range(50)]
+
+
+def test_bytes_that_are_not_the_dialect_are_counted_and_the_next_chat_is_recorded(tmp_path: Path) -> None:
+    with recording(tmp_path) as recorder:
+        passed(recorder, request(CHAT), b"\xff{", WHOLE, [completion("I.")])
+        passed(recorder, request(CHAT), ASKED, WHOLE, [b"[" * 100_000])
+        passed(recorder, request(CHAT), ASKED, answer("application/json", encoding="br"), [b"x"])
+        passed(recorder, request(CHAT), ASKED, WHOLE, [completion("I.")])
+
+    assert only(tmp_path).answer == "I."
+    assert (recorder.counts.unreadable, recorder.counts.recorded) == (3, 1)
+
+
+def test_longer_bodies_than_16_mib_are_dropped_and_counted(tmp_path: Path) -> None:
+    block = b"x" * (1 << 20)
+    with recording(tmp_path, held_bytes=1 << 30) as recorder:
+        observation = recorder.begin(request(CHAT))
+        assert observation is not None
+        for _ in range(17):
+            observation.asked(block)
+        assert observation.answering(WHOLE) == ()
+        observation.ended("complete")
+        passed(recorder, request(CHAT), ASKED, WHOLE, [block] * 17)
+
+    assert recorded(tmp_path) == []
+    assert recorder.counts.dropped == 2
+
+
+def test_memory_for_what_is_under_way_is_bounded_and_given_back(tmp_path: Path) -> None:
+    large = {"model": "llama3", "messages": [{"role": "user", "content": "x" * 60_000}]}
+    with recording(tmp_path, held_bytes=100_000) as recorder:
+        first = recorder.begin(request(CHAT))
+        assert first is not None
+        first.asked(json.dumps(large).encode())
+        passed(recorder, request(CHAT), large, WHOLE, [completion("second")])
+        first.answering(WHOLE)
+        first.answered(completion("first"))
+        first.ended("complete")
+        until(lambda: recorder.counts.recorded == 1)
+        passed(recorder, request(CHAT), large, WHOLE, [completion("third")])
+
+    answers = [record.answer for record in recorded(tmp_path) if isinstance(record, Exchange)]
+    assert answers == ["first", "third"]
+    assert recorder.counts.dropped == 1
+
+
+def test_chats_go_on_without_a_journal_and_are_recorded_again_when_it_is_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    blocked = tmp_path / "journal"
+    blocked.write_text("a file where the folder should be")
+    with recording(blocked) as recorder:
+        for _ in range(3):
+            passed(recorder, request(CHAT), ASKED, WHOLE, [completion("lost")])
+        until(lambda: recorder.counts.failed == 3)
+        blocked.unlink()
+        passed(recorder, request(CHAT), ASKED, WHOLE, [completion("kept")])
+
+    assert only(blocked).answer == "kept"
+    assert len([line for line in caplog.records if line.levelname == "WARNING"]) == 1
+    assert "lost" not in caplog.text
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full here")
+def test_full_disk_is_counted_and_no_chat_breaks() -> None:
+    class Full:
+        """A journal on the device that is always full."""
+
+        def append(self, record: Exchange | Feedback) -> None:
+            fd = os.open("/dev/full", os.O_WRONLY)
+            try:
+                os.write(fd, b"x")
+            finally:
+                os.close(fd)
+
+        def close(self) -> None:
+            pass
+
+    clock = SystemClock()
+    recorder = Recorder(Full(), clock=clock, permits=Consent(), versions=versions)
+    passed(recorder, request(CHAT), ASKED, WHOLE, [completion("I.")])
+    recorder.close()
+
+    assert (recorder.counts.failed, recorder.counts.recorded) == (1, 0)
+
+
+def test_feedback_is_recorded_under_the_id_that_the_header_told(tmp_path: Path) -> None:
+    with recording(tmp_path) as recorder:
+        added = passed(recorder, request(CHAT), ASKED, WHOLE, [completion("I.")])
+        told = feedback(recorder, id=added["X-Laimark-Exchange"], kind="accept")
+
+    exchange, given = recorded(tmp_path)
+    assert told == 202
+    assert isinstance(given, Feedback)
+    assert (given.exchange_id, given.kind, given.source) == (exchange.id, "accept", "gateway")
+
+
+def test_feedback_finds_its_exchange_by_the_id_of_the_servers_answer(tmp_path: Path) -> None:
+    with recording(tmp_path) as recorder:
+        passed(recorder, request(CHAT), ASKED, WHOLE, [completion("I.")])
+        feedback(recorder, id="chatcmpl-9", kind="edit", text="I am a llama.")
+        feedback(recorder, id="chatcmpl-unknown", kind="accept")
+
+    exchange, given = recorded(tmp_path)
+    assert isinstance(given, Feedback)
+    assert (given.exchange_id, given.text) == (exchange.id, "I am a llama.")
+    assert recorder.counts.unreadable == 1
+
+
+def test_feedback_on_an_older_exchange_works_by_its_id(tmp_path: Path) -> None:
+    older = exchange_id(time_s=1.0, source="gateway", messages=(), answer="")
+    with recording(tmp_path) as recorder:
+        feedback(recorder, id=older, kind="reject")
+
+    (given,) = recorded(tmp_path)
+    assert isinstance(given, Feedback)
+    assert given.exchange_id == older
+
+
+def test_feedback_obeys_the_same_consent(tmp_path: Path) -> None:
+    consent = Consent()
+    with recording(tmp_path, permits=consent) as recorder:
+        passed(recorder, request(CHAT), ASKED, WHOLE, [completion("I.")])
+        until(lambda: recorder.counts.recorded == 1)
+        consent.refused = ("llama3",)
+        feedback(recorder, id="chatcmpl-9", kind="accept")
+
+    assert len(recorded(tmp_path)) == 1
+    assert consent.asked[-1] == ("llama3", "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"{", id="no JSON"),
+        pytest.param(b'{"id": "x", "kind": "shrug"}', id="unknown kind"),
+        pytest.param(b'{"id": "", "kind": "accept"}', id="no id"),
+        pytest.param(b'{"id": "x", "kind": "edit"}', id="edit without text"),
+    ],
+)
+def test_feedback_that_is_none_is_refused_with_a_reason(tmp_path: Path, body: bytes) -> None:
+    with recording(tmp_path) as recorder:
+        told = recorder.feedback(request("/laimark/feedback"), body)
+
+    assert told.status == 400
+    assert json.loads(told.body)["error"]["message"]
+    assert recorded(tmp_path) == []
+
+
+def feedback(recorder: Recorder, **given: str) -> int:
+    return recorder.feedback(request("/laimark/feedback"), json.dumps(given).encode()).status
+
+
+def until(reached: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if reached():
+            return
+        time.sleep(0.01)
+    pytest.fail("not reached within 30 s")
