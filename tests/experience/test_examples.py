@@ -184,13 +184,6 @@ def test_a_client_s_background_request_leaves_no_trace() -> None:
     assert [dropped.reason for dropped in found.dropped] == ["background"]
 
 
-def test_a_secret_in_the_history_drops_the_example() -> None:
-    leaked = "u: my key is AKIA" + "ABCDEFGHIJKLMNOP"
-    found = learn(exchange(leaked, "a: Basel", FIX))
-    assert found.items == ()
-    assert [dropped.reason for dropped in found.dropped] == ["secret"]
-
-
 def test_held_out_conversations_are_marked() -> None:
     assert only(exchange(ASK, "a: Basel", FIX), heldout_share=1.0).split == "heldout"
 

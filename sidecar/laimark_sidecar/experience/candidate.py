@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from laimark_sidecar.experience.fences import domain
-from laimark_sidecar.experience.redact import findings
 from laimark_sidecar.experience.tree import root_prompt
 from laimark_sidecar.journal.exchange import Exchange, Message
 from laimark_sidecar.replay.answered import Answered
@@ -52,16 +50,11 @@ class Candidate:
 def admitted(
     found: Iterable[Candidate | Dropped], exchange: Exchange, heldout_share: float
 ) -> tuple[tuple[Item, ...], tuple[Dropped, ...]]:
-    """Return the items, each id once with its strongest signal, and what is left out and why.
-
-    A secret anywhere in prompt, target or hint leaves the whole example out: masks teach masks.
-    """
+    """Return the items, each id once with its strongest signal, and what is left out and why; not screened yet."""
     items: dict[str, Item] = {}
     dropped: list[Dropped] = []
-    # Candidates of one history share its beginning: each text is searched once, not once a candidate.
-    holds_secret = functools.cache(_holds_secret)
     for one in found:
-        refused = one if isinstance(one, Dropped) else _refusal(one, exchange, holds_secret)
+        refused = one if isinstance(one, Dropped) else _refusal(one, exchange)
         if refused is not None:
             dropped.append(refused)
         elif isinstance(one, Candidate):
@@ -70,16 +63,9 @@ def admitted(
     return tuple(items.values()), tuple(dropped)
 
 
-def _holds_secret(text: str) -> bool:
-    return bool(findings(text))
-
-
-def _refusal(candidate: Candidate, exchange: Exchange, holds_secret: Callable[[str], bool]) -> Dropped | None:
+def _refusal(candidate: Candidate, exchange: Exchange) -> Dropped | None:
     if not candidate.target.strip() or not any(message.role == "user" for message in candidate.messages):
         return Dropped(reason="empty", exchange_id=exchange.id)
-    texts = (*(message.content for message in candidate.messages), candidate.target, candidate.hint)
-    if any(holds_secret(text) for text in texts):
-        return Dropped(reason="secret", exchange_id=exchange.id)
     return None
 
 

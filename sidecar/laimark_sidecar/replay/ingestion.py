@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from laimark_sidecar.clock import day
 from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.body import encode_body
+from laimark_sidecar.replay.daily import may_arrive
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.minhash import Signature
 from laimark_sidecar.replay.near_duplicates import copies, lesson_signature
@@ -31,6 +32,8 @@ class IngestCounts:
     """Items, new or old, that made room."""
     stronger: int = 0
     """Held items whose signal a new one raised: praised first, then accepted."""
+    capped: int = 0
+    """Left out, because their source has brought enough today."""
 
 
 def add_answers(connection: sqlite3.Connection, answered: Iterable[Answered], *, capacity: int) -> None:
@@ -47,14 +50,22 @@ def add_answers(connection: sqlite3.Connection, answered: Iterable[Answered], *,
 
 
 def add_items(
-    connection: sqlite3.Connection, items: Sequence[Item], *, now_s: float, max_copies: int, salt: str
+    connection: sqlite3.Connection,
+    items: Sequence[Item],
+    *,
+    now_s: float,
+    max_copies: int,
+    salt: str,
+    per_source_day: int | None = None,
 ) -> IngestCounts:
     """Insert items; `evicted` counts the weaker near-copies that gave way.
+
+    Of each source at most `per_source_day` come in on one day, where that is given.
 
     Raises:
         DataError: an item's text cannot be stored (lone surrogates); nothing of the batch is kept.
     """
-    added = duplicate = stronger = near_duplicate = evicted = 0
+    added = duplicate = stronger = near_duplicate = evicted = capped = 0
     for item in items:
         if _known(connection, item.id):
             strengthened = _strengthen(connection, item, now_s=now_s, salt=salt)
@@ -63,16 +74,27 @@ def add_items(
             continue
         lesson = lesson_signature(item)
         held = copies(connection, lesson, item.split)
-        if len(held) >= max_copies:
-            if held[0].weight >= item.weight:
-                near_duplicate += 1
-                continue
+        crowded = len(held) >= max_copies
+        if crowded and held[0].weight >= item.weight:
+            near_duplicate += 1
+            continue
+        if per_source_day is not None and not may_arrive(
+            connection, item.source, now_s=now_s, most=per_source_day
+        ):
+            capped += 1
+            continue
+        if crowded:
             delete_items(connection, [held[0].seq])
             evicted += 1
         _insert(connection, item, lesson, now_s=now_s, salt=salt)
         added += 1
     return IngestCounts(
-        added=added, duplicate=duplicate, near_duplicate=near_duplicate, evicted=evicted, stronger=stronger
+        added=added,
+        duplicate=duplicate,
+        near_duplicate=near_duplicate,
+        evicted=evicted,
+        stronger=stronger,
+        capped=capped,
     )
 
 

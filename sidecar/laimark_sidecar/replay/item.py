@@ -9,7 +9,8 @@ from laimark_sidecar.journal.exchange import Message
 
 Signal = Literal["correction", "edit", "kept", "accept", "rephrase", "praise", "none"]
 Split = Literal["train", "heldout"]
-Provenance = Literal["typed", "pasted", "tool", "model", "client"]
+Provenance = Literal["typed", "pasted", "tool", "model", "client", "edited"]
+"""`edited`: the user changed it in review."""
 
 SIGNAL_WEIGHT: dict[Signal, float] = {
     "correction": 1.0,
