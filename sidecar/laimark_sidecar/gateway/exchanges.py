@@ -14,7 +14,7 @@ from laimark_sidecar.gateway.dialects.draft import Answer
 from laimark_sidecar.gateway.dialects.encoding import decoder_of
 from laimark_sidecar.gateway.dialects.reading import AnswerReader
 from laimark_sidecar.gateway.observing import Ending, Head
-from laimark_sidecar.journal.exchange import Exchange, exchange_id
+from laimark_sidecar.journal.exchange import Exchange, Finish, exchange_id
 
 SOURCE = "gateway"
 
@@ -109,7 +109,7 @@ class Making:
             adapter_version=self._answering.adapter_version,
             messages=asked.messages,
             answer=answer.text,
-            finish=answer.finish,
+            finish=self._finish(asked, answer),
             prompt_tokens=answer.prompt_tokens,
             answer_tokens=answer.answer_tokens,
             truncated=answer.truncated or full,
@@ -118,6 +118,13 @@ class Making:
             tool_calls=answer.tool_calls,
             background=asked.background,
         )
+
+    def _finish(self, asked: Asked, answer: Answer) -> Finish:
+        most = asked.options.get("max_tokens")
+        cut = isinstance(most, int | float) and 0 < most <= answer.answer_tokens
+        if cut and answer.finish == "stop" and not self._dialect.tells_length:
+            return "length"
+        return answer.finish
 
 
 def new_id(time_s: float) -> str:

@@ -44,6 +44,9 @@ class _Request(Sampled):
 
 class _Usage(msgspec.Struct):
     input_tokens: Count | None = None
+    """Without those that were read from a cache or written to one."""
+    cache_read_input_tokens: Count | None = None
+    cache_creation_input_tokens: Count | None = None
     output_tokens: Count | None = None
 
 
@@ -134,8 +137,12 @@ def _went_on(draft: Draft, index: int, delta: _Delta) -> None:
 
 
 def _counted(draft: Draft, usage: _Usage | None) -> None:
-    if usage is not None:
-        draft.counted(prompt=usage.input_tokens, answer=usage.output_tokens)
+    if usage is None:
+        return
+    prompt = usage.input_tokens
+    if prompt is not None:
+        prompt += (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
+    draft.counted(prompt=prompt, answer=usage.output_tokens)
 
 
 def _stopped(draft: Draft, reason: str | None) -> None:

@@ -35,3 +35,5 @@ class Dialect:
     """Reads a whole request body; raises DataError where it is not one, without repeating its text."""
     fold: Callable[[Draft, bytes], None]
     """Takes one JSON object of the answer: its only one, or an event of its stream; raises DataError."""
+    tells_length: bool = True
+    """Whether servers say that an answer was cut at the number of tokens that was asked for."""

@@ -54,17 +54,17 @@ def ask_completion(body: bytes) -> Asked:
 
 
 def ask_infill(body: bytes) -> Asked:
-    """Read a request of `/infill`: an editor asks while its user types.
+    """Read a request of `/infill`: an editor asks while its user types. Two messages: what is before and after the gap.
 
     Raises:
         DataError: not such a request.
     """
     request = decode_json(body, _Request)
     typed = request.prompt if isinstance(request.prompt, str) else ""
-    text = f"{request.input_prefix or ''}{typed}\0{request.input_suffix or ''}"
+    around = ((request.input_prefix or "") + typed, request.input_suffix or "")
     return Asked(
         model=request.model or "",
-        messages=(Message(role="user", content=text),),
+        messages=tuple(Message(role="user", content=text) for text in around),
         options=options_of(request) | NO_TURN,
         background=True,
     )

@@ -2,7 +2,8 @@
 
 Sources: openai-python 2 `types/responses/`, ollama `openai/responses.go`. A request that goes on from a response which
 the server keeps (`previous_response_id`, `conversation`, a stored `prompt`) holds only the end of its conversation: it
-is marked as no turn. Ollama and llama-server refuse such requests.
+is marked as no turn. Ollama and llama-server refuse such requests. llama-server calls an answer `completed` that it cut at
+`max_output_tokens` (seen with the one of llama-cpp-python 0.3.36).
 """
 
 from __future__ import annotations
@@ -164,4 +165,4 @@ def _messages(items: list[_Item]) -> list[Message]:
     return messages
 
 
-openai_responses = Dialect(name="openai-responses", ask=ask, fold=fold)
+openai_responses = Dialect(name="openai-responses", ask=ask, fold=fold, tells_length=False)
