@@ -60,10 +60,10 @@ class Recording:
             self._hand_request()
 
     def answering(self, head: Head) -> tuple[tuple[str, str], ...]:
-        if not self._handed:
-            self._hand_request()
         if not 200 <= head.status < 300:
             self._silent = True
+        if not self._handed:
+            self._hand_request()
         if self._over:
             return ()
         self._scribe.answering(head)
