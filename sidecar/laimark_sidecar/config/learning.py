@@ -23,7 +23,34 @@ class Replay(Section):
         "How many new examples foreign sources may bring into a cycle, together: a limit for poison.",
         least=1,
     )
+    per_source_day: int = key(
+        500, "How many examples one source may bring on one day; more is no person typing.", least=1
+    )
     near_duplicates: int = key(3, "How many near copies of an example are kept.", least=1)
+    review: Literal["none", "untrusted", "all"] = key(
+        "none",
+        "Which examples are used only after you have accepted them in `laimark-sidecar buffer review`: none, those of "
+        "sources that are not trusted, or all.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Privacy(Section):
+    """What is never learned: secrets, whatever is said here, and of personal data what is said here."""
+
+    contact: Literal["drop", "keep"] = key(
+        "drop", "Examples that hold an e-mail address, a telephone number or where somebody lives."
+    )
+    payment: Literal["drop", "keep"] = key(
+        "drop", "Examples that hold the number of a card, a bank account or a wallet."
+    )
+    identity: Literal["drop", "keep"] = key(
+        "drop", "Examples that hold a passport's, tax or social insurance number, or a date of birth."
+    )
+    allow: str = key(
+        "",
+        "What is found is no reason if one of these texts occurs in it, for example your own address; with commas between.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any
 from laimark_sidecar.config.address import is_host, is_url
 from laimark_sidecar.config.capture import Gateway, Journal
 from laimark_sidecar.config.keys import Key, keys_of
-from laimark_sidecar.config.learning import Gate, Replay, Schedule, Training
+from laimark_sidecar.config.learning import Gate, Privacy, Replay, Schedule, Training
 from laimark_sidecar.config.section import Section
 from laimark_sidecar.config.serving import Base, Ollama, Promotion, Runner
 from laimark_sidecar.errors import ConfigError
@@ -27,6 +27,7 @@ class Config:
     ollama: Ollama = field(default_factory=Ollama)
     gateway: Gateway = field(default_factory=Gateway)
     journal: Journal = field(default_factory=Journal)
+    privacy: Privacy = field(default_factory=Privacy)
     replay: Replay = field(default_factory=Replay)
     training: Training = field(default_factory=Training)
     gate: Gate = field(default_factory=Gate)
@@ -75,6 +76,7 @@ SECTIONS: tuple[tuple[str, type[Section]], ...] = (
     ("ollama", Ollama),
     ("gateway", Gateway),
     ("journal", Journal),
+    ("privacy", Privacy),
     ("replay", Replay),
     ("training", Training),
     ("gate", Gate),

@@ -10,6 +10,7 @@ from laimark_sidecar.experience.batch import experience_of
 from laimark_sidecar.journal.exchange import Exchange
 from laimark_sidecar.journal.find import find_exchange
 from laimark_sidecar.logs import action
+from laimark_sidecar.pipeline.screening import policy_of
 from laimark_sidecar.pipeline.workshop import ShouldStop, Workshop
 from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.store import ReplayStore
@@ -29,7 +30,7 @@ class Ingested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
+class Known:
     """What experience asks about earlier exchanges: answers from the store, whole exchanges from the journal."""
 
     workshop: Workshop
@@ -50,7 +51,8 @@ def ingest(workshop: Workshop, store: ReplayStore, source: LogSource, *, should_
         OSError: the log cannot be read.
     """
     records = faults = added = 0
-    known = _Known(workshop=workshop, store=store)
+    known = Known(workshop=workshop, store=store)
+    policy = policy_of(workshop, store)
     more = True
     while more and not should_stop():
         before = store.cursor(source.name)
@@ -59,10 +61,20 @@ def ingest(workshop: Workshop, store: ReplayStore, source: LogSource, *, should_
             log.warning(
                 "%s:%d: %s; left out", fault.segment, fault.offset, fault.reason, extra=action("ingest.fault")
             )
-        learned = experience_of(batch.records, known, heldout_share=workshop.config.replay.heldout_share)
+        learned = experience_of(
+            batch.records, known, heldout_share=workshop.config.replay.heldout_share, policy=policy
+        )
         if batch.cursor != before:
-            counts = store.ingest(source.name, batch.cursor, learned.answered, learned.items)
+            counts = store.ingest(
+                source.name, batch.cursor, learned.answered, learned.items, flagged=learned.flagged
+            )
             added += counts.added
+            if counts.capped:
+                log.warning(
+                    "%d items left out: their source has brought enough today (replay.per_source_day)",
+                    counts.capped,
+                    extra=action("ingest.capped"),
+                )
         if learned.dropped:
             reasons = Counter(dropped.reason for dropped in learned.dropped)
             log.info("left out: %s", dict(reasons), extra=action("ingest.dropped"))

@@ -28,7 +28,11 @@ def eligible(workshop: Workshop, store: ReplayStore, *, limit: int = MAX_NEW) ->
     """Return the new items that may be learned now, oldest first: past quarantine, strangers within their cap."""
     replay = workshop.config.replay
     return store.new_items(
-        limit, quarantine_s=replay.quarantine_hours * HOUR_S, per_source=replay.per_source, trusted=TRUSTED
+        limit,
+        quarantine_s=replay.quarantine_hours * HOUR_S,
+        per_source=replay.per_source,
+        trusted=TRUSTED,
+        review=replay.review,
     )
 
 
@@ -38,9 +42,15 @@ def judges(workshop: Workshop, store: ReplayStore, *, limit: int) -> tuple[Item,
     Those are the caps of lessons: `replay.per_source` items and a twentieth of the judges, all strangers together.
     """
     limits = source_limits(workshop)
-    quarantine_s = workshop.config.replay.quarantine_hours * HOUR_S
+    replay = workshop.config.replay
     # What can never be seated must not take the place of an older item that can.
-    offered = store.judges(limit, quarantine_s=quarantine_s, per_source=limits.most(limit), trusted=TRUSTED)
+    offered = store.judges(
+        limit,
+        quarantine_s=replay.quarantine_hours * HOUR_S,
+        per_source=limits.most(limit),
+        trusted=TRUSTED,
+        review=replay.review,
+    )
     return seated(offered, limits)
 
 

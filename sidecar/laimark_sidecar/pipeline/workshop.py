@@ -35,7 +35,11 @@ class Workshop:
         """Open a connection of one's own to the replay buffer; the caller closes it."""
         replay = self.config.replay
         return ReplayStore.open(
-            self.home.replay, clock=self.clock, capacity=replay.capacity, max_copies=replay.near_duplicates
+            self.home.replay,
+            clock=self.clock,
+            capacity=replay.capacity,
+            max_copies=replay.near_duplicates,
+            per_source_day=replay.per_source_day,
         )
 
     def runner(self, *, timeout_s: float = 30.0) -> Runner:

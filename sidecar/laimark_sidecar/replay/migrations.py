@@ -60,7 +60,30 @@ _TABLES = Migration(
     ),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_TABLES,)
+_REVIEW = Migration(
+    version=2,
+    name="review",
+    statements=(
+        # Of what was left out, where it came from and which rules found something: never the text.
+        """CREATE TABLE findings (
+            item_id TEXT PRIMARY KEY, exchange_id TEXT NOT NULL, record_id TEXT NOT NULL, time_s REAL NOT NULL,
+            source TEXT NOT NULL, signal TEXT NOT NULL, rules TEXT NOT NULL, places TEXT NOT NULL,
+            found_s REAL NOT NULL) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX findings_exchange ON findings (exchange_id)",
+        "CREATE INDEX findings_found ON findings (found_s)",
+        # By content hash, so that what was accepted stays so when it is evicted and comes back.
+        """CREATE TABLE accepted (
+            item_id TEXT PRIMARY KEY, accepted_s REAL NOT NULL, false_alarm INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE arrivals (
+            source TEXT NOT NULL, day TEXT NOT NULL, items INTEGER NOT NULL,
+            PRIMARY KEY (source, day)) STRICT, WITHOUT ROWID""",
+        # Whoever forgets an example, here or elsewhere, forgets what was said of it too.
+        """CREATE TRIGGER forgotten AFTER INSERT ON tombstones BEGIN
+            DELETE FROM findings WHERE item_id = NEW.id; DELETE FROM accepted WHERE item_id = NEW.id; END""",
+    ),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_TABLES, _REVIEW)
 
 
 def migrate(

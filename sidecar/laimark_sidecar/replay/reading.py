@@ -11,6 +11,7 @@ from laimark_sidecar.errors import DataError
 from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.body import decode_body
 from laimark_sidecar.replay.item import Item, Signal, Split
+from laimark_sidecar.replay.reviewing import READY, Review
 
 _MATCHES = """(:split IS NULL OR split = :split) AND (:signal IS NULL OR signal = :signal)
     AND (:trained IS NULL OR (cycle IS NOT NULL) = :trained)"""
@@ -102,21 +103,22 @@ def new_items(
     newest_s: float,
     per_source: int | None,
     trusted: tuple[str, ...],
+    review: Review = "none",
 ) -> tuple[Item, ...]:
     """Return untrained lessons that arrived by `newest_s`, oldest first, with at most `per_source` not trusted ones.
 
     The limit is of all sources together that are not `trusted`: each line of a log names its own source.
     """
     rows = connection.execute(
-        """WITH sourced AS (
-            SELECT seq, time_s, source IN (SELECT value FROM json_each(?3)) AS own
-            FROM items WHERE stage = 0 AND added_s <= ?1),
+        f"""WITH sourced AS (
+            SELECT seq, time_s, source IN (SELECT value FROM json_each(:trusted)) AS own
+            FROM items WHERE stage = 0 AND {READY}),
         ranked AS (
             SELECT seq, time_s, own, row_number() OVER (PARTITION BY own ORDER BY time_s, seq) AS place FROM sourced)
         SELECT body FROM ranked JOIN contents USING (seq)
-        WHERE own OR ?2 IS NULL OR place <= ?2
-        ORDER BY time_s, seq LIMIT ?4""",
-        (newest_s, per_source, json.dumps(trusted), limit),
+        WHERE own OR :per_source IS NULL OR place <= :per_source
+        ORDER BY time_s, seq LIMIT :limit""",  # noqa: S608 - a constant
+        _bounds(newest_s, per_source, trusted, review, limit),
     )
     return tuple(decode_body(body) for (body,) in rows)
 
@@ -128,19 +130,32 @@ def judges(
     newest_s: float,
     per_source: int | None,
     trusted: tuple[str, ...],
+    review: Review = "none",
 ) -> tuple[Item, ...]:
     """Return the newest `limit` held-out items that arrived by `newest_s`, oldest first; limits as in `new_items`."""
     rows = connection.execute(
-        """WITH sourced AS (
-            SELECT seq, source IN (SELECT value FROM json_each(?3)) AS own
-            FROM items WHERE split = 'heldout' AND added_s <= ?1),
+        f"""WITH sourced AS (
+            SELECT seq, source IN (SELECT value FROM json_each(:trusted)) AS own
+            FROM items WHERE split = 'heldout' AND {READY}),
         ranked AS (SELECT seq, own, row_number() OVER (PARTITION BY own ORDER BY seq DESC) AS place FROM sourced)
         SELECT body FROM ranked JOIN contents USING (seq)
-        WHERE own OR ?2 IS NULL OR place <= ?2
-        ORDER BY seq DESC LIMIT ?4""",
-        (newest_s, per_source, json.dumps(trusted), limit),
+        WHERE own OR :per_source IS NULL OR place <= :per_source
+        ORDER BY seq DESC LIMIT :limit""",  # noqa: S608 - a constant
+        _bounds(newest_s, per_source, trusted, review, limit),
     ).fetchall()
     return tuple(decode_body(body) for (body,) in reversed(rows))
+
+
+def _bounds(
+    newest_s: float, per_source: int | None, trusted: tuple[str, ...], review: Review, limit: int
+) -> dict[str, object]:
+    return {
+        "newest": newest_s,
+        "per_source": per_source,
+        "trusted": json.dumps(trusted),
+        "review": review,
+        "limit": limit,
+    }
 
 
 def forgotten(connection: sqlite3.Connection, ids: Collection[str]) -> frozenset[str]:

@@ -59,7 +59,8 @@ def quarantined(connection: sqlite3.Connection, *, newest_s: float) -> Quarantin
     """Count what arrived after `newest_s`; the caller holds a read transaction."""
     lessons, heldout, last_s = connection.execute(
         """SELECT count(*) FILTER (WHERE stage = 0), count(*) FILTER (WHERE split = 'heldout'), max(added_s)
-        FROM items WHERE added_s > ? AND (stage = 0 OR split = 'heldout')""",
+        FROM items WHERE added_s > ? AND (stage = 0 OR split = 'heldout')
+            AND id NOT IN (SELECT item_id FROM accepted)""",
         (newest_s,),
     ).fetchone()
     return Quarantined(lessons=lessons, heldout=heldout, newest_s=last_s or 0.0)

@@ -19,15 +19,17 @@ from typing import Self
 
 from laimark_sidecar.clock import Clock
 from laimark_sidecar.errors import ConfigError
-from laimark_sidecar.replay import drawing, forgetting, ingestion, integrity, reading, retention
+from laimark_sidecar.replay import drawing, forgetting, ingestion, integrity, reading, retention, reviewing
 from laimark_sidecar.replay import stats as counting
 from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.connection import connect, transaction
 from laimark_sidecar.replay.failures import explained
+from laimark_sidecar.replay.flagged import Flagged
 from laimark_sidecar.replay.ingestion import IngestCounts
 from laimark_sidecar.replay.item import Item, Signal, Split
 from laimark_sidecar.replay.migrations import migrate
 from laimark_sidecar.replay.near_duplicates import MAX_COPIES
+from laimark_sidecar.replay.reviewing import Review
 from laimark_sidecar.replay.sampling import Drawn
 from laimark_sidecar.replay.stats import BufferStats, Quarantined
 from laimark_sidecar.replay.surprise import ItemLoss, priority
@@ -47,6 +49,7 @@ class ReplayStore:
         clock: Clock,
         capacity: int,
         max_copies: int,
+        per_source_day: int | None,
         salt: str,
     ) -> None:
         self._connection = connection
@@ -54,6 +57,7 @@ class ReplayStore:
         self._clock = clock
         self._capacity = capacity
         self._max_copies = max_copies
+        self._per_source_day = per_source_day
         self._salt = salt
         self._lock = threading.RLock()
 
@@ -66,6 +70,7 @@ class ReplayStore:
         capacity: int = 4096,
         max_bytes: int | None = None,
         max_copies: int = MAX_COPIES,
+        per_source_day: int | None = None,
         salt: str = _SALT,
     ) -> Self:
         """Open the buffer, creating it (owner-only) or upgrading its schema as needed.
@@ -76,6 +81,7 @@ class ReplayStore:
             capacity: items held at most, 15% of them held out; a smaller one takes effect with the next `ingest`.
             max_bytes: limit of the file's size; beyond it a write fails as on a full disk.
             max_copies: near-equal copies of a lesson held at most.
+            per_source_day: new items that one source may bring on one day at most; None for any number.
             salt: seeds the random keys that decide what stays; change it and new items get other fates.
 
         Raises:
@@ -92,7 +98,15 @@ class ReplayStore:
             except BaseException:
                 connection.close()
                 raise
-        return cls(connection, path, clock=clock, capacity=capacity, max_copies=max_copies, salt=salt)
+        return cls(
+            connection,
+            path,
+            clock=clock,
+            capacity=capacity,
+            max_copies=max_copies,
+            per_source_day=per_source_day,
+            salt=salt,
+        )
 
     def close(self) -> None:
         """Close the connection; what was committed is safe whether or not this is called."""
@@ -113,13 +127,20 @@ class ReplayStore:
             return reading.cursor(connection, source)
 
     def ingest(
-        self, source: str, cursor: bytes, answered: Sequence[Answered], items: Sequence[Item]
+        self,
+        source: str,
+        cursor: bytes,
+        answered: Sequence[Answered],
+        items: Sequence[Item],
+        *,
+        flagged: Sequence[Flagged] = (),
     ) -> IngestCounts:
         """Store a batch together with the source's new cursor: all or nothing, so every line counts exactly once.
 
         A known id is ignored, unless its signal is stronger now; a forgotten one stays forgotten. A near-copy
         beyond `max_copies` is left out, unless its signal is stronger than the weakest copy's, which then gives way. What
-        exceeds the capacity is evicted in the same transaction.
+        exceeds the capacity is evicted in the same transaction. Of `flagged`, what was left out for what it holds, as
+        many are remembered as the buffer has places.
 
         Raises:
             DataError: text that cannot be stored.
@@ -128,8 +149,14 @@ class ReplayStore:
         with self._writing() as connection:
             ingestion.add_answers(connection, answered, capacity=self._capacity)
             counts = ingestion.add_items(
-                connection, items, now_s=self._clock.now_s(), max_copies=self._max_copies, salt=self._salt
+                connection,
+                items,
+                now_s=self._clock.now_s(),
+                max_copies=self._max_copies,
+                salt=self._salt,
+                per_source_day=self._per_source_day,
             )
+            reviewing.add_findings(connection, flagged, now_s=self._clock.now_s(), most=self._capacity)
             evicted = retention.evict(connection, capacity=self._capacity)
             connection.execute(
                 "INSERT OR REPLACE INTO cursors (source, position) VALUES (?, ?)", (source, cursor)
@@ -206,13 +233,64 @@ class ReplayStore:
         with self._reading() as connection:
             return reading.forgotten(connection, ids)
 
+    def findings(self, *, limit: int = _PAGE_ITEMS) -> tuple[Flagged, ...]:
+        """Return what was left out for what it holds and nobody has decided on, the newest first."""
+        with self._reading() as connection:
+            return reviewing.findings(connection, limit=limit)
+
+    def is_false_alarm(self, item_id: str) -> bool:
+        """Say whether a person has said that what is found in this example is nothing."""
+        with self._reading() as connection:
+            return reviewing.is_false_alarm(connection, item_id)
+
+    def waiting(
+        self,
+        *,
+        quarantine_s: float = 0.0,
+        review: Review = "none",
+        trusted: Collection[str] = (),
+        limit: int = _PAGE_ITEMS,
+    ) -> tuple[tuple[Item, float], ...]:
+        """Return what `new_items` and `judges` leave out for now and when it arrived, the newest first."""
+        with self._reading() as connection:
+            return reviewing.waiting(
+                connection,
+                newest_s=self._clock.now_s() - quarantine_s,
+                review=review,
+                trusted=tuple(trusted),
+                limit=limit,
+            )
+
+    def accept(self, item_id: str, *, item: Item | None = None, replaces: str = "") -> None:
+        """Remember that a person wants an example learned: neither quarantine nor review holds it back.
+
+        Args:
+            item_id: of the example; it is remembered whether the item is held or not.
+            item: the example itself, where it is not held yet: it was flagged, so this is a false alarm too, or it
+                stands for another one.
+            replaces: the example that `item` stands for, which is forgotten.
+        """
+        now_s = self._clock.now_s()
+        with self._writing() as connection:
+            reviewing.accept(connection, item_id, now_s=now_s, false_alarm=item is not None and not replaces)
+            if replaces:
+                forgetting.forget(connection, replaces, now_s=now_s)
+            if item is not None:
+                ingestion.add_items(
+                    connection, (item,), now_s=now_s, max_copies=self._max_copies, salt=self._salt
+                )
+                retention.evict(connection, capacity=self._capacity)
+
     def stats(self) -> BufferStats:
         """Return counts of what is held, all as of one moment."""
         with self._reading() as connection:
             return counting.stats(connection, capacity=self._capacity)
 
     def quarantined(self, quarantine_s: float) -> Quarantined:
-        """Return what `new_items` and `judges` leave out because it arrived less than `quarantine_s` ago."""
+        """Return what `new_items` and `judges` leave out because it arrived less than `quarantine_s` ago.
+
+        What a person has accepted does not wait.
+        """
         with self._reading() as connection:
             return counting.quarantined(connection, newest_s=self._clock.now_s() - quarantine_s)
 
@@ -232,6 +310,7 @@ class ReplayStore:
         quarantine_s: float = 0.0,
         per_source: int | None = None,
         trusted: Collection[str] = (),
+        review: Review = "none",
     ) -> tuple[Item, ...]:
         """Return up to `limit` lessons that no cycle has used: train split, weight above 0, oldest first.
 
@@ -241,11 +320,17 @@ class ReplayStore:
                 others write can claim any time.
             per_source: at most this many of all sources together that are not trusted: a line names its own.
             trusted: sources that `per_source` does not bound.
+            review: leave out what a person has to accept first and has not.
         """
         newest_s = self._clock.now_s() - quarantine_s
         with self._reading() as connection:
             return reading.new_items(
-                connection, limit, newest_s=newest_s, per_source=per_source, trusted=tuple(trusted)
+                connection,
+                limit,
+                newest_s=newest_s,
+                per_source=per_source,
+                trusted=tuple(trusted),
+                review=review,
             )
 
     def judges(
@@ -255,6 +340,7 @@ class ReplayStore:
         quarantine_s: float = 0.0,
         per_source: int | None = None,
         trusted: Collection[str] = (),
+        review: Review = "none",
     ) -> tuple[Item, ...]:
         """Return the newest `limit` held-out items, oldest first, under the limits of `new_items`.
 
@@ -263,7 +349,12 @@ class ReplayStore:
         newest_s = self._clock.now_s() - quarantine_s
         with self._reading() as connection:
             return reading.judges(
-                connection, limit, newest_s=newest_s, per_source=per_source, trusted=tuple(trusted)
+                connection,
+                limit,
+                newest_s=newest_s,
+                per_source=per_source,
+                trusted=tuple(trusted),
+                review=review,
             )
 
     def record_surprise(self, losses: Iterable[ItemLoss]) -> int:
