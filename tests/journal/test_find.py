@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, encode
-from laimark_sidecar.journal.find import find_exchange
+from laimark_sidecar.journal.find import find_exchange, find_record
 
 
 def exchange(name: str, text: str = "hello") -> Exchange:
@@ -71,3 +71,11 @@ def test_segment_deleted_since_it_was_listed_is_passed_over(tmp_path: Path) -> N
     segment(tmp_path, 1, encode(exchange("a")))
     (tmp_path / "20261122T200002.000-1.jsonl").symlink_to(tmp_path / "gone")
     assert find_exchange(tmp_path, "a") is not None
+
+
+def test_feedback_is_a_record_and_no_exchange(tmp_path: Path) -> None:
+    said = Feedback(id="f", time_s=2.0, source="embedded", exchange_id="a", kind="accept")
+    segment(tmp_path, 1, encode(exchange("a")), encode(said))
+    assert find_record(tmp_path, "f") == said
+    assert find_exchange(tmp_path, "f") is None
+    assert find_record(tmp_path, "a") == exchange("a")

@@ -1,4 +1,4 @@
-"""Finds one exchange in the journal by its id: rare, so a scan of the bytes and no index."""
+"""Finds one record in the journal by its id: rare, so a scan of the bytes and no index."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ import mmap
 from pathlib import Path
 
 from laimark_sidecar.errors import DataError
-from laimark_sidecar.journal.exchange import Exchange, decode
+from laimark_sidecar.journal.exchange import Exchange, Feedback, decode
 
 LONGEST_LINE = 16 << 20
 
 
 def find_exchange(folder: Path, exchange_id: str) -> Exchange | None:
-    """Return the exchange, newest segment first; None if it is not in the journal (any more).
+    """Return the exchange; None if it is not in the journal (any more), or is no exchange."""
+    found = find_record(folder, exchange_id)
+    return found if isinstance(found, Exchange) else None
+
+
+def find_record(folder: Path, record_id: str) -> Exchange | Feedback | None:
+    """Return the exchange or feedback, newest segment first; None if it is not in the journal (any more).
 
     Lines are searched as bytes in memory-mapped segments, so the memory taken is that of one line.
     """
-    needle = f'"id":"{exchange_id}"'.encode()
+    needle = f'"id":"{record_id}"'.encode()
     for segment in sorted(folder.glob("*.jsonl"), reverse=True):
         try:
-            found = _search(segment, needle, exchange_id)
+            found = _search(segment, needle, record_id)
         except FileNotFoundError:  # deleted since it was listed
             continue
         if found:
@@ -27,20 +33,20 @@ def find_exchange(folder: Path, exchange_id: str) -> Exchange | None:
     return None
 
 
-def _search(segment: Path, needle: bytes, exchange_id: str) -> Exchange | None:
+def _search(segment: Path, needle: bytes, record_id: str) -> Exchange | Feedback | None:
     if segment.stat().st_size == 0:  # what is empty cannot be mapped
         return None
     with segment.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
         at = content.find(needle)
         while at >= 0:
-            found = _exchange(content, at, exchange_id)
+            found = _record(content, at, record_id)
             if found:
                 return found
             at = content.find(needle, at + 1)
     return None
 
 
-def _exchange(content: mmap.mmap, at: int, exchange_id: str) -> Exchange | None:
+def _record(content: mmap.mmap, at: int, record_id: str) -> Exchange | Feedback | None:
     start = content.rfind(b"\n", max(0, at - LONGEST_LINE), at) + 1
     end = content.find(b"\n", at, at + LONGEST_LINE)
     if end < 0:
@@ -49,4 +55,4 @@ def _exchange(content: mmap.mmap, at: int, exchange_id: str) -> Exchange | None:
         record = decode(content[start:end])
     except DataError:
         return None
-    return record if isinstance(record, Exchange) and record.id == exchange_id else None
+    return record if record.id == record_id else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from laimark_sidecar.cli.commands.buffer_review import review
 from laimark_sidecar.cli.confirming import confirm
 from laimark_sidecar.cli.opening import workshop
 from laimark_sidecar.cli.output import emit, json_option, table
@@ -127,6 +128,9 @@ def rm(item_ids: tuple[str, ...], yes: bool) -> None:
     tainted = versions_that_saw(opened, ids)
     if tainted:
         click.echo(f"these versions were trained on them: {', '.join(tainted)}")
+
+
+command.add_command(review)
 
 
 def _waiting(ready: Readiness) -> str:
