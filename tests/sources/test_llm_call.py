@@ -1,18 +1,17 @@
 from __future__ import annotations
 
-import pytest
-
-from laimark_sidecar.sources.llm_call import count, seconds
-
-
-def test_a_time_without_a_zone_is_utc() -> None:
-    assert seconds("2025-10-01T12:00:00") == seconds("2025-10-01T14:00:00+02:00") == 1_759_320_000
+from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.sources.llm_call import call, count
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2025-13-01"])
-def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r".*"):
-        seconds(text)
+def test_a_call_says_that_llm_asked_and_not_which_base_answered() -> None:
+    exchange = call(time_s=1.0, model="m", messages=(Message(role="user", content="Hi"),), answer="Ho")
+    assert (exchange.source, exchange.client, exchange.base_sha256, exchange.finish) == (
+        "llm",
+        "llm",
+        "",
+        "stop",
+    )
 
 
 def test_no_number_of_tokens_is_none() -> None:

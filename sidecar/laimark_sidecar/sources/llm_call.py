@@ -1,22 +1,10 @@
-"""What llm's two layouts have in common: times, models and the exchange that is made of a call."""
+"""What llm's two layouts have in common: the exchange that is made of a call."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime
 
 from laimark_sidecar.journal.exchange import Exchange, Message, ToolCall, exchange_id
 
 SOURCE = "llm"
-
-
-def seconds(text: str) -> float:
-    """Return an ISO time as seconds since 1970; without a zone it is UTC.
-
-    Raises:
-        ValueError: it is none.
-    """
-    time = datetime.fromisoformat(text)
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def call(

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from laimark_sidecar.journal.exchange import Exchange, Message
 from laimark_sidecar.sources.foreign_database import text
-from laimark_sidecar.sources.llm_call import call, count, seconds
+from laimark_sidecar.sources.llm_call import call, count
+from laimark_sidecar.sources.times import seconds
 
 COLUMNS = ("id", "model", "prompt", "system", "response", "conversation_id", "datetime_utc")
 _REMEMBERED = 4096

@@ -15,7 +15,8 @@ from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.journal.exchange import Exchange, Message, Role, ToolCall
 from laimark_sidecar.sources.branches import MAX_DEPTH
 from laimark_sidecar.sources.foreign_database import text
-from laimark_sidecar.sources.llm_call import call, count, seconds
+from laimark_sidecar.sources.llm_call import call, count
+from laimark_sidecar.sources.times import seconds
 
 TABLES = {
     "turns": (
