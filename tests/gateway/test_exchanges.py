@@ -9,7 +9,7 @@ from tests.support.passing import answer, ndjson, request
 
 from laimark_sidecar.errors import DataError
 from laimark_sidecar.gateway.dialects.table import DIALECTS
-from laimark_sidecar.gateway.exchanges import Answering, Making, new_id
+from laimark_sidecar.gateway.exchanges import Answering, Making
 from laimark_sidecar.gateway.observing import Head
 from laimark_sidecar.journal.exchange import Exchange
 
@@ -116,4 +116,4 @@ def test_answer_without_its_head_is_an_error() -> None:
 
 
 def test_ids_differ_at_one_moment() -> None:
-    assert len({new_id(1.0) for _ in range(100)}) == 100
+    assert len({making("/api/chat").id for _ in range(100)}) == 100

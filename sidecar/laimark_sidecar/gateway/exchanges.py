@@ -14,7 +14,7 @@ from laimark_sidecar.gateway.dialects.draft import Answer
 from laimark_sidecar.gateway.dialects.encoding import decoder_of
 from laimark_sidecar.gateway.dialects.reading import AnswerReader
 from laimark_sidecar.gateway.observing import Ending, Head
-from laimark_sidecar.journal.exchange import Exchange, Finish, exchange_id
+from laimark_sidecar.journal.exchange import Exchange, Finish
 
 SOURCE = "gateway"
 
@@ -50,8 +50,8 @@ class Making:
     def __init__(
         self, *, dialect: Dialect, head: Head, time_s: float, permits: Permits, versions: Versions
     ) -> None:
-        self.id = new_id(time_s)
-        self.client = client_of(head)
+        # The client is told the id before there is any content: it is random, not its hash.
+        self.id = secrets.token_hex(16)
         self._dialect = dialect
         self._head = head
         self._time_s = time_s
@@ -94,7 +94,7 @@ class Making:
         return self._record(self._asked, answer), answer
 
     def _permitted(self, model: str) -> bool:
-        return self._permits(model=model, client=self.client, head=self._head)
+        return self._permits(model=model, client=client_of(self._head), head=self._head)
 
     def _record(self, asked: Asked, answer: Answer) -> Exchange:
         context = asked.options.get("num_ctx")
@@ -103,7 +103,7 @@ class Making:
             id=self.id,
             time_s=self._time_s,
             source=SOURCE,
-            client=self.client,
+            client=client_of(self._head),
             model=asked.model or answer.model,
             base_sha256=self._answering.base_sha256,
             adapter_version=self._answering.adapter_version,
@@ -125,11 +125,3 @@ class Making:
         if cut and answer.finish == "stop" and not self._dialect.tells_length:
             return "length"
         return answer.finish
-
-
-def new_id(time_s: float) -> str:
-    """Return the id of an exchange that is about to happen.
-
-    The client is told it before the answer exists, so a random number stands in the hash where the content would.
-    """
-    return exchange_id(time_s=time_s, source=SOURCE, messages=(), answer=secrets.token_hex(16))
