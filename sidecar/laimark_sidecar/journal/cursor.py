@@ -11,6 +11,7 @@ import msgspec
 
 from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import StateError
+from laimark_sidecar.journal.erasing import ERASED
 
 FORMAT_VERSION = 1
 _HEAD_BYTES = 256
@@ -74,7 +75,7 @@ def resume(handle: BinaryIO, known: Position | None) -> Position:
         known is not None
         and known.inode == status.st_ino
         and known.offset <= status.st_size
-        and known.head == _head(handle, known.head_bytes)
+        and (known.head == _head(handle, known.head_bytes) or _erased_head(handle, known.head_bytes))
     )
     return known if known is not None and same else Position(inode=status.st_ino)
 
@@ -85,6 +86,14 @@ def sealed(handle: BinaryIO, position: Position) -> Position:
     if head_bytes == position.head_bytes:
         return position
     return replace(position, head_bytes=head_bytes, head=_head(handle, head_bytes))
+
+
+def _erased_head(handle: BinaryIO, length: int) -> bool:
+    """Say whether one of the first lines was erased: then inode and length alone must tell that it is the same file."""
+    handle.seek(0)
+    beginning = handle.read(length + len(ERASED))
+    starts = [0, *(at + 1 for at in range(length) if beginning[at : at + 1] == b"\n")]
+    return any(beginning[at:].startswith(ERASED) or beginning[at : at + 1] == b" " for at in starts)
 
 
 def _head(handle: BinaryIO, length: int) -> str:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from laimark_sidecar.errors import DataError
 from laimark_sidecar.journal.cursor import Cursor, Position, resume, sealed
+from laimark_sidecar.journal.erasing import is_erased
 from laimark_sidecar.journal.exchange import Exchange, Feedback, decode
 from laimark_sidecar.journal.segment import MAX_LINE_BYTES, is_finished, list_segments
 from laimark_sidecar.logs import action
@@ -70,6 +71,8 @@ def read(folder: Path, cursor: Cursor | None, *, max_lines: int = 1000) -> Batch
         with handle:
             lines = _Lines(handle, resume(handle, known.get(name)), budget)
             for offset, line in lines:
+                if line is not None and is_erased(line):
+                    continue
                 outcome = _parse(name, offset, line)
                 if isinstance(outcome, Fault):
                     faults.append(outcome)

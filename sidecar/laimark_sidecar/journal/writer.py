@@ -76,6 +76,17 @@ class JournalWriter:
             self._write(fd, line)
             self._sync(fd)
 
+    def flush(self) -> None:
+        """Make durable what was appended so far, whatever `fsync` says.
+
+        Raises:
+            OSError: it could not be; a cursor that would skip it must not be stored.
+        """
+        with self._lock:
+            if self._fd is not None:
+                fsync_file(self._fd)
+                fsync_dir(self._folder)
+
     def close(self) -> None:
         """Make everything durable (unless `never`) and close the segment. Appending again begins a new one."""
         with self._lock:
