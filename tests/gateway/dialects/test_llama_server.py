@@ -141,7 +141,8 @@ def test_real_answers_are_read_alike_by_client_and_dialect(url: str, path: str, 
     assert found[0].text
     assert {one.finish for one in found} <= {"stop", "length"}
     assert {one.model for one in found} == {"demo"}
-    assert found[0].answer_tokens <= most
+    assert len({one.answer_tokens for one in found}) == len({one.prompt_tokens for one in found}) == 1
+    assert 0 < found[0].answer_tokens <= most
 
 
 @needs_llama_server

@@ -163,6 +163,14 @@ def test_stream_adds_up_to_its_text_thinking_and_counts() -> None:
     )
 
 
+def test_llama_servers_timings_count_where_no_usage_was_asked_for() -> None:
+    last = {**piece({}, "stop"), "timings": {"cache_n": 4, "prompt_n": 3, "predicted_n": 5, "prompt_ms": 0.5}}
+
+    found = streamed(piece({"content": "A."}), last)
+
+    assert (found.prompt_tokens, found.answer_tokens) == (7, 5)
+
+
 def test_pieces_of_tool_calls_are_put_together_by_their_index() -> None:
     def call(index: int, **function: str) -> dict[str, object]:
         return piece({"tool_calls": [{"index": index, "function": function}]})

@@ -43,6 +43,14 @@ class Usage(msgspec.Struct):
     completion_tokens: Count | None = None
 
 
+class Timings(msgspec.Struct):
+    """llama-server's, which come with the last chunk, unlike `usage`, without being asked for."""
+
+    cache_n: Count | None = None
+    prompt_n: Count | None = None
+    predicted_n: Count | None = None
+
+
 class _Said(msgspec.Struct):
     content: Content = None
     reasoning_content: str | None = None
@@ -64,6 +72,7 @@ class _Event(msgspec.Struct):
     model: str | None = None
     choices: list[_Choice] | None = None
     usage: Usage | None = None
+    timings: Timings | None = None
     error: object = None
 
 
@@ -92,8 +101,7 @@ def fold(draft: Draft, content: bytes) -> None:
     event = decode_json(content, _Event)
     draft.named(model=event.model, id=event.id)
     draft.failed = draft.failed or bool(event.error)
-    if event.usage is not None:
-        draft.counted(prompt=event.usage.prompt_tokens, answer=event.usage.completion_tokens)
+    counted(draft, event.usage, event.timings)
     for choice in event.choices or ():
         if choice.index:
             continue
@@ -102,6 +110,14 @@ def fold(draft: Draft, content: bytes) -> None:
             _take(draft, said)
         if choice.finish_reason is not None:
             draft.stopped(choice.finish_reason, REASONS)
+
+
+def counted(draft: Draft, usage: Usage | None, timings: Timings | None) -> None:
+    """Take the numbers of tokens from whichever of both there is."""
+    if timings is not None:
+        draft.counted(prompt=(timings.cache_n or 0) + (timings.prompt_n or 0), answer=timings.predicted_n)
+    if usage is not None:
+        draft.counted(prompt=usage.prompt_tokens, answer=usage.completion_tokens)
 
 
 def _take(draft: Draft, said: _Said) -> None:

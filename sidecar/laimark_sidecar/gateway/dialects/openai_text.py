@@ -10,7 +10,7 @@ import msgspec
 from laimark_sidecar.decoding import decode_json
 from laimark_sidecar.gateway.dialects.dialect import NO_TURN, Asked, Dialect
 from laimark_sidecar.gateway.dialects.draft import Draft
-from laimark_sidecar.gateway.dialects.openai_chat import REASONS, Usage
+from laimark_sidecar.gateway.dialects.openai_chat import REASONS, Timings, Usage, counted
 from laimark_sidecar.gateway.dialects.sampling import Sampled, is_probe, options_of
 from laimark_sidecar.journal.exchange import Message
 
@@ -33,6 +33,7 @@ class _Event(msgspec.Struct):
     model: str | None = None
     choices: list[_Choice] | None = None
     usage: Usage | None = None
+    timings: Timings | None = None
     error: object = None
 
 
@@ -68,8 +69,7 @@ def fold(draft: Draft, content: bytes) -> None:
     event = decode_json(content, _Event)
     draft.named(model=event.model, id=event.id)
     draft.failed = draft.failed or bool(event.error)
-    if event.usage is not None:
-        draft.counted(prompt=event.usage.prompt_tokens, answer=event.usage.completion_tokens)
+    counted(draft, event.usage, event.timings)
     for choice in event.choices or ():
         if choice.index:
             continue
