@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
+from aiohttp.http import HttpProcessingError
 
 from laimark_sidecar.clock import Clock
 from laimark_sidecar.errors import RunnerError
@@ -27,7 +28,12 @@ CONNECT_S = 5.0
 SHUTDOWN_S = 4.0
 """Answers in flight get this long when the gateway is told to stop."""
 REUSED_WITHIN_S = 2.0
+IDLE_S = 120.0
+"""A client's connection is closed after this long without a whole head of a request, whether it is kept or held up on
+purpose. Go's clients, Ollama's among them, drop theirs after 90 s: who has one longer is told so and connects again."""
 BACKLOG = 1024
+OPEN_FILES = 65536
+"""A connection is one, and one more while it asks; a shell allows a program 1024."""
 _LINE_BYTES = 16 << 10
 _WRITTEN_BY_CLIENTS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
@@ -53,6 +59,7 @@ def run(settings: GatewaySettings, parts: Parts) -> None:
     Raises:
         RunnerError: the address is taken or is not this machine's.
     """
+    _allow_many_connections()
     with _event_loop() as runner:
         runner.run(_until_told(settings, parts))
 
@@ -81,7 +88,8 @@ async def serve(settings: GatewaySettings, parts: Parts, stop: asyncio.Event) ->
             traffic=traffic,
             complaints=Complaints(parts.clock),
         )
-        runner = web.ServerRunner(_server(proxy), shutdown_timeout=SHUTDOWN_S)
+        # aiohttp waits for this long twice: for answers, then for what it broke off.
+        runner = web.ServerRunner(_server(proxy), shutdown_timeout=SHUTDOWN_S / 2)
         await runner.setup()
         try:
             await _listen(runner, settings)
@@ -98,9 +106,23 @@ def _server(proxy: Proxy) -> web.Server:
         handler_cancellation=True,  # a client that hangs up is hung up upstream, too
         auto_decompress=False,
         access_log=None,
+        logger=_without_refusals(),
+        keepalive_timeout=IDLE_S,
         max_line_size=_LINE_BYTES,
         max_field_size=_LINE_BYTES,
     )
+
+
+def _without_refusals() -> logging.Logger:
+    """Return aiohttp's logger: its tracebacks of refused requests hold parts of them, and anyone could fill the disk."""
+    logger = log.getChild("http")
+    logger.addFilter(_is_no_refusal)
+    return logger
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | ConnectionError)
 
 
 def _session() -> ClientSession:
@@ -130,6 +152,16 @@ async def _listen(runner: web.ServerRunner, settings: GatewaySettings) -> None:
 def _address(runner: web.ServerRunner) -> str:
     host, port = runner.addresses[0][:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _allow_many_connections() -> None:
+    with contextlib.suppress(ImportError):  # Windows has no such limit
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _event_loop() -> AbstractContextManager[asyncio.Runner]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import NoReturn
 
-from aiohttp import ClientError, ClientResponse, ClientSession, web
+from aiohttp import ClientError, ClientResponseError, ClientSession, ServerDisconnectedError, web
 from multidict import CIMultiDict
 from yarl import URL
 
-from laimark_sidecar.gateway import refusing
 from laimark_sidecar.gateway.activity import Traffic, is_work
+from laimark_sidecar.gateway.admission import objection
+from laimark_sidecar.gateway.answering import UnfitAnswerError, UpstreamBrokeOffError, break_off, pass_answer
 from laimark_sidecar.gateway.headers import Headers, lowered, passing
-from laimark_sidecar.gateway.hosts import is_allowed, is_own_origin
+from laimark_sidecar.gateway.hosts import is_own_origin
 from laimark_sidecar.gateway.observing import Desk, Head, Observer, Route, Routing
+from laimark_sidecar.gateway.refusing import refused
 from laimark_sidecar.gateway.settings import GatewaySettings
 from laimark_sidecar.gateway.watching import Complaints, Watch
 
@@ -22,10 +23,6 @@ HELD_BYTES = 16 << 20
 """A body that decides where a request goes is held back up to here; a longer one goes where any goes."""
 DESK_BYTES = 1 << 20
 _NOT_SENT = frozenset({"host", "expect"})
-
-
-class UpstreamBrokeOffError(Exception):
-    """The upstream died in the middle of its answer, which the client must see as a broken one."""
 
 
 class Proxy:
@@ -63,15 +60,13 @@ class Proxy:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Cancelled when the client hangs up: the request upstream is then broken off, too."""
         target = request.raw_path
-        if not target.startswith("/") or "#" in target:
-            return _refused(400, target, "the gateway takes paths only, such as /v1/models", "bad_request")
-        if not is_allowed(request.headers.get("host", ""), self._settings.allowed_hosts):
-            return _refused(403, target, _foreign(request.headers.get("host", "")), "forbidden_host")
+        if why := objection(request, self._settings.allowed_hosts):
+            return refused(why.status, target, why.message, why.kind)
         try:
             headers = passing(request.raw_headers, without=_NOT_SENT)
             target.encode()
         except ValueError as error:
-            return _refused(400, target, str(error), "bad_request")
+            return refused(400, target, str(error), "bad_request")
         head = Head(headers=lowered(headers), method=request.method, target=target)
         await _continue(request)
         if target.startswith(OWN_PATHS):
@@ -94,7 +89,7 @@ class Proxy:
             response = await self._passed(request, head, headers, watch)
         except UpstreamBrokeOffError:
             watch.ended("failed")
-            _break_off(request)
+            break_off(request)
         except BaseException:
             watch.ended("aborted")
             raise
@@ -117,9 +112,11 @@ class Proxy:
                 allow_redirects=False,
             )
         except (ClientError, OSError) as error:
-            return _refused(502, head.target, _unreachable(route, error), "upstream_unreachable")
+            return refused(502, head.target, _unreachable(route, error), "upstream_unreachable")
         try:
-            return await _answered(request, upstream, watch)
+            return await pass_answer(request, upstream, watch)
+        except UnfitAnswerError as error:
+            return refused(502, head.target, f"{route.upstream} answers oddly: {error}", "upstream_unfit")
         finally:
             upstream.close()
 
@@ -148,31 +145,14 @@ class Proxy:
 
     async def _tell(self, request: web.BaseRequest, head: Head) -> web.Response:
         if not is_own_origin(head.header("origin"), self._settings.allowed_hosts):
-            return _refused(403, head.target, "pages of other sites may not use this", "forbidden_origin")
+            return refused(403, head.target, "pages of other sites may not use this", "forbidden_origin")
         body = b""
         async for chunk in request.content.iter_any():
             body += chunk
             if len(body) > DESK_BYTES:
-                return _refused(413, head.target, f"the body has more than {DESK_BYTES} bytes", "too_large")
+                return refused(413, head.target, f"the body has more than {DESK_BYTES} bytes", "too_large")
         told = self._desk.tell(head, body)
         return web.Response(status=told.status, body=told.body, content_type="application/json")
-
-
-async def _answered(request: web.BaseRequest, upstream: ClientResponse, watch: Watch) -> web.StreamResponse:
-    headers = passing(upstream.raw_headers)
-    added = watch.answering(Head(headers=lowered(headers), status=upstream.status))
-    response = web.StreamResponse(
-        status=upstream.status, reason=upstream.reason, headers=CIMultiDict((*headers, *added))
-    )
-    await response.prepare(request)
-    try:
-        async for chunk in upstream.content.iter_any():
-            await response.write(chunk)
-            watch.answered(chunk)
-    except ClientError as error:
-        raise UpstreamBrokeOffError from error
-    await response.write_eof()
-    return response
 
 
 async def _body(request: web.BaseRequest, watch: Watch) -> AsyncIterator[bytes]:
@@ -195,31 +175,13 @@ async def _continue(request: web.BaseRequest) -> None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
-def _break_off(request: web.BaseRequest) -> NoReturn:
-    """Close the client's connection without an end of the answer: a half answer must not look like a whole one."""
-    if request.transport is not None:
-        request.transport.abort()
-    raise ConnectionResetError("the upstream broke off")
-
-
 def _without(headers: Headers, name: str) -> Headers:
     return tuple((key, value) for key, value in headers if key.lower() != name)
 
 
-def _refused(status: int, target: str, message: str, kind: str) -> web.Response:
-    body = refusing.error_body(target, message, kind=kind)
-    # The body may not have been read: what is left of it must not be taken for the next request.
-    response = web.Response(status=status, body=body, content_type="application/json")
-    response.force_close()
-    return response
-
-
-def _foreign(host: str) -> str:
-    return (
-        f"the gateway may not be called by the name {host[:100]!r}: use localhost or an address, or add the name to "
-        "gateway.allowed_hosts in config.toml"
-    )
-
-
 def _unreachable(route: Route, error: Exception) -> str:
+    if isinstance(error, ClientResponseError):  # its text holds bytes of the answer
+        return f"{route.upstream} answers what is no HTTP/1.1: is it the port of your runner?"
+    if isinstance(error, ServerDisconnectedError):
+        return f"{route.upstream} closed the connection without an answer: look at your runner's log"
     return f"{route.upstream} does not answer ({str(error) or type(error).__name__}): is your runner started?"
