@@ -50,6 +50,16 @@ class Home:
         return self.root / "merged"
 
     @property
+    def recording(self) -> Path:
+        """What the user wants recorded."""
+        return self.root / "recording.json"
+
+    @property
+    def sources(self) -> Path:
+        """The logs of other programs that were added."""
+        return self.root / "sources.json"
+
+    @property
     def control(self) -> Path:
         """Durable requests to the daemon: `paused`, `train-now`."""
         return self.root / "control"

@@ -1,0 +1,118 @@
+"""What the user wants recorded: `recording.json` of the home, and the pure rules that read it.
+
+Whoever records asks here: the gateway and the embedded runner before they write, the intake of other programs' logs
+before it copies. A `no` wins over a `yes`, and what was said while recording was off stays unrecorded for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+
+from laimark_sidecar.decoding import MalformedError, decode_json
+from laimark_sidecar.errors import StateError
+from laimark_sidecar.files import write_atomic
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Off:
+    """A time in which nothing is recorded."""
+
+    why: str
+    """`off` (logs off) or `pause`."""
+    from_s: float
+    to_s: float | None = None
+    """None while it lasts."""
+
+    def covers(self, time_s: float) -> bool:
+        """Whether something said then is not recorded."""
+        return self.from_s <= time_s and (self.to_s is None or time_s < self.to_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """What may be recorded."""
+
+    off: tuple[Off, ...] = ()
+    models: dict[str, bool] = field(default_factory=dict)
+    """What the user said of a model by its name; of others see `covers_model`."""
+    clients: dict[str, bool] = field(default_factory=dict)
+    """What the user said of a client; others are recorded."""
+    version: int = FORMAT_VERSION
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is recorded now."""
+        return all(one.to_s is not None for one in self.off)
+
+    def reasons(self) -> tuple[str, ...]:
+        """Return why nothing is recorded now; empty where something is."""
+        return tuple(one.why for one in self.off if one.to_s is None)
+
+    def covers_time(self, time_s: float) -> bool:
+        """Whether recording was on then."""
+        return not any(one.covers(time_s) for one in self.off)
+
+    def covers_client(self, client: str) -> bool:
+        """Whether a client is recorded; a rule for `open-webui` holds for `open-webui/anybody`."""
+        names = (client, client.partition("/")[0])
+        return all(self.clients.get(name, True) for name in names)
+
+    def covers_model(self, model: str, own: Collection[str]) -> bool:
+        """Whether a model is recorded: as the user said, else whether it is one of this home's (`own`)."""
+        said = self.models.get(model)
+        return model in own if said is None else said
+
+    def switched_off(self, why: str, now_s: float) -> Consent:
+        """Return the consent with nothing recorded from now on; off for this reason already changes nothing."""
+        return self if why in self.reasons() else replace(self, off=(*self.off, Off(why=why, from_s=now_s)))
+
+    def switched_on(self, why: str, now_s: float) -> Consent:
+        """Return the consent with this reason ended; another one may still hold."""
+        return replace(
+            self,
+            off=tuple(
+                replace(one, to_s=max(now_s, one.from_s)) if one.why == why and one.to_s is None else one
+                for one in self.off
+            ),
+        )
+
+    def with_model(self, model: str, *, recorded: bool) -> Consent:
+        """Return the consent with a rule for a model."""
+        return replace(self, models={**self.models, model: recorded})
+
+    def with_client(self, client: str, *, recorded: bool) -> Consent:
+        """Return the consent with a rule for a client."""
+        return replace(self, clients={**self.clients, client: recorded})
+
+
+def read_consent(path: Path) -> Consent:
+    """Return what is kept in a file; where there is none, everything of this home is recorded.
+
+    Raises:
+        StateError: it is damaged or a newer version's: nothing is recorded rather than what was not wanted.
+    """
+    try:
+        consent = decode_json(path.read_bytes(), Consent)
+    except FileNotFoundError:
+        return Consent()
+    except MalformedError as error:
+        raise StateError(
+            f"{path} is damaged: {error}", hint="set it anew: laimark-sidecar logs on, or logs off"
+        ) from error
+    if consent.version > FORMAT_VERSION:
+        raise StateError(
+            f"{path} has format version {consent.version}, this program reads up to {FORMAT_VERSION}",
+            hint="upgrade laimark-sidecar",
+        )
+    return consent
+
+
+def write_consent(path: Path, consent: Consent) -> None:
+    """Replace the file, durably: whoever records sees it with the next exchange."""
+    write_atomic(path, msgspec.json.format(msgspec.json.encode(consent), indent=2))
