@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -37,9 +38,10 @@ class IngestCounts:
 
 
 def add_answers(connection: sqlite3.Connection, answered: Iterable[Answered], *, capacity: int) -> None:
-    """Remember answers by exchange; the oldest beyond eight times `capacity` are dropped."""
+    """Remember answers by exchange, except forgotten ones; the oldest beyond eight times `capacity` are dropped."""
     connection.executemany(
-        "INSERT OR IGNORE INTO answered (exchange_id, prefix, answer, version, time_s) VALUES (?, ?, ?, ?, ?)",
+        """INSERT OR IGNORE INTO answered (exchange_id, prefix, answer, version, time_s) SELECT ?1, ?2, ?3, ?4, ?5
+        WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE id = ?1)""",
         ((one.exchange_id, one.prefix, one.answer, one.version, one.time_s) for one in answered),
     )
     held = connection.execute("SELECT count(*) FROM answered").fetchone()[0]
@@ -67,7 +69,7 @@ def add_items(
     """
     added = duplicate = stronger = near_duplicate = evicted = capped = 0
     for item in items:
-        if _known(connection, item.id):
+        if _known(connection, item):
             strengthened = _strengthen(connection, item, now_s=now_s, salt=salt)
             duplicate += not strengthened
             stronger += strengthened
@@ -112,11 +114,11 @@ def _strengthen(connection: sqlite3.Connection, item: Item, *, now_s: float, sal
     return True
 
 
-def _known(connection: sqlite3.Connection, item_id: str) -> bool:
-    query = (
-        "SELECT EXISTS (SELECT 1 FROM items WHERE id = ?1) OR EXISTS (SELECT 1 FROM tombstones WHERE id = ?1)"
-    )
-    return bool(connection.execute(query, (item_id,)).fetchone()[0])
+def _known(connection: sqlite3.Connection, item: Item) -> bool:
+    """Say whether the item is held or forgotten, or was made from an exchange that is forgotten."""
+    query = """SELECT EXISTS (SELECT 1 FROM items WHERE id = ?1) OR EXISTS (SELECT 1 FROM tombstones
+        WHERE id = ?1 OR id IN (SELECT value FROM json_each(?2)))"""
+    return bool(connection.execute(query, (item.id, json.dumps(item.exchange_ids))).fetchone()[0])
 
 
 def _insert(

@@ -83,7 +83,23 @@ _REVIEW = Migration(
     ),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_TABLES, _REVIEW)
+_ORIGINS = Migration(
+    version=3,
+    name="origins",
+    statements=(
+        # Stays when its item is evicted: which versions learned from an exchange must be known when it is forgotten.
+        """CREATE TABLE origins (
+            exchange_id TEXT NOT NULL, item_id TEXT NOT NULL,
+            PRIMARY KEY (exchange_id, item_id)) STRICT, WITHOUT ROWID""",
+        """INSERT OR IGNORE INTO origins SELECT made.value, items.id FROM items JOIN contents USING (seq),
+            json_each(CAST(contents.body AS TEXT), '$.exchange_ids') AS made""",
+        """CREATE TRIGGER content_added AFTER INSERT ON contents BEGIN
+            INSERT OR IGNORE INTO origins SELECT made.value, items.id FROM items,
+                json_each(CAST(NEW.body AS TEXT), '$.exchange_ids') AS made WHERE items.seq = NEW.seq; END""",
+    ),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_TABLES, _REVIEW, _ORIGINS)
 
 
 def migrate(
