@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -55,6 +56,18 @@ def test_segments_rotate_by_size(folder: Path, clock: SteppingClock, make: Make)
     assert len(sizes) > 3
     assert max(sizes) <= 1000
     assert [decode(line).time_s for line in lines(folder)] == [1000.0 + number for number in range(20)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be deleted there")
+def test_what_is_written_after_the_folder_was_deleted_is_in_a_new_one(
+    folder: Path, clock: SteppingClock, make: Make
+) -> None:
+    with JournalWriter(folder, clock=clock) as writer:
+        writer.append(make(1))
+        shutil.rmtree(folder)
+        writer.append(make(2))
+        writer.append(make(3))
+    assert [decode(line) for line in lines(folder)] == [make(2), make(3)]
 
 
 def test_a_record_larger_than_a_segment_gets_its_own(folder: Path, clock: SteppingClock, make: Make) -> None:

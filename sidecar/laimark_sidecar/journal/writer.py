@@ -70,7 +70,11 @@ class JournalWriter:
                 errno.EMSGSIZE, f"record {record.id} has {len(line)} bytes, at most {MAX_LINE_BYTES} fit"
             )
         with self._lock:
-            if self._fd is not None and self._length + len(line) > self._segment_bytes:
+            if self._fd is not None and (
+                self._length + len(line) > self._segment_bytes
+                or os.fstat(self._fd).st_nlink
+                == 0  # deleted, by its user or by age: what is written there is lost
+            ):
                 self._close_segment()
             fd = self._open_segment() if self._fd is None else self._fd
             self._write(fd, line)
