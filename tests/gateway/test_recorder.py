@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -410,3 +411,41 @@ def until(reached: Callable[[], bool]) -> None:
             return
         time.sleep(0.01)
     pytest.fail("not reached within 30 s")
+
+
+def test_deleted_journal_folder_costs_what_was_in_it_and_nothing_after(tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+    with recording(folder) as recorder:
+        passed(recorder, request(CHAT), ASKED, WHOLE, [completion("deleted")])
+        until(lambda: recorder.counts.recorded == 1)
+        shutil.rmtree(folder)
+        passed(recorder, request(CHAT), ASKED, WHOLE, [completion("kept")])
+
+    assert only(folder).answer == "kept"
+
+
+def test_stuck_disk_holds_up_no_chat_and_what_is_held_for_it_is_bounded(tmp_path: Path) -> None:
+    stuck = threading.Event()
+
+    class Stuck(JournalWriter):
+        """A journal on a disk that does not answer for a while."""
+
+        def append(self, record: Exchange | Feedback) -> None:
+            assert stuck.wait(30)
+            super().append(record)
+
+    clock = SystemClock()
+    journal = Stuck(tmp_path, clock=clock)
+    recorder = Recorder(journal, clock=clock, permits=Consent(), versions=versions, held_bytes=20_000)
+    large = {"model": "llama3", "messages": [{"role": "user", "content": "x" * 3_000}]}
+    for number in range(20):
+        passed(recorder, request(CHAT), large, WHOLE, [completion(str(number))])
+    dropped = recorder.counts.dropped
+    stuck.set()
+    until(lambda: recorder.counts.recorded + dropped == 20)
+    passed(recorder, request(CHAT), large, WHOLE, [completion("after")])
+    recorder.close()
+
+    answers = [record.answer for record in recorded(tmp_path) if isinstance(record, Exchange)]
+    assert 10 <= dropped < 20
+    assert answers == [*map(str, range(20 - dropped)), "after"]
