@@ -65,7 +65,7 @@ def _password(rng: random.Random, length: str) -> str:
     size = int(length)
     word = rng.choice(("Winter", "korb", "Lisa", "zebra", "Tango", "mosa", "Kilo", "fern", "Quark"))
     rest = "".join(rng.choices(string.ascii_letters + string.digits, k=max(1, size - len(word) - 2)))
-    return f"{word}{rng.choice('!#%+=')}{rest}{rng.choice('23456789')}"
+    return f"{word}{rng.choice('!#%+?')}{rest}{rng.choice('23456789')}"
 
 
 def _random(rng: random.Random, length: str) -> str:

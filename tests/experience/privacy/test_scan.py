@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import random
-import resource
 import string
 import subprocess
 import sys
@@ -101,19 +100,20 @@ words = {{word for rule in shipped_rules() for word in rule.words}}
 words |= {{"a", "1", "1 ", "4 ", "A", "\\n", "@", "é", "-", "eyJaaaaaaaaaa.", "a@", "AB12 ", "a://a:", "x\\n", "%41",
     "QUFB", "１", "password is ", "00 1", "+1 ", "1-1.", "<<", "a.a.a@a.", "://a:", "key : "}}
 for word in words:
-    for tail in ("", "=", "1"):
+    for tail in ("", "1"):
         piece = word + tail
         findings(piece * ({size} // len(piece)))
 """
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)  # of wall time, on a machine that is busy otherwise
 def test_hostile_text_is_searched_in_linear_time() -> None:
-    """Some 1,700 texts of 40,000 characters, each one word over and over: a pattern that goes back over all of it
+    """Some 1,200 texts of 40,000 characters, each one word over and over: a pattern that goes back over all of it
     takes 10^9 steps, ten seconds, for one text. The limit is of processor time, so a busy machine fails nothing."""
-    code = HOSTILE.format(limit=90, size=40_000)
+    code = HOSTILE.format(limit=60, size=40_000)
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime > 0
 
 
 def test_the_standard_librarys_own_sources_hold_nearly_nothing() -> None:

@@ -5,6 +5,7 @@ import pytest
 from laimark_sidecar.experience.privacy.values import (
     entropy_bits,
     is_assigned_secret,
+    is_made_up,
     is_password,
     is_placeholder,
     is_random,
@@ -44,3 +45,8 @@ def test_a_key_is_random_and_a_hash_or_a_name_is_not() -> None:
     assert not is_random("getUserAccountFromSession22")
     assert not is_random("123E4567-e89b-12d3-a456-426614174000")
     assert not is_random("/usr/Local/lib64/Python3")
+
+
+def test_a_made_up_password_is_no_word() -> None:
+    assert all(map(is_made_up, ["Korb#7fx", "aB3xy9Qr"]))
+    assert not any(map(is_made_up, ["Windows11", "python3", "Sommer!Regen", "user.Name2x"]))

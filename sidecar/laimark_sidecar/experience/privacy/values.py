@@ -46,6 +46,14 @@ def is_assigned_secret(value: str) -> bool:
     return any(char.isdigit() for char in value) and is_password(value)
 
 
+def is_made_up(value: str) -> bool:
+    """A password that nobody would take for a word: digits with symbols, or digits and capitals within it."""
+    digits = any(char.isdigit() for char in value)
+    symbols = any(char in _SYMBOLS for char in value)
+    mixed = re.search(r"\d[A-Za-z]", value) is not None and value.lower() != value
+    return digits and (symbols or mixed) and is_password(value)
+
+
 def is_random(value: str) -> bool:
     """Capitals, small letters and digits without order: a key, not a hash, an identifier or a path."""
     kinds = (str.isupper, str.islower, str.isdigit)
@@ -63,6 +71,7 @@ def is_random(value: str) -> bool:
 VALUES: dict[str, Callable[[str], bool]] = {
     "password": is_password,
     "assigned": is_assigned_secret,
+    "made up": is_made_up,
     "random": is_random,
 }
 """By the name that a rule file uses, beside the checksums."""

@@ -1,7 +1,7 @@
 """One text in several readings: as it stands, with its disguises undone, and what base64 in it decodes to.
 
 Undone are full-width and mathematical letters and digits, other scripts' digits, invisible characters, odd spaces and
-dashes (Unicode TR 36, 39), percent-encoding, and line breaks within what is too long for a line.
+dashes (Unicode TR 36, 39), percent-encoding, line breaks within what is too long for a line, and those that JSON has escaped.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _ODD = (
     "\U0001d400-\U0001d7ff\U000e0000-\U000e007f]"
 )
 _PERCENT = "%[2-7][0-9A-Fa-f]"
+_ESCAPED = r"\\[nrt](?=[0-9A-Za-z]{2})"
 _WRAPPED = r"\n(?<=[A-Za-z0-9_+/=-]{16}\n)[ \t]*+(?=[A-Za-z0-9_+/=-]{4})"
 _WRAPPED_CRLF = r"\r\n(?<=[A-Za-z0-9_+/=-]{16}\r\n)[ \t]*+(?=[A-Za-z0-9_+/=-]{4})"
 _IS_INVISIBLE = re.compile(f"[{_INVISIBLE}\U000e0000-\U000e007f]")
@@ -64,6 +65,7 @@ def views(text: str) -> Iterator[View]:
 def _undone(text: str) -> View | None:
     patterns = [_ODD] if not text.isascii() else []
     patterns += [_PERCENT] if "%" in text else []
+    patterns += [_ESCAPED] if "\\" in text else []
     patterns += [_WRAPPED] if "\n" in text else []
     patterns += [_WRAPPED_CRLF] if "\r\n" in text else []
     if not patterns:
@@ -83,6 +85,8 @@ def _undone(text: str) -> View | None:
 def _plain(disguised: str) -> str:
     if disguised[0] == "%":
         return chr(int(disguised[1:], 16))
+    if disguised[0] == "\\":
+        return "\n"
     if disguised[0] in "\r\n" or _IS_INVISIBLE.match(disguised):
         return ""
     if _IS_DASH.match(disguised):
