@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from laimark_sidecar.daemon.feeds import Feeds
 from laimark_sidecar.errors import LaimarkError
 from laimark_sidecar.logs import action
 from laimark_sidecar.pipeline.ingest import ingest
 from laimark_sidecar.pipeline.workshop import Workshop
+from laimark_sidecar.replay.store import ReplayStore
 from laimark_sidecar.sources.source import LogSource
 from laimark_sidecar.sources.watch import Watcher
 
@@ -29,6 +31,7 @@ class Tail:
     def __init__(self, workshop: Workshop, sources: Sequence[LogSource]) -> None:
         self._workshop = workshop
         self._sources = sources
+        self._feeds = Feeds(workshop)
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="laimark-tail", daemon=True)
@@ -51,15 +54,26 @@ class Tail:
         return self._thread.is_alive()
 
     def _run(self) -> None:
-        folders = tuple(path for source in self._sources for path in source.watch())
-        with Watcher(folders, self._wake.set), self._workshop.store() as store:
+        with self._workshop.store() as store:
             while not self._stop.is_set():
-                self._wake.wait()
-                self._wake.clear()
-                for source in self._sources:
-                    try:
-                        ingest(self._workshop, store, source, should_stop=self._stop.is_set)
-                    except (LaimarkError, OSError) as error:
-                        log.warning("%s: %s; trying again", source.name, error, extra=action("tail.fault"))
-                        self._stop.wait(RETRY_S)
-                        self._wake.set()
+                self._feeds.refresh()
+                own = tuple(path for source in self._sources for path in source.watch())
+                with Watcher((*own, *self._feeds.folders()), self._wake.set):
+                    self._watch(store)
+
+    def _watch(self, store: ReplayStore) -> None:
+        """Read whenever something changes, until another log was added or one removed."""
+        while not self._stop.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            self._feeds.take_in(store, should_stop=self._stop.is_set)
+            for source in self._sources:
+                try:
+                    ingest(self._workshop, store, source, should_stop=self._stop.is_set)
+                except (LaimarkError, OSError) as error:
+                    log.warning("%s: %s; trying again", source.name, error, extra=action("tail.fault"))
+                    self._stop.wait(RETRY_S)
+                    self._wake.set()
+            if self._feeds.refresh():
+                self._wake.set()
+                return

@@ -9,6 +9,7 @@ from laimark_sidecar.clock import iso
 from laimark_sidecar.curriculum.judges import seated
 from laimark_sidecar.curriculum.lesson import SourceLimits
 from laimark_sidecar.errors import StateError
+from laimark_sidecar.pipeline.source_list import trusted
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.store import ReplayStore
@@ -16,8 +17,6 @@ from laimark_sidecar.replay.store import ReplayStore
 MAX_NEW = 512
 """New items a cycle takes at most; the rest waits for the next one."""
 HOUR_S = 3600.0
-TRUSTED = ("embedded",)
-"""Sources that no cap bounds: what our own runner saw its user type."""
 
 
 class NothingToLearnError(StateError):
@@ -31,7 +30,7 @@ def eligible(workshop: Workshop, store: ReplayStore, *, limit: int = MAX_NEW) ->
         limit,
         quarantine_s=replay.quarantine_hours * HOUR_S,
         per_source=replay.per_source,
-        trusted=TRUSTED,
+        trusted=trusted(workshop.home),
         review=replay.review,
     )
 
@@ -48,7 +47,7 @@ def judges(workshop: Workshop, store: ReplayStore, *, limit: int) -> tuple[Item,
         limit,
         quarantine_s=replay.quarantine_hours * HOUR_S,
         per_source=limits.most(limit),
-        trusted=TRUSTED,
+        trusted=trusted(workshop.home),
         review=replay.review,
     )
     return seated(offered, limits)
@@ -56,7 +55,7 @@ def judges(workshop: Workshop, store: ReplayStore, *, limit: int) -> tuple[Item,
 
 def source_limits(workshop: Workshop) -> SourceLimits:
     """Return how much sources that are not trusted may say, as the configuration has it."""
-    return SourceLimits(trusted=frozenset(TRUSTED), items=workshop.config.replay.per_source)
+    return SourceLimits(trusted=frozenset(trusted(workshop.home)), items=workshop.config.replay.per_source)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

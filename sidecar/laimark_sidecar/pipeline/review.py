@@ -17,8 +17,9 @@ from laimark_sidecar.experience.screening import Policy, Screen
 from laimark_sidecar.journal.find import find_exchange, find_record
 from laimark_sidecar.pipeline.buffer import SHORTEST_PREFIX, find
 from laimark_sidecar.pipeline.ingest import Known
-from laimark_sidecar.pipeline.readiness import HOUR_S, TRUSTED
+from laimark_sidecar.pipeline.readiness import HOUR_S
 from laimark_sidecar.pipeline.screening import policy_of
+from laimark_sidecar.pipeline.source_list import trusted
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.replay.flagged import Flagged, Place
 from laimark_sidecar.replay.item import Item, Signal
@@ -161,7 +162,9 @@ def _present(case: Case) -> Item:
 def _waiting(workshop: Workshop, store: ReplayStore, *, limit: int) -> Iterator[Case]:
     replay, now_s = workshop.config.replay, workshop.clock.now_s()
     quarantine_s = replay.quarantine_hours * HOUR_S
-    waiting = store.waiting(quarantine_s=quarantine_s, review=replay.review, trusted=TRUSTED, limit=limit)
+    waiting = store.waiting(
+        quarantine_s=quarantine_s, review=replay.review, trusted=trusted(workshop.home), limit=limit
+    )
     for item, added_s in waiting:
         until_s = added_s + quarantine_s
         if until_s > now_s:

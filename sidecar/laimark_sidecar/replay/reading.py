@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from laimark_sidecar.errors import DataError
@@ -15,6 +15,7 @@ from laimark_sidecar.replay.reviewing import READY, Review
 
 _MATCHES = """(:split IS NULL OR split = :split) AND (:signal IS NULL OR signal = :signal)
     AND (:trained IS NULL OR (cycle IS NOT NULL) = :trained)"""
+_IDS_A_QUESTION = 500
 _ANSWER = "SELECT prefix, exchange_id, answer, version, time_s FROM answered"
 
 
@@ -26,10 +27,18 @@ class Page:
     last_seq: int
 
 
-def cursor(connection: sqlite3.Connection, source: str) -> bytes | None:
-    """Return the stored cursor of a source."""
-    row = connection.execute("SELECT position FROM cursors WHERE source = ?", (source,)).fetchone()
-    return None if row is None else bytes(row[0])
+def known_exchanges(connection: sqlite3.Connection, ids: Sequence[str]) -> frozenset[str]:
+    """Return those of `ids` whose answers are remembered."""
+    found: set[str] = set()
+    for start in range(0, len(ids), _IDS_A_QUESTION):
+        asked = ids[start : start + _IDS_A_QUESTION]
+        marks = ", ".join("?" * len(asked))
+        rows = connection.execute(
+            f"SELECT exchange_id FROM answered WHERE exchange_id IN ({marks})",  # noqa: S608 - question marks
+            tuple(asked),
+        )
+        found.update(row[0] for row in rows)
+    return frozenset(found)
 
 
 def answers(connection: sqlite3.Connection, prefix: str) -> tuple[Answered, ...]:

@@ -11,7 +11,7 @@ import contextlib
 import random
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,16 @@ from typing import Self
 
 from laimark_sidecar.clock import Clock
 from laimark_sidecar.errors import ConfigError
-from laimark_sidecar.replay import drawing, forgetting, ingestion, integrity, reading, retention, reviewing
+from laimark_sidecar.replay import (
+    cursors,
+    drawing,
+    forgetting,
+    ingestion,
+    integrity,
+    reading,
+    retention,
+    reviewing,
+)
 from laimark_sidecar.replay import stats as counting
 from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.connection import connect, transaction
@@ -124,7 +133,17 @@ class ReplayStore:
     def cursor(self, source: str) -> bytes | None:
         """Return how far `source` has been ingested, as that source wrote it; None before the first time."""
         with self._reading() as connection:
-            return reading.cursor(connection, source)
+            return cursors.cursor(connection, source)
+
+    def move_cursor(self, source: str, cursor: bytes | None) -> None:
+        """Store how far a log was copied into the journal; None is its beginning again."""
+        with self._writing() as connection:
+            cursors.move(connection, source, cursor)
+
+    def known_exchanges(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return those of `ids` that were ingested, as far back as answers are remembered."""
+        with self._reading() as connection:
+            return reading.known_exchanges(connection, ids)
 
     def ingest(
         self,
@@ -158,9 +177,7 @@ class ReplayStore:
             )
             reviewing.add_findings(connection, flagged, now_s=self._clock.now_s(), most=self._capacity)
             evicted = retention.evict(connection, capacity=self._capacity)
-            connection.execute(
-                "INSERT OR REPLACE INTO cursors (source, position) VALUES (?, ?)", (source, cursor)
-            )
+            cursors.move(connection, source, cursor)
         return replace(counts, evicted=counts.evicted + evicted)
 
     def answers(self, prefix: str) -> tuple[Answered, ...]:
@@ -224,9 +241,40 @@ class ReplayStore:
             removed = sum(
                 forgetting.forget(connection, item_id, now_s=self._clock.now_s()) for item_id in ids
             )
-        with self._reading(snapshot=False) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.scrub()
         return removed
+
+    def forget_exchanges(self, ids: Collection[str], *, items: Collection[str] = ()) -> int:
+        """Forget exchanges, every lesson made from them, and `items`, for good; returns how many items were held.
+
+        What is read of these exchanges again, from any log, teaches nothing any more. Call `scrub` afterwards.
+        """
+        now_s = self._clock.now_s()
+        with self._writing() as connection:
+            removed = sum(forgetting.forget(connection, item_id, now_s=now_s) for item_id in items)
+            return removed + forgetting.forget_exchanges(connection, ids, now_s=now_s)
+
+    def scrub(self) -> bool:
+        """Empty the write-ahead log, where overwritten text may stand; says whether other readers allowed it."""
+        with self._reading(snapshot=False) as connection:
+            return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+
+    def made_from(self, exchange_ids: Collection[str]) -> frozenset[str]:
+        """Return the ids of all items ever made from these exchanges, whether they are held or not."""
+        with self._reading() as connection:
+            return forgetting.made_from(connection, exchange_ids)
+
+    def matching(
+        self, item: Callable[[Item], bool], answer: Callable[[str], bool]
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the ids of held items, and of exchanges whose answer is remembered, that these say yes to."""
+        with self._reading() as connection:
+            return forgetting.matching(connection, item, answer)
+
+    def count_as_new(self, cycles: Collection[str], *, known: Collection[str]) -> int:
+        """Let lessons that only these cycles used, and no version that stays has learned (`known`), count as new again."""
+        with self._writing() as connection:
+            return forgetting.count_as_new(connection, cycles, known=known)
 
     def forgotten(self, ids: Collection[str]) -> frozenset[str]:
         """Return those of `ids` that were removed for good; what was merely evicted is not among them."""

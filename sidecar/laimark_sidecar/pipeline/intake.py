@@ -1,0 +1,119 @@
+"""From the log of another program into the sidecar's own journal, from which everything is learned.
+
+A batch is in the journal, durably, before the cursor moves: a crash between the two takes it in twice, which teaches
+nothing twice, because an exchange is known by its content.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from laimark_sidecar.journal.exchange import Exchange, Feedback
+from laimark_sidecar.journal.writer import JournalWriter
+from laimark_sidecar.logs import action
+from laimark_sidecar.pipeline.workshop import ShouldStop, Workshop
+from laimark_sidecar.replay.store import ReplayStore
+from laimark_sidecar.sources.added import Added
+from laimark_sidecar.sources.source import LogSource, SourceBatch
+
+log = logging.getLogger(__name__)
+BATCH_LINES = 500
+_FAULTS_TOLD = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What was taken in."""
+
+    records: int = 0
+    faults: int = 0
+    skipped: int = 0
+    """Known already, said before the log was added, or said while recording was off."""
+
+    def plus(self, other: Taken) -> Taken:
+        """Return the sum."""
+        return Taken(
+            records=self.records + other.records,
+            faults=self.faults + other.faults,
+            skipped=self.skipped + other.skipped,
+        )
+
+
+def take_in(
+    workshop: Workshop,
+    store: ReplayStore,
+    added: Added,
+    source: LogSource,
+    *,
+    wanted: Callable[[Exchange | Feedback], bool],
+    should_stop: ShouldStop,
+    told: Callable[[Taken], None] = lambda _: None,
+) -> Taken:
+    """Read a log to its present end; returns early, between batches, when asked to stop.
+
+    Args:
+        workshop: whose.
+        store: holds the cursor.
+        added: the log.
+        source: reads it.
+        wanted: whether the user wants this recorded.
+        should_stop: asked between batches.
+        told: is told the sum so far after each batch.
+
+    Raises:
+        LaimarkError: the log is locked, damaged or has another layout; the cursor is where it was.
+        OSError: the log cannot be read or the journal not be written; likewise.
+    """
+    total, more = Taken(), True
+    with JournalWriter(workshop.home.journal, clock=workshop.clock, fsync="never") as journal:
+        while more and not should_stop():
+            before = store.cursor(added.cursor)
+            batch = source.read(before, max_lines=BATCH_LINES)
+            taken = _append(journal, store, batch, added, wanted)
+            if batch.cursor != before:
+                store.move_cursor(added.cursor, batch.cursor)
+            total = total.plus(taken)
+            told(total)
+            more = batch.more
+    if total.records:
+        log.info("%s: %d records taken in", added.name, total.records, extra=action("intake.done"))
+    return total
+
+
+def _append(
+    journal: JournalWriter,
+    store: ReplayStore,
+    batch: SourceBatch,
+    added: Added,
+    wanted: Callable[[Exchange | Feedback], bool],
+) -> Taken:
+    for fault in batch.faults[:_FAULTS_TOLD]:
+        where = f"{fault.segment}:{fault.offset}"
+        log.warning("%s: %s: %s; left out", added.name, where, fault.reason, extra=action("intake.fault"))
+    known = store.known_exchanges([one.id for one in batch.records])
+    fresh = [
+        one for one in batch.records if one.id not in known and one.time_s >= added.since_s and wanted(one)
+    ]
+    refused = sum(not _written(journal, record, added) for record in fresh)
+    if len(fresh) > refused:
+        journal.flush()
+    return Taken(
+        records=len(fresh) - refused,
+        faults=len(batch.faults) + refused,
+        skipped=len(batch.records) - len(fresh),
+    )
+
+
+def _written(journal: JournalWriter, record: Exchange | Feedback, added: Added) -> bool:
+    """Append a record; one that no journal could ever hold is told and left out, or it would stand in the way for ever."""
+    try:
+        journal.append(record)
+    except OSError as error:
+        if error.errno not in (errno.EILSEQ, errno.EMSGSIZE):
+            raise
+        log.warning("%s: %s; left out", added.name, error.strerror, extra=action("intake.fault"))
+        return False
+    return True

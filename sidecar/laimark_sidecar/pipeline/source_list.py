@@ -1,0 +1,105 @@
+"""The logs of other programs that this home learns from: added, opened, removed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from laimark_sidecar.clock import Clock
+from laimark_sidecar.errors import ConfigError, StateError
+from laimark_sidecar.paths import Home, expanded
+from laimark_sidecar.pipeline.workshop import Workshop
+from laimark_sidecar.sources.added import Added, find, read_added, write_added
+from laimark_sidecar.sources.places import usual_places
+from laimark_sidecar.sources.source import LogSource, SourceFactory, load_sources
+
+_OWN = "journal"
+OWN_SOURCES = ("embedded", "gateway")
+"""What our own runner and gateway saw the user type."""
+
+
+def kinds() -> dict[str, SourceFactory]:
+    """Return what logs can be added; the sidecar's own journal is always read."""
+    return {kind: factory for kind, factory in sorted(load_sources().items()) if kind != _OWN}
+
+
+def trusted(home: Home) -> tuple[str, ...]:
+    """Return the sources that no cap bounds: our own, and the kinds of logs that were added with `--trust`."""
+    return (*OWN_SOURCES, *sorted({one.kind for one in read_added(home.sources) if one.trusted}))
+
+
+def opened(added: Added) -> LogSource:
+    """Return what reads a log.
+
+    Raises:
+        ConfigError: no source of that kind is installed (any more).
+    """
+    return _factory(added.kind)(Path(added.path))
+
+
+def add(home: Home, kind: str, path: str, *, name: str, trusted: bool, history: bool, clock: Clock) -> Added:
+    """Add a log, after a look at it.
+
+    Args:
+        home: whose.
+        kind: of the source.
+        path: of the log; empty for its usual place.
+        name: what it is called here; empty for its kind.
+        trusted: whether no cap bounds it.
+        history: whether what was said before now is wanted, too.
+        clock: says now.
+
+    Raises:
+        ConfigError: the kind is unknown, or there is nothing at its usual places.
+        StateError: the name is taken, or what is there is not this kind of log.
+        OSError: it cannot be read.
+    """
+    known = read_added(home.sources)
+    name = name or kind
+    if any(one.name == name for one in known):
+        raise StateError(
+            f"{name} is added already", hint="give it another name with --name, or remove it: sources rm"
+        )
+    factory = _factory(kind)
+    place = expanded(path, named_by="PATH").absolute() if path else _found(kind)
+    if not place.exists():
+        raise ConfigError(f"{place} is not there", hint="give the path of the log")
+    factory(place).read(None, max_lines=1)
+    one = Added(
+        name=name, kind=kind, path=str(place), since_s=0.0 if history else clock.now_s(), trusted=trusted
+    )
+    write_added(home.sources, (*known, one))
+    return one
+
+
+def remove(workshop: Workshop, name: str) -> None:
+    """Read a log no more, and forget how far it was read. What was taken in stays until it is forgotten."""
+    known = read_added(workshop.home.sources)
+    one = find(known, name)
+    write_added(workshop.home.sources, tuple(each for each in known if each.name != name))
+    with workshop.store() as store:
+        store.move_cursor(one.cursor, None)
+
+
+def usually(kind: str) -> tuple[Path, ...]:
+    """Return where logs of a kind usually are on this machine."""
+    return usual_places(kind, os.environ, Path.home(), platform=sys.platform)
+
+
+def _factory(kind: str) -> SourceFactory:
+    known = kinds()
+    if kind not in known:
+        raise ConfigError(
+            f"{kind!r} is no kind of log that is known here", hint=f"one of: {', '.join(known)}"
+        )
+    return known[kind]
+
+
+def _found(kind: str) -> Path:
+    places = usually(kind)
+    for place in places:
+        if place.exists():
+            return place
+    looked = f" (looked at {', '.join(map(str, places))})" if places else ""
+    raise ConfigError(f"no log of {kind} was found{looked}", hint=f"laimark-sidecar sources add {kind} PATH")

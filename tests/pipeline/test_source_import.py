@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.support.homes import opened
+from tests.support.open_webui import WebUI, chat, turn
+
+from laimark_sidecar.clock import SystemClock
+from laimark_sidecar.errors import StateError
+from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline.source_import import import_history
+from laimark_sidecar.pipeline.source_list import add
+
+T = 1_760_000_000
+
+
+def filled(path: Path, chats: int) -> Path:
+    webui = WebUI(path)
+    for number in range(chats):
+        webui.put(
+            f"c{number}",
+            chat(
+                turn("1", "", "user", f"Name planet {number}", s=T),
+                turn("2", "1", "assistant", "Vulcan", s=T + 1),
+                turn("3", "2", "user", f'No, the correct answer is "Planet {number}".', s=T + 2),
+                turn("4", "3", "assistant", f"Planet {number}", s=T + 3),
+            ),
+            updated_s=T + number,
+        )
+    webui.close()
+    return path
+
+
+def test_a_history_becomes_lessons_and_a_second_import_adds_nothing(ready_home: Home, tmp_path: Path) -> None:
+    path = filled(tmp_path / "webui.db", 6)
+    workshop = opened(ready_home)
+    with workshop.store() as store:
+        before = store.stats().items
+    add(ready_home, "open-webui", str(path), name="", trusted=False, history=False, clock=SystemClock())
+    steps: list[tuple[str, float]] = []
+    taken = import_history(workshop, "open-webui", report=lambda *step: steps.append(step))
+    assert taken.records == 12
+    assert steps[-1] == ("done", 1.0)
+    with workshop.store() as store:
+        assert store.stats().items == before + 6
+        assert store.stats().by_source["open-webui"] == 6
+    assert import_history(workshop, "open-webui", report=lambda *step: None).records == 0
+    with workshop.store() as store:
+        assert store.stats().items == before + 6
+
+
+def test_a_log_that_was_not_added_has_no_history(ready_home: Home) -> None:
+    with pytest.raises(StateError, match="no log was added under the name 'llm'"):
+        import_history(opened(ready_home), "llm", report=lambda *step: None)
