@@ -312,6 +312,27 @@ def test_bombs_are_a_data_error_or_harmless(path: str, bomb: bytes) -> None:
         return
 
 
+@pytest.mark.parametrize(
+    ("path", "beginning"),
+    [
+        ("/v1/chat/completions", b'{"messages": ['),
+        ("/v1/chat/completions", b'{"messages": [{"role": "user", "content": ['),
+        ("/v1/messages", b'{"messages": [{"role": "user", "content": [{"type": "tool_result", "content": ['),
+        ("/v1/responses", b'{"input": ['),
+        ("/api/generate", b'{"prompt": "x", "images": ['),
+    ],
+)
+def test_more_than_a_conversation_holds_is_a_data_error(path: str, beginning: bytes) -> None:
+    item = b'""' if beginning.endswith(b'images": [') else b'{"role": "user"}'
+    closing = bytes(
+        {ord("{"): ord("}"), ord("["): ord("]")}[byte] for byte in reversed(beginning) if byte in b"{["
+    )
+
+    assert DIALECTS[path].ask(beginning + item + closing).messages
+    with pytest.raises(DataError, match="length"):
+        DIALECTS[path].ask(beginning + b",".join([item] * 10_001) + closing)
+
+
 @given(body=st.binary(max_size=200), encoding=st.sampled_from(["gzip", "deflate", ""]))
 @example(body=b"\x1f\x8b", encoding="gzip")
 @settings(max_examples=200, deadline=None)

@@ -6,11 +6,13 @@ Source: anthropic-sdk-python `types/message.py`, `types/raw_message_stream_event
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from laimark_sidecar.decoding import decode_json
 from laimark_sidecar.gateway.dialects.dialect import Asked, Dialect
-from laimark_sidecar.gateway.dialects.draft import Count, Draft
+from laimark_sidecar.gateway.dialects.draft import Count, Draft, Few
 from laimark_sidecar.gateway.dialects.parts import Content, Part, json_text, read
 from laimark_sidecar.gateway.dialects.sampling import Sampled, is_probe, options_of
 from laimark_sidecar.gateway.dialects.turns import role
@@ -37,7 +39,7 @@ class _Thinking(msgspec.Struct):
 
 class _Request(Sampled):
     model: str | None = None
-    messages: list[_Turn] | None = None
+    messages: Annotated[list[_Turn], Few] | None = None
     system: Content = None
     thinking: _Thinking | None = None
 
@@ -60,7 +62,7 @@ class _Delta(msgspec.Struct):
 class _Message(msgspec.Struct):
     id: str | None = None
     model: str | None = None
-    content: list[Part] | None = None
+    content: Annotated[list[Part], Few] | None = None
     stop_reason: str | None = None
     usage: _Usage | None = None
 

@@ -13,6 +13,8 @@ from laimark_sidecar.journal.exchange import Finish, ToolCall
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 """A number of tokens as servers report it."""
+Few = Meta(max_length=10_000)
+"""Bound of every list: a body of 16 MiB can hold millions of empty objects, which would hold up the chats for seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,9 @@ from laimark_sidecar.decoding import decode_json
 from laimark_sidecar.gateway.dialects import openai_chat
 from laimark_sidecar.gateway.dialects.dialect import NO_TURN, Asked, Dialect
 from laimark_sidecar.gateway.dialects.draft import Count, Draft
-from laimark_sidecar.gateway.dialects.parts import json_text, read
+from laimark_sidecar.gateway.dialects.parts import Images, json_text, read
 from laimark_sidecar.gateway.dialects.sampling import Sampled, is_probe, options_of
-from laimark_sidecar.gateway.dialects.turns import Call
+from laimark_sidecar.gateway.dialects.turns import Calls
 from laimark_sidecar.journal.exchange import Finish, Message
 
 _REASONS: dict[str, Finish] = {"stop": "stop", "length": "length"}
@@ -33,14 +33,14 @@ class _Generate(Sampled):
     template: str | None = None
     raw: bool | None = None
     context: object = None
-    images: list[str] | None = None
+    images: Images = None
     options: dict[str, Any] | None = None
 
 
 class _Said(msgspec.Struct):
     content: str | None = None
     thinking: str | None = None
-    tool_calls: list[Call] | None = None
+    tool_calls: Calls = None
 
 
 class _Line(msgspec.Struct):

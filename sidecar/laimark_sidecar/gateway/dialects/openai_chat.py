@@ -9,16 +9,16 @@ do not say here whether they cut the prompt.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from laimark_sidecar.decoding import decode_json
 from laimark_sidecar.gateway.dialects.dialect import Asked, Dialect
-from laimark_sidecar.gateway.dialects.draft import Count, Draft
+from laimark_sidecar.gateway.dialects.draft import Count, Draft, Few
 from laimark_sidecar.gateway.dialects.parts import Content, json_text, read
 from laimark_sidecar.gateway.dialects.sampling import Sampled, is_probe, options_of
-from laimark_sidecar.gateway.dialects.turns import Call, Function, Turn, message
+from laimark_sidecar.gateway.dialects.turns import Calls, Function, Turn, message
 from laimark_sidecar.journal.exchange import Finish
 
 REASONS: dict[str, Finish] = {
@@ -31,7 +31,7 @@ REASONS: dict[str, Finish] = {
 
 class _Request(Sampled):
     model: str | None = None
-    messages: list[Turn] | None = None
+    messages: Annotated[list[Turn], Few] | None = None
     options: dict[str, Any] | None = None
     """Ollama's, which asks in the same shape."""
 
@@ -56,7 +56,7 @@ class _Said(msgspec.Struct):
     reasoning_content: str | None = None
     reasoning: str | None = None
     refusal: str | None = None
-    tool_calls: list[Call] | None = None
+    tool_calls: Calls = None
     function_call: Function | None = None
 
 
@@ -70,7 +70,7 @@ class _Choice(msgspec.Struct):
 class _Event(msgspec.Struct):
     id: str | None = None
     model: str | None = None
-    choices: list[_Choice] | None = None
+    choices: Annotated[list[_Choice], Few] | None = None
     usage: Usage | None = None
     timings: Timings | None = None
     error: object = None

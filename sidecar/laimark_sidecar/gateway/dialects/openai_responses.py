@@ -8,12 +8,14 @@ is marked as no turn. Ollama and llama-server refuse such requests. llama-server
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from laimark_sidecar.decoding import decode_json
 from laimark_sidecar.errors import DataError
 from laimark_sidecar.gateway.dialects.dialect import NO_TURN, Asked, Dialect
-from laimark_sidecar.gateway.dialects.draft import Count, Draft
+from laimark_sidecar.gateway.dialects.draft import Count, Draft, Few
 from laimark_sidecar.gateway.dialects.parts import Content, read
 from laimark_sidecar.gateway.dialects.sampling import Sampled, is_probe, options_of
 from laimark_sidecar.gateway.dialects.turns import role
@@ -37,7 +39,7 @@ class _Item(msgspec.Struct):
 
 class _Request(Sampled):
     model: str | None = None
-    input: str | list[_Item] | None = None
+    input: str | Annotated[list[_Item], Few] | None = None
     instructions: str | None = None
     previous_response_id: object = None
     conversation: object = None
@@ -57,7 +59,7 @@ class _Response(msgspec.Struct):
     id: str | None = None
     model: str | None = None
     status: str | None = None
-    output: list[_Item] | None = None
+    output: Annotated[list[_Item], Few] | None = None
     usage: _Usage | None = None
     incomplete_details: _Incomplete | None = None
     error: object = None

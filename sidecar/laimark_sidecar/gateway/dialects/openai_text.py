@@ -5,11 +5,13 @@ Source: openai-python 2 `types/completion.py`, `types/completion_create_params.p
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from laimark_sidecar.decoding import decode_json
 from laimark_sidecar.gateway.dialects.dialect import NO_TURN, Asked, Dialect
-from laimark_sidecar.gateway.dialects.draft import Draft
+from laimark_sidecar.gateway.dialects.draft import Draft, Few
 from laimark_sidecar.gateway.dialects.openai_chat import REASONS, Timings, Usage, counted
 from laimark_sidecar.gateway.dialects.sampling import Sampled, is_probe, options_of
 from laimark_sidecar.journal.exchange import Message
@@ -31,7 +33,7 @@ class _Choice(msgspec.Struct):
 class _Event(msgspec.Struct):
     id: str | None = None
     model: str | None = None
-    choices: list[_Choice] | None = None
+    choices: Annotated[list[_Choice], Few] | None = None
     usage: Usage | None = None
     timings: Timings | None = None
     error: object = None

@@ -10,11 +10,13 @@ import base64
 import binascii
 import hashlib
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 
 from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import DataError
+from laimark_sidecar.gateway.dialects.draft import Few
 
 _TEXT = frozenset({"text", "input_text", "output_text", "refusal", "summary_text", "reasoning_text"})
 _UNSEEN = frozenset({"thinking", "redacted_thinking", "reasoning"})
@@ -52,11 +54,12 @@ class Part(msgspec.Struct):
     input: msgspec.Raw = msgspec.Raw(b"")
     """Of an Anthropic `tool_use`."""
     thinking: str | None = None
-    content: str | list[Part] | None = None
+    content: str | Annotated[list[Part], Few] | None = None
     """Of an Anthropic `tool_result`."""
 
 
-Content = str | list[Part] | None
+Content = str | Annotated[list[Part], Few] | None
+Images = Annotated[list[str], Few] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,7 @@ class Read:
     attachments: tuple[str, ...] = ()
 
 
-def read(content: Content, images: list[str] | None = None) -> Read:
+def read(content: Content, images: Images = None) -> Read:
     """Return text and digests; `images` are Ollama's, beside the text.
 
     Raises:

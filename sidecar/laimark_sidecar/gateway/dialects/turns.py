@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from laimark_sidecar.errors import DataError
-from laimark_sidecar.gateway.dialects.parts import Content, json_text, read
+from laimark_sidecar.gateway.dialects.draft import Few
+from laimark_sidecar.gateway.dialects.parts import Content, Images, json_text, read
 from laimark_sidecar.journal.exchange import Message, Role, ToolCall
 
 ROLES: dict[str, Role] = {
@@ -32,13 +35,16 @@ class Call(msgspec.Struct):
     index: int | None = None
 
 
+Calls = Annotated[list[Call], Few] | None
+
+
 class Turn(msgspec.Struct):
     """One message. What an assistant thought in an earlier turn is dropped, as every template does."""
 
     role: str
     content: Content = None
-    images: list[str] | None = None
-    tool_calls: list[Call] | None = None
+    images: Images = None
+    tool_calls: Calls = None
     function_call: Function | None = None
 
 
@@ -72,7 +78,7 @@ def role(name: str) -> Role:
     return known
 
 
-def functions(calls: list[Call] | None, legacy: Function | None) -> list[Function]:
+def functions(calls: Calls, legacy: Function | None) -> list[Function]:
     """Return what is called, the old single `function_call` included."""
     called = [call.function for call in calls or () if call.function is not None]
     return [*called, legacy] if legacy is not None else called
