@@ -15,6 +15,7 @@ import pytest
 from tests.support.passing import answer, ndjson, passed, request, sse
 
 from laimark_sidecar.clock import SystemClock
+from laimark_sidecar.errors import StateError
 from laimark_sidecar.gateway.exchanges import Answering
 from laimark_sidecar.gateway.observing import Head
 from laimark_sidecar.gateway.recorder import Recorder
@@ -449,3 +450,24 @@ def test_stuck_disk_holds_up_no_chat_and_what_is_held_for_it_is_bounded(tmp_path
     answers = [record.answer for record in recorded(tmp_path) if isinstance(record, Exchange)]
     assert 10 <= dropped < 20
     assert answers == [*map(str, range(20 - dropped)), "after"]
+
+
+@pytest.mark.parametrize(
+    "error", [StateError("registry is damaged"), PermissionError("locked"), KeyError("bug")]
+)
+def test_lookup_that_fails_is_counted_and_told_once_and_the_next_chat_is_recorded(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    failing = [True, True]
+
+    def looked_up(model: str) -> Answering:
+        if failing and failing.pop():
+            raise error
+        return Answering()
+
+    with recording(tmp_path, answering=looked_up) as recorder:
+        for number in range(3):
+            passed(recorder, request(CHAT), ASKED, WHOLE, [completion(str(number))])
+
+    assert only(tmp_path).answer == "2"
+    assert (recorder.counts.failed, len(caplog.records)) == (2, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from laimark_sidecar.errors import DataError
 from laimark_sidecar.gateway.tally import Counts, Tally
 
 
@@ -45,3 +46,14 @@ def test_each_kind_of_fault_is_told(caplog: pytest.LogCaptureFixture) -> None:
     tally.add("dropped", "too long")
 
     assert len(caplog.records) == 2
+
+
+def test_unexpected_error_is_told_with_its_traceback_and_an_expected_one_without(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tally = Tally(Hand())
+    tally.add("failed", KeyError("bug"))
+    tally.add("dropped", OSError("disk full"))
+    tally.add("unreadable", DataError("no JSON"))
+
+    assert [record.exc_info is not None for record in caplog.records] == [True, False, False]

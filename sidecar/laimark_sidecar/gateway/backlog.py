@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
-
-from laimark_sidecar.logs import action
-
-log = logging.getLogger(__name__)
 
 HELD_BYTES = 256 << 20
 """What is held of all exchanges that are under way; the one that would go beyond is not recorded."""
@@ -26,10 +21,12 @@ class Backlog:
     """One thread and its queue.
 
     Args:
+        complain: takes what a task raised: a bug in one must not end the others. Called on that thread.
         held_bytes: bound of what `take` grants.
     """
 
-    def __init__(self, *, held_bytes: int = HELD_BYTES) -> None:
+    def __init__(self, *, complain: Callable[[Exception], None], held_bytes: int = HELD_BYTES) -> None:
+        self._complain = complain
         self._left = held_bytes
         self._lock = threading.Lock()
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -67,5 +64,5 @@ class Backlog:
                 time.sleep(_REST_S)
             try:
                 task()
-            except Exception:
-                log.exception("recording an exchange failed", extra=action("gateway.record.bug"))
+            except Exception as error:  # noqa: BLE001 - a bug in one exchange must not end the recording of all others
+                self._complain(error)

@@ -67,7 +67,9 @@ class Recorder:
         self._versions = versions
         self._tally = Tally(clock)
         self._recent = Recent()
-        self._backlog = Backlog(held_bytes=held_bytes)
+        self._backlog = Backlog(
+            complain=lambda error: self._tally.add("failed", error), held_bytes=held_bytes
+        )
 
     @property
     def counts(self) -> Counts:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from laimark_sidecar.clock import Clock
+from laimark_sidecar.errors import LaimarkError
 from laimark_sidecar.logs import action
 
 log = logging.getLogger(__name__)
@@ -44,12 +45,12 @@ class Tally:
         """What was counted up to now."""
         return self._counts
 
-    def add(self, outcome: Outcome, why: object = "") -> None:
+    def add(self, outcome: Outcome, why: str | Exception = "") -> None:
         """Count one; what is not `recorded` is told at most once a minute: a full disk must not fill the log as well.
 
         Args:
             outcome: what became of it.
-            why: told with it; never prompt text.
+            why: told with it; never prompt text. An unexpected error is told with its traceback.
         """
         with self._lock:
             count: int = getattr(self._counts, outcome) + 1
@@ -65,5 +66,10 @@ class Tally:
             outcome,
             count,
             why,
+            exc_info=_unexpected(why),
             extra=action(f"gateway.record.{outcome}"),
         )
+
+
+def _unexpected(why: str | Exception) -> Exception | None:
+    return None if isinstance(why, str | LaimarkError | OSError) else why
