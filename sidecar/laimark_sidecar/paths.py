@@ -65,6 +65,11 @@ class Home:
         return self.root / "control"
 
     @property
+    def forgetting(self) -> Path:
+        """What is being forgotten, as ids, until nothing of it is left."""
+        return self.root / "forget.json"
+
+    @property
     def daemon_lock(self) -> Path:
         return self.root / "daemon.lock"
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from laimark_sidecar.pipeline.workshop import Workshop
 
 
 def confirm(question: str, *, otherwise: str) -> None:
@@ -20,3 +25,18 @@ def confirm(question: str, *, otherwise: str) -> None:
     except click.Abort:
         click.echo(err=True)  # nobody has ended the line of the question
         raise click.UsageError(otherwise) from None
+
+
+def confirm_tainted(opened: Workshop, name: str) -> None:
+    """Ask before a version is served that has learned from what was forgotten since; others pass unasked.
+
+    Raises:
+        UsageError: the answer was no, or there is nobody to answer.
+    """
+    from laimark_sidecar.pipeline.taint import tainted
+
+    if name in tainted(opened):
+        confirm(
+            f"{name} has learned from what was forgotten. Serve it all the same?",
+            otherwise=f"{name} is not served: add --yes to serve it all the same",
+        )

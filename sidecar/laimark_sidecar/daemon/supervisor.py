@@ -15,6 +15,7 @@ from laimark_sidecar.logs import action
 from laimark_sidecar.pipeline import control
 from laimark_sidecar.pipeline.cycle import advance, open_cycle
 from laimark_sidecar.pipeline.folder import cycles, unfinished
+from laimark_sidecar.pipeline.forget import carry_on
 from laimark_sidecar.pipeline.moving import repair, synchronise
 from laimark_sidecar.pipeline.readiness import NothingToLearnError, eligible
 from laimark_sidecar.pipeline.router import revive
@@ -85,6 +86,7 @@ class Supervisor:
         self._stop.wait(pause_s)
 
     def _tick(self, store: ReplayStore) -> None:
+        carry_on(self._workshop, mine=True)
         self._repair()
         decision = self._decide(store)
         self._tell(decision.kind, decision.reason)
@@ -152,8 +154,8 @@ class Supervisor:
         self._last_cycle_end_s = workshop.clock.now_s()
 
     def _should_stop(self, store: ReplayStore) -> bool:
-        """Give the machine back when told to, when paused, or when somebody uses the runner."""
-        if self._stop.is_set():
+        """Give the machine back when told to, when paused, when something is to be forgotten, or when somebody uses the runner."""
+        if self._stop.is_set() or self._workshop.home.forgetting.exists():
             return True
         now_s = self._workshop.clock.monotonic_s()
         if now_s - self._looked_at_s >= LOOK_S:

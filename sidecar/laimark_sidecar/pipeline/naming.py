@@ -9,6 +9,7 @@ from laimark_sidecar.errors import StateError
 from laimark_sidecar.pipeline.folder import cycles
 from laimark_sidecar.pipeline.following import LATEST, PREV
 from laimark_sidecar.pipeline.moving import move, moving
+from laimark_sidecar.pipeline.rebuild import unlearn
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.names import validate_ref
 
@@ -106,6 +107,7 @@ def remove(workshop: Workshop, found: Removal) -> None:
                 before = _further_back(workshop)
                 move(workshop, runner, "use", before, {PREV: before}, ref=PREV, reason=f"rm {found.name}")
             runner.withdraw(found.name)
+            unlearn(workshop, {found.name})
             workshop.registry.remove(found.name)
         else:
             ref = _ref(workshop, found.name)

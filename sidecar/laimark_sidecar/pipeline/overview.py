@@ -12,6 +12,7 @@ from laimark_sidecar.pipeline.folder import CycleFolder, cycles, unfinished
 from laimark_sidecar.pipeline.following import LATEST, PREV
 from laimark_sidecar.pipeline.readiness import readiness
 from laimark_sidecar.pipeline.recording import why_not_recorded
+from laimark_sidecar.pipeline.taint import tainted, told
 from laimark_sidecar.pipeline.waiting import waiting, was_latest
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.check import interrupted
@@ -99,6 +100,12 @@ def overview(workshop: Workshop) -> Overview:
         warnings=(
             *(f"{workshop.ref(one.ref)} {one.message} ({other_base.HINT})" for one in estranged),
             *(f"{one.where}: {one.message} ({one.hint})" for one in interrupted(workshop.registry)),
+            *(told(name) for name in sorted({*refs.values()} & tainted(workshop))),
+            *(
+                ["forgetting was interrupted (laimark-sidecar forget --resume)"]
+                if workshop.home.forgetting.exists()
+                else []
+            ),
         ),
     )
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
 from laimark_sidecar.errors import ConfigError
+from laimark_sidecar.logs import action
 from laimark_sidecar.pipeline.connect import driver, token
 from laimark_sidecar.pipeline.following import adapters, pointers
+from laimark_sidecar.pipeline.taint import tainted, told
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.runners.embedded.settings import ServeSettings
 
+log = logging.getLogger(__name__)
 _ELSEWHERE = {
     "llama-server": "start it with: laimark-sidecar runner start",
     "ollama": "Ollama answers by itself; the daemon is: laimark-sidecar run",
@@ -30,6 +35,8 @@ def serve_settings(workshop: Workshop) -> ServeSettings:
             hint=_ELSEWHERE[driver(config)],
         )
     versions = adapters(workshop)
+    for name in sorted(tainted(workshop) & {*workshop.registry.refs().values()}):
+        log.warning("%s", told(name), extra=action("serve.tainted"))
     return ServeSettings(
         base_path=workshop.base.gguf,
         base_name=config.base.name,

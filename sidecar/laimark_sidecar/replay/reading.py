@@ -28,14 +28,15 @@ class Page:
 
 
 def known_exchanges(connection: sqlite3.Connection, ids: Sequence[str]) -> frozenset[str]:
-    """Return those of `ids` whose answers are remembered."""
+    """Return those of `ids` whose answers are remembered, or that were forgotten: neither is to be taken in again."""
     found: set[str] = set()
     for start in range(0, len(ids), _IDS_A_QUESTION):
         asked = ids[start : start + _IDS_A_QUESTION]
         marks = ", ".join("?" * len(asked))
         rows = connection.execute(
-            f"SELECT exchange_id FROM answered WHERE exchange_id IN ({marks})",  # noqa: S608 - question marks
-            tuple(asked),
+            f"""SELECT exchange_id FROM answered WHERE exchange_id IN ({marks})
+            UNION ALL SELECT id FROM tombstones WHERE id IN ({marks})""",  # noqa: S608 - question marks
+            (*asked, *asked),
         )
         found.update(row[0] for row in rows)
     return frozenset(found)

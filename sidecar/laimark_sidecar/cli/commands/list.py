@@ -13,13 +13,16 @@ from laimark_sidecar.cli.output import emit, json_option, table
 def command(as_json: bool) -> None:
     """List the versions, newest first, with what they gained and which names point at them."""
     from laimark_sidecar.clock import iso
+    from laimark_sidecar.pipeline.taint import tainted
 
     opened = workshop()
     versions = opened.registry.versions()
     refs = sorted(opened.registry.refs().items())
+    dirty = tainted(opened)
     rows = [
         (
             version.name,
+            "tainted" if version.name in dirty else "",
             ", ".join(opened.ref(ref) for ref, target in refs if target == version.name),
             iso(version.created_s),
             version.parent or "base",
@@ -29,7 +32,7 @@ def command(as_json: bool) -> None:
         )
         for version in versions
     ]
-    columns = ("version", "served as", "created", "parent", "gain (nats/token)", "KL to base", "base")
+    columns = ("version", "", "served as", "created", "parent", "gain (nats/token)", "KL to base", "base")
     emit(
         versions,
         lambda: table(columns, rows) if rows else "no versions yet: the base answers",

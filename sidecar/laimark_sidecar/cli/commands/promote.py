@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from laimark_sidecar.cli.confirming import confirm_tainted
 from laimark_sidecar.cli.opening import workshop
 from laimark_sidecar.errors import StateError
 
@@ -16,13 +17,16 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name", required=False)
-def command(name: str | None) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask, though it has learned from what was forgotten.")
+def command(name: str | None, yes: bool) -> None:
     """Serve the version NAME under the stable name; without NAME, the newest accepted one that was not served yet."""
     from laimark_sidecar.pipeline.promote import promote
 
     opened = workshop()
     version = opened.registry.resolve(name) if name else _newest(opened)
     already = opened.registry.refs().get("latest") == version.name
+    if not yes:
+        confirm_tainted(opened, version.name)
     promote(opened, version)
     click.echo(f"{opened.ref('latest')} {'is already' if already else '->'} {version.name}")
 

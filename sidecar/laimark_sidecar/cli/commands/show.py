@@ -17,12 +17,14 @@ _DIFFERENCES = ("gain", "core", "previous", "worst_core")
 def command(name: str, as_json: bool) -> None:
     """Show a version: lineage, data, evidence. NAME as for `use`; the one served by default."""
     from laimark_sidecar.clock import iso
+    from laimark_sidecar.pipeline.taint import tainted
 
     opened = workshop()
     version = version_named(opened, name)
     lineage = " <- ".join([*(one.name for one in opened.registry.lineage(version.name)), "base"])
     lines = [
         version.name,
+        *(["  tainted  it has learned from what was forgotten"] if version.name in tainted(opened) else []),
         f"  created  {iso(version.created_s)} by cycle {version.cycle}",
         f"  base     {version.base.name} {version.base.sha256[:16]} ({version.base.architecture})",
         f"  lineage  {lineage}",

@@ -1,0 +1,63 @@
+"""SIGKILL in the middle of forgetting, wherever: whoever comes next goes on, and nothing of the text is left."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.forgetting import SECRET, TRACES, files_with, say_secret
+from tests.support.homes import opened, take_in
+from tests.support.processes import PATIENCE_S, environment, run_command
+
+from laimark_sidecar.journal.reader import read
+from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline.checkup import checkup
+from laimark_sidecar.pipeline.cycle import open_cycle
+from laimark_sidecar.pipeline.doomed import Wish, doomed
+from laimark_sidecar.pipeline.forget import begin
+from laimark_sidecar.pipeline.select import select
+
+CHILD = Path(__file__).with_name("forget_child.py")
+KILLS = 12
+
+
+def carry_on(home: Path, last: int) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, str(CHILD), str(home), str(last)],
+        capture_output=True,
+        timeout=PATIENCE_S,
+        env=environment(),
+        check=False,
+    )
+
+
+def test_whatever_step_it_is_killed_at_the_next_call_ends_it(ready_home: Home, tmp_path: Path) -> None:
+    workshop = opened(ready_home)
+    before = read(ready_home.journal, None).records
+    asked, _ = say_secret(workshop)
+    cycle = open_cycle(workshop)
+    with workshop.store() as store:
+        select(workshop, store, cycle)
+        begin(workshop, doomed(workshop, store, Wish(text=re.compile(re.escape(SECRET)))))
+    whole = tmp_path / "whole"
+    shutil.copytree(ready_home.root, whole)
+    steps = int(carry_on(whole, 0).stdout)
+    assert steps > KILLS
+    for last in sorted({1 + number * (steps - 1) // (KILLS - 1) for number in range(KILLS)}):
+        home = Home(root=tmp_path / f"killed-{last}")
+        shutil.copytree(ready_home.root, home.root)
+        assert carry_on(home.root, last).returncode == -signal.SIGKILL
+        assert home.forgetting.exists() or last == steps
+        resumed = run_command(home, "forget", "--resume")
+        assert resumed.returncode == 0, resumed.stderr
+        assert files_with(home.root, *TRACES) == [], f"killed at step {last} of {steps}"
+        found = read(home.journal, None)
+        assert found.records == (*before, asked)
+        assert found.faults == ()
+        again = opened(home)
+        assert take_in(again) == 0
+        assert [one for one in checkup(again) if one.where == "replay.db"] == []

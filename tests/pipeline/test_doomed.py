@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from tests.support.forgetting import SECRET, add_version, append, say_secret
+from tests.support.homes import correction, exchange, opened
+
+from laimark_sidecar.errors import DataError
+from laimark_sidecar.journal.exchange import Feedback, Message, encode
+from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline.doomed import Doomed, Wish, doomed
+
+
+def meant(home: Home, wish: Wish) -> Doomed:
+    workshop = opened(home)
+    with workshop.store() as store:
+        return doomed(workshop, store, wish)
+
+
+def ids(found: Doomed) -> set[str]:
+    return {one.id for one in found.exchanges}
+
+
+def literal(text: str) -> re.Pattern[str]:
+    return re.compile(re.escape(text), re.IGNORECASE)
+
+
+def test_a_text_means_what_holds_it_in_any_case_and_the_lesson_made_from_it(ready_home: Home) -> None:
+    workshop = opened(ready_home)
+    _, told = say_secret(workshop)
+    found = meant(ready_home, Wish(text=literal(SECRET.upper())))
+    assert ids(found) == {told.id}
+    assert found.held == 1
+    assert not found.exchanges[0].continues
+
+
+def test_an_id_takes_the_later_turns_that_repeat_it(ready_home: Home) -> None:
+    asked, told = say_secret(opened(ready_home))
+    found = meant(ready_home, Wish(ids=(asked.id[:10],)))
+    assert {one.id: one.continues for one in found.exchanges} == {asked.id: False, told.id: True}
+
+
+def test_an_item_s_id_means_its_exchanges(ready_home: Home) -> None:
+    asked, told = correction(3)
+    workshop = opened(ready_home)
+    with workshop.store() as store:
+        item = next(one for one in store.items() if told.id in one.exchange_ids)
+    assert ids(meant(ready_home, Wish(ids=(item.id,)))) == {asked.id, told.id}
+
+
+def test_times_sources_clients_and_models_must_all_hold(ready_home: Home) -> None:
+    for number, (source, client) in enumerate((("a", "x"), ("a", "y"), ("b", "x"))):
+        message = (Message(role="user", content=f"other {number}"),)
+        one = exchange(message, "Yes.", 100.0 + number)
+        append(ready_home, replace(one, source=source, client=client))
+    assert len(meant(ready_home, Wish(source="a")).exchanges) == 2
+    assert len(meant(ready_home, Wish(source="a", client="x")).exchanges) == 1
+    assert len(meant(ready_home, Wish(since_s=101.0, until_s=102.0)).exchanges) == 1
+    assert meant(ready_home, Wish(model="nobody")).empty
+
+
+def test_feedback_goes_with_its_exchange_and_by_its_own_text(ready_home: Home) -> None:
+    asked, _ = say_secret(opened(ready_home))
+    on_it = Feedback(id="f" * 32, time_s=5.0, source="embedded", exchange_id=asked.id, kind="accept")
+    edited = Feedback(
+        id="e" * 32, time_s=5.0, source="embedded", exchange_id="d" * 32, kind="edit", text="wombats"
+    )
+    append(ready_home, on_it, edited)
+    assert meant(ready_home, Wish(ids=(asked.id,))).feedback == (on_it.id,)
+    assert meant(ready_home, Wish(text=literal("wombats"))).feedback == (edited.id,)
+
+
+def test_a_damaged_line_is_found_through_its_escapes(ready_home: Home) -> None:
+    line = encode(say_secret(opened(ready_home))[1]).replace(b'"version":2', b'"version":99')
+    (ready_home.journal / "20200101T000000.000-1.jsonl").write_bytes(line)
+    assert len(meant(ready_home, Wish(text=literal(SECRET))).unreadable) == 1
+
+
+def test_versions_that_learned_from_it_are_named_though_the_buffer_holds_it_no_more(ready_home: Home) -> None:
+    workshop = opened(ready_home)
+    _, told = correction(3)
+    with workshop.store() as store:
+        item = next(one for one in store.items() if told.id in one.exchange_ids)
+        add_version(workshop, "me:2026-11-22-aaaa", sample_ids=[item.id])
+        store.remove([item.id])
+    found = meant(ready_home, Wish(ids=(told.id,)))
+    assert (found.held, found.versions) == (0, ("me:2026-11-22-aaaa",))
+
+
+@pytest.mark.parametrize(
+    ("wish", "says"),
+    [
+        ({}, "nothing says"),
+        ({"ids": ("abc",)}, "too short"),
+        ({"text": re.compile("")}, "empty"),
+        ({"text": re.compile("x*")}, "empty"),
+    ],
+)
+def test_a_wish_that_would_mean_everything_or_nothing_is_refused(wish: dict[str, object], says: str) -> None:
+    with pytest.raises(DataError, match=says):
+        Wish(**wish)  # type: ignore[arg-type]  # the parameters are of one test each
+
+
+def test_an_id_that_names_nothing_is_refused(ready_home: Home) -> None:
+    with pytest.raises(DataError, match="names nothing"):
+        meant(ready_home, Wish(ids=("0123456789",)))
