@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,3 +62,31 @@ def test_another_programs_database_is_not_touched(empty: sqlite3.Connection, pat
     with pytest.raises(StateError, match="another program's database"):
         migrate(empty, path=path, now_s=1.0)
     assert path.read_bytes() == before
+
+
+def test_a_file_that_another_process_is_just_making_is_no_foreign_one(path: Path) -> None:
+    class Overtaken(sqlite3.Connection):
+        """Another process makes the whole schema behind the first statement of this one."""
+
+        overtaken = False
+
+        def execute(self, *arguments: Any) -> sqlite3.Cursor:
+            done = super().execute(*arguments)
+            if not self.overtaken:
+                self.overtaken = True
+                done = iter(done.fetchall())  # type: ignore[assignment] # the read transaction ends here
+                with closing(sqlite3.connect(path, isolation_level=None)) as other:
+                    migrate(other, path=path, now_s=1.0)
+                return Answered(done)  # type: ignore[return-value]
+            return done
+
+    class Answered:
+        def __init__(self, rows: Any) -> None:
+            self._rows = rows
+
+        def fetchone(self) -> Any:
+            return next(self._rows, None)
+
+    with closing(sqlite3.connect(path, isolation_level=None, factory=Overtaken)) as late:
+        migrate(late, path=path, now_s=2.0)
+        assert recorded(late) == [step.version for step in MIGRATIONS]
