@@ -20,11 +20,15 @@ import math
 import re
 import statistics
 import subprocess
+import sys
 import sysconfig
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+# Run by its path, a script has only its own folder on the path.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.secret_texts import Labelled, labelled
 
