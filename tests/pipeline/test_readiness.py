@@ -104,3 +104,18 @@ def test_what_is_lacking_is_said_with_what_to_do(
 ) -> None:
     assert found.lacking == lacking
     assert found.hint == hint
+
+
+def test_what_nobody_has_accepted_is_held_back_and_the_hint_says_where(ready_home: Home) -> None:
+    reconfigure(ready_home, "replay", review="all")
+    workshop = opened(ready_home)
+    with workshop.store() as store:
+        found = readiness(workshop, store)
+        assert (found.new, found.judges, found.unreviewed) == (0, 0, store.stats().items)
+        assert "buffer review" in found.hint
+        for item in list(store.items()):
+            store.accept(item.id)
+        found = readiness(workshop, store)
+        assert found.unreviewed == 0
+        assert found.new > 0
+        assert "buffer review" not in found.hint

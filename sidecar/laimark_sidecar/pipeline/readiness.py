@@ -73,6 +73,8 @@ class Readiness:
     quarantine_until_s: float
     """When the last of both may be used; 0 where nothing waits."""
     heldout_share: float
+    unreviewed: int = 0
+    """Of both, what nobody has accepted and has to (`replay.review`), in quarantine or past it."""
 
     @property
     def quarantine_until(self) -> str:
@@ -106,7 +108,8 @@ class Readiness:
     def hint(self) -> str:
         """What to do about it."""
         wait = "wait, or set replay.quarantine_hours in config.toml" if self.quarantine_until_s else ""
-        hints = (wait, self.corrections)
+        review = f"accept what waits for you ({self.unreviewed}): laimark-sidecar buffer review"
+        hints = (wait, review if self.unreviewed else "", self.corrections)
         return "; ".join(hint for hint in hints if hint) or "see: laimark-sidecar buffer stats"
 
     def _waiting(self, count: int, what: str) -> str:
@@ -133,4 +136,12 @@ def readiness(workshop: Workshop, store: ReplayStore, *, new: int | None = None)
         quarantined_heldout=waiting.heldout,
         quarantine_until_s=waiting.newest_s + quarantine_s if waiting.newest_s else 0.0,
         heldout_share=replay.heldout_share,
+        unreviewed=_unreviewed(workshop, store),
     )
+
+
+def _unreviewed(workshop: Workshop, store: ReplayStore) -> int:
+    replay = workshop.config.replay
+    if replay.review == "none":
+        return 0
+    return len(store.waiting(review=replay.review, trusted=trusted(workshop.home), limit=replay.capacity))
