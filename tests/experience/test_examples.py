@@ -9,7 +9,7 @@ from tests.experience.conftest import Memory, exchange, feedback, learn, talk
 
 from laimark_sidecar.experience.examples import MAX_LESSONS, lessons, lessons_from_feedback
 from laimark_sidecar.experience.tree import prefix
-from laimark_sidecar.journal.exchange import Exchange, Finish
+from laimark_sidecar.journal.exchange import Exchange, Finish, Message, ToolCall
 from laimark_sidecar.replay.item import Item
 
 ASK = "u: What is the capital?"
@@ -297,3 +297,41 @@ def test_what_is_refused_counts_like_a_lesson() -> None:
     learned = lessons(exchange("u: q", "t: quoted", *quoted), Memory(), heldout_share=0.0)
     reasons = [dropped.reason for dropped in learned.dropped]
     assert reasons == ["pasted"] * MAX_LESSONS + ["far back"]
+
+
+def test_a_prompt_with_an_image_or_a_tool_call_is_no_lesson_and_the_reason_says_which() -> None:
+    seen = exchange(ASK, "a: Basel", FIX)
+    shown = Message(role="user", content=ASK[3:], attachments=("0" * 64,))
+    called = Message(role="assistant", content="", tool_calls=(ToolCall(name="ls", arguments="{}"),))
+    image = replace(seen, messages=(shown, *seen.messages[1:]))
+    tools = replace(
+        seen, messages=(*seen.messages[:1], called, Message(role="tool", content="x"), *seen.messages[1:])
+    )
+    assert [one.items for one in (learn(image), learn(tools))] == [(), ()]
+    assert [one.dropped[0].reason for one in (learn(image), learn(tools))] == ["attachment", "tools"]
+    assert len(learn(seen).items) == 1
+
+
+def test_what_a_client_marked_as_its_own_teaches_nothing() -> None:
+    own = replace(exchange(ASK, "a: Basel", FIX), background=True)
+    assert learn(own).items == ()
+    assert [one.reason for one in learn(own, feedback(own, "accept")).dropped] == ["background", "background"]
+
+
+def test_half_a_tool_call_is_not_accepted_as_an_answer() -> None:
+    calling = replace(exchange(ASK, answer="Let me look."), tool_calls=(ToolCall(name="ls", arguments="{}"),))
+    assert [one.reason for one in learn(calling, feedback(calling, "accept")).dropped] == ["incomplete"]
+
+
+def test_an_edit_of_an_answer_to_a_cut_prompt_teaches_nothing() -> None:
+    cut = exchange(ASK, answer="Basel", truncated=True)
+    assert [one.reason for one in learn(cut, feedback(cut, "edit", "Bern")).dropped] == ["incomplete"]
+
+
+def test_own_output_read_again_from_another_log_is_not_learned_for_being_kept() -> None:
+    written = exchange(ASK, answer="Bern", adapter_version="me:1", source="gateway", time_s=1002.0)
+    read = exchange(ASK, answer="Bern", source="open-webui", time_s=1001.0)
+    other = exchange(ASK, answer="Basel", source="gateway", time_s=1000.0)
+    went_on = exchange(ASK, "a: Bern", "u: And of France?", time_s=1003.0)
+    assert learn(other, read, written, went_on).items == ()
+    assert [item.signal for item in learn(other, read, went_on).items] == ["kept"]

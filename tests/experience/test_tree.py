@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from tests.experience.conftest import talk
 
 from laimark_sidecar.experience.tree import chain, message_id, prefix, root_prompt
-from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.journal.exchange import Message, ToolCall
 
 turns = st.lists(
     st.builds(
@@ -45,3 +45,13 @@ def test_what_clients_change_on_the_way_does_not_count() -> None:
 def test_the_root_is_the_first_request_with_its_system_prompt() -> None:
     assert root_prompt(talk("s: be brief", "u: a", "a: x", "u: b")) == talk("u: a")
     assert root_prompt(talk("s: only")) == talk("s: only")
+
+
+def test_one_text_beside_other_images_or_calls_is_another_message() -> None:
+    plain, cat = Message(role="user", content="what is this?"), "c" * 64
+    shown = Message(role="user", content="what is this?", attachments=(cat,))
+    called = Message(role="assistant", content="", tool_calls=(ToolCall(name="ls", arguments="{}"),))
+    other = Message(role="assistant", content="", tool_calls=(ToolCall(name="rm", arguments="{}"),))
+    assert prefix([plain]) == message_id("", "user", "what is this?")
+    assert prefix([plain]) != prefix([shown])
+    assert prefix([plain, called]) != prefix([plain, other])

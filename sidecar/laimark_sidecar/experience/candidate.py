@@ -9,7 +9,7 @@ from typing import Literal
 
 from laimark_sidecar.experience.fences import domain
 from laimark_sidecar.experience.tree import root_prompt
-from laimark_sidecar.journal.exchange import Exchange, Message
+from laimark_sidecar.journal.exchange import Exchange, Message, beside_text
 from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.item import SIGNAL_WEIGHT, Item, Signal, Span, Split
 
@@ -23,6 +23,8 @@ Reason = Literal[
     "rejected",
     "empty",
     "far back",
+    "attachment",
+    "tools",
 ]
 
 
@@ -66,6 +68,11 @@ def admitted(
 def _refusal(candidate: Candidate, exchange: Exchange) -> Dropped | None:
     if not candidate.target.strip() or not any(message.role == "user" for message in candidate.messages):
         return Dropped(reason="empty", exchange_id=exchange.id)
+    # The journal keeps digests of files and no schemas of tools: what the model saw cannot be written again.
+    if any(message.attachments for message in candidate.messages):
+        return Dropped(reason="attachment", exchange_id=exchange.id)
+    if any(message.tool_calls for message in candidate.messages):
+        return Dropped(reason="tools", exchange_id=exchange.id)
     return None
 
 
@@ -104,4 +111,5 @@ def _digest(messages: Iterable[Message]) -> str:
     digest = hashlib.sha256()
     for message in messages:
         digest.update(f"{message.role}\0{message.content}\0".encode("utf-8", "surrogatepass"))
+        digest.update(beside_text(message))
     return digest.hexdigest()

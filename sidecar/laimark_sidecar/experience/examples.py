@@ -70,12 +70,15 @@ def lessons_from_feedback(feedback: Feedback, answers: Answers, *, heldout_share
 
 def _is_nobodys(exchange: Exchange) -> bool:
     """Whether it is no turn of a conversation: a client's own request, or a bare text to be continued."""
-    return exchange.options.get("endpoint") == "completions" or is_background(exchange.messages)
+    told = exchange.background or exchange.options.get("endpoint") == "completions"
+    return told or is_background(exchange.messages)
 
 
 def _from_feedback(feedback: Feedback, exchange: Exchange) -> Candidate | Dropped:
     answered = _answered(exchange)
     if feedback.kind == "edit":
+        if exchange.truncated:
+            return Dropped(reason="incomplete", exchange_id=exchange.id)
         target = strip_thinking(feedback.text)
         return Candidate(
             messages=exchange.messages,
@@ -90,8 +93,8 @@ def _from_feedback(feedback: Feedback, exchange: Exchange) -> Candidate | Droppe
 
 
 def _answered(exchange: Exchange) -> Answered:
-    """Remember the answer, or its mere existence where it was cut off or given to a cut prompt."""
-    fit = exchange.finish == "stop" and not exchange.truncated
+    """Remember the answer, or its mere existence where it was cut off, given to a cut prompt, or half a tool call."""
+    fit = exchange.finish == "stop" and not exchange.truncated and not exchange.tool_calls
     return Answered(
         prefix=prefix(exchange.messages),
         exchange_id=exchange.id,

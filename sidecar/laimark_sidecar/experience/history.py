@@ -33,7 +33,9 @@ class Step:
     @property
     def recorded(self) -> Answered | None:
         """The complete answer that this is; None if it was cut off, edited, or never seen."""
-        return next((one for one in self.known if one.answer and one.answer.strip() == self.answer), None)
+        same = [one for one in self.known if one.answer and one.answer.strip() == self.answer]
+        # Two logs may have seen one answer: the one that knows which version wrote it is right.
+        return next((one for one in same if one.version), same[0] if same else None)
 
     @property
     def rejected(self) -> Answered | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from laimark_sidecar.experience.thinking import strip_thinking
-from laimark_sidecar.journal.exchange import Exchange, Message, Role
+from laimark_sidecar.journal.exchange import Exchange, Message, Role, beside_text
 from laimark_sidecar.replay.answered import Answered
 
 
@@ -32,10 +32,16 @@ def canonical(role: Role, content: str) -> str:
     return (strip_thinking(content) if role == "assistant" else content).strip()
 
 
-def message_id(parent: str, role: Role, content: str) -> str:
-    """Return the id of a message after `parent` (an id; empty for none): 32 hex digits of sha256."""
+def message_id(parent: str, role: Role, content: str, beside: bytes = b"") -> str:
+    """Return the id of a message after `parent` (an id; empty for none): 32 hex digits of sha256.
+
+    `beside` is the message's `beside_text`: two images under one question are two questions.
+    """
     text = f"{parent}\0{role}\0{canonical(role, content)}"
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
+    if beside:
+        digest.update(b"\0" + beside)
+    return digest.hexdigest()[:32]
 
 
 def chain(messages: Iterable[Message]) -> tuple[str, ...]:
@@ -43,7 +49,7 @@ def chain(messages: Iterable[Message]) -> tuple[str, ...]:
     ids: list[str] = []
     parent = ""
     for message in messages:
-        parent = message_id(parent, message.role, message.content)
+        parent = message_id(parent, message.role, message.content, beside_text(message))
         ids.append(parent)
     return tuple(ids)
 
