@@ -70,6 +70,11 @@ class Home:
         return self.root / "forget.json"
 
     @property
+    def retention(self) -> Path:
+        """Up to which moment the age of the journal was counted."""
+        return self.root / "retention.json"
+
+    @property
     def daemon_lock(self) -> Path:
         return self.root / "daemon.lock"
 

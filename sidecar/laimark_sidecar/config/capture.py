@@ -18,6 +18,13 @@ class Journal(Section):
     )
     segment_mib: int = key(64, "A new segment file is begun at this size (MiB).", least=1, most=4096)
     record: bool = key(True, "Whether conversations are recorded at all.")
+    keep_days: int = key(
+        0,
+        "Days of conversation that are kept, whole days after the last line of each; 0 for ever. Lessons stay in the "
+        "buffer: `forget` takes those.",
+        least=0,
+        most=36_500,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

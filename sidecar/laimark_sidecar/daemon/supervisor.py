@@ -18,8 +18,10 @@ from laimark_sidecar.pipeline.folder import cycles, unfinished
 from laimark_sidecar.pipeline.forget import carry_on
 from laimark_sidecar.pipeline.moving import repair, synchronise
 from laimark_sidecar.pipeline.readiness import NothingToLearnError, eligible
+from laimark_sidecar.pipeline.retention import due, expire
 from laimark_sidecar.pipeline.router import revive
 from laimark_sidecar.pipeline.stopping import Yielded
+from laimark_sidecar.pipeline.usage import usage
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.replay.store import ReplayStore
 from laimark_sidecar.runners.runner import Activity
@@ -87,6 +89,8 @@ class Supervisor:
 
     def _tick(self, store: ReplayStore) -> None:
         carry_on(self._workshop, mine=True)
+        if due(self._workshop):
+            expire(self._workshop)
         self._repair()
         decision = self._decide(store)
         self._tell(decision.kind, decision.reason)
@@ -124,7 +128,7 @@ class Supervisor:
 
     def _runner_activity(self) -> Activity | None:
         try:
-            return self._workshop.runner(timeout_s=RUNNER_PATIENCE_S).activity()
+            return usage(self._workshop, timeout_s=RUNNER_PATIENCE_S)
         except RunnerError:
             return None
 

@@ -12,12 +12,12 @@ speaks for those.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from laimark_sidecar.files import fsync_file
-from laimark_sidecar.journal.segment import is_finished, list_segments
+from laimark_sidecar.journal.segment import Segment, is_finished, list_segments
 
 ERASED = b'{"type":"erased","version":2}'
 """What an erased line begins with, filled up by spaces; a line shorter than this is all spaces."""
@@ -63,18 +63,25 @@ def lines_of(folder: Path) -> Iterator[Line]:
             continue
 
 
-def erase(folder: Path, doomed: Callable[[bytes], bool]) -> Erased:
+def erase(
+    folder: Path, doomed: Callable[[bytes], bool], *, segments: Collection[Segment] | None = None
+) -> Erased:
     """Overwrite every line that is `doomed`; durable when it returns. Calling it again is harmless.
 
     A crash leaves a line as it was, erased, or begun: one that was begun reads as erased already, and the next call
     clears what is left of it.
+
+    Args:
+        folder: the journal.
+        doomed: asked of each line, as it stands.
+        segments: only in these; None for all.
 
     Raises:
         OSError: the disk is full (where it copies on write) or not writable; what was erased so far stays erased.
     """
     listed = list_segments(folder)
     lines = size_bytes = 0
-    for segment in listed:
+    for segment in listed if segments is None else segments:
         try:
             fd = os.open(folder / segment.name, os.O_RDWR)
         except FileNotFoundError:

@@ -24,6 +24,8 @@ from laimark_sidecar.logs import action
 Fsync = Literal["always", "interval", "never"]
 FSYNC_INTERVAL_S = 1.0
 SEGMENT_BYTES = 64 << 20
+SEGMENT_AGE_S = 86_400.0
+"""A segment holds one day at most, so that days can be deleted: see `journal.retention`."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ class JournalWriter:
         fsync: `always` makes a record durable before `append` returns; `interval` at the first append after a
             second and on close (what the operating system has not written by itself can be lost by a power cut,
             never by a crash of this process); `never` leaves it all to the operating system.
-        segment_bytes: a segment that would grow beyond this is closed and a new one begun.
+        segment_bytes: a segment that would grow beyond this, or is a day old, is closed and a new one begun.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class JournalWriter:
         self._fd: int | None = None
         self._length = 0
         self._last_ms = 0
+        self._begun_s = 0.0
         self._synced_s = clock.monotonic_s()
 
     def append(self, record: Exchange | Feedback) -> None:
@@ -70,11 +73,7 @@ class JournalWriter:
                 errno.EMSGSIZE, f"record {record.id} has {len(line)} bytes, at most {MAX_LINE_BYTES} fit"
             )
         with self._lock:
-            if self._fd is not None and (
-                self._length + len(line) > self._segment_bytes
-                or os.fstat(self._fd).st_nlink
-                == 0  # deleted, by its user or by age: what is written there is lost
-            ):
+            if self._fd is not None and self._is_over(self._fd, len(line)):
                 self._close_segment()
             fd = self._open_segment() if self._fd is None else self._fd
             self._write(fd, line)
@@ -103,6 +102,13 @@ class JournalWriter:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _is_over(self, fd: int, line_bytes: int) -> bool:
+        return (
+            self._length + line_bytes > self._segment_bytes
+            or abs(self._clock.now_s() - self._begun_s) >= SEGMENT_AGE_S
+            or os.fstat(fd).st_nlink == 0  # deleted, by its user or by age: what is written there is lost
+        )
 
     def _write(self, fd: int, line: bytes) -> None:
         try:
@@ -140,6 +146,7 @@ class JournalWriter:
             time_ms += 1
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, FILE_MODE)
         self._fd, self._length, self._last_ms = fd, 0, time_ms
+        self._begun_s = self._clock.now_s()
         if self._fsync != "never":
             fsync_dir(self._folder)
         _log.debug("segment %s begun", path.name, extra=action("journal.rotate"))

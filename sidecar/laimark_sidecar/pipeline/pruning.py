@@ -1,4 +1,4 @@
-"""Deletes what nothing needs any more: objects of no version, and what was trained by a cycle whose version is gone."""
+"""Deletes what nothing needs any more: objects of no version, what a cycle trained whose version is gone, old conversation."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from laimark_sidecar.errors import LockedError
 from laimark_sidecar.files import exclusive
 from laimark_sidecar.pipeline.folder import cycles
+from laimark_sidecar.pipeline.retention import expire, too_old
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.prune import MIN_AGE_S, Pruned, prune
 
@@ -27,7 +28,8 @@ def prune_home(workshop: Workshop, *, dry_run: bool = True) -> Pruned:
     """
     results = tuple(_results_of_nobody(workshop))
     weights = tuple(path for result in results for path in sorted(result.rglob("*")) if path.is_file())
-    size_bytes = sum(path.stat().st_size for path in weights)
+    old = too_old(workshop).old
+    size_bytes = sum(path.stat().st_size for path in weights) + sum(one.size_bytes for one in old)
     with ExitStack() as stack:
         try:
             # Who makes versions holds it meanwhile: without them nobody is about to register anything.
@@ -41,7 +43,9 @@ def prune_home(workshop: Workshop, *, dry_run: bool = True) -> Pruned:
     if not dry_run:
         for result in results:
             shutil.rmtree(result)
-    return replace(done, paths=(*done.paths, *weights), size_bytes=done.size_bytes + size_bytes)
+        expire(workshop)
+    segments = tuple(workshop.home.journal / one.segment.name for one in old)
+    return replace(done, paths=(*done.paths, *weights, *segments), size_bytes=done.size_bytes + size_bytes)
 
 
 def _results_of_nobody(workshop: Workshop) -> Iterator[Path]:
