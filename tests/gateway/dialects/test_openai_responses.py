@@ -100,6 +100,17 @@ def test_conversation_that_the_server_keeps_is_marked_as_no_turn(kept: str) -> N
     assert ask(input="And then?", **{kept: None}).options == {}
 
 
+def test_custom_tools_are_called_with_a_text() -> None:
+    call = {"type": "custom_tool_call", "call_id": "1", "name": "patch", "input": "*** Begin"}
+    asked = ask(input=[call, {"type": "custom_tool_call_output", "call_id": "1", "output": "done"}])
+
+    assert asked.messages == (
+        Message(role="assistant", content="", tool_calls=(ToolCall(name="patch", arguments="*** Begin"),)),
+        Message(role="tool", content="done"),
+    )
+    assert whole(output=[call]).tool_calls == (ToolCall(name="patch", arguments="*** Begin"),)
+
+
 def test_unknown_item_is_an_error() -> None:
     with pytest.raises(DataError, match="computer_call"):
         ask(input=[{"type": "computer_call"}])

@@ -24,6 +24,7 @@ from laimark_sidecar.journal.exchange import Message, ToolCall
 _THOUGHTS = frozenset({"response.reasoning_text.delta", "response.reasoning_summary_text.delta"})
 _TEXTS = frozenset({"response.output_text.delta", "response.refusal.delta"})
 _LAST = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_CALLS = frozenset({"function_call", "custom_tool_call"})
 _KEPT_BY_SERVER = ("previous_response_id", "conversation", "prompt")
 
 
@@ -34,6 +35,8 @@ class _Item(msgspec.Struct):
     summary: Content = None
     name: str | None = None
     arguments: str | None = None
+    input: str | None = None
+    """Of a `custom_tool_call`, in place of arguments."""
     output: Content = None
 
 
@@ -141,8 +144,8 @@ def _take(draft: Draft, response: _Response, *, last: bool) -> None:
 
 
 def _called(draft: Draft, index: int, item: _Item) -> None:
-    if item.type == "function_call":
-        draft.call(index, name=item.name or "", arguments=item.arguments or "")
+    if item.type in _CALLS:
+        draft.call(index, name=item.name or "", arguments=item.arguments or item.input or "")
 
 
 def _messages(items: list[_Item]) -> list[Message]:
@@ -154,10 +157,10 @@ def _messages(items: list[_Item]) -> list[Message]:
                 messages.append(
                     Message(role=role(item.role), content=content.text, attachments=content.attachments)
                 )
-            case "function_call":
-                call = ToolCall(name=item.name or "", arguments=item.arguments or "")
+            case "function_call" | "custom_tool_call":
+                call = ToolCall(name=item.name or "", arguments=item.arguments or item.input or "")
                 messages.append(Message(role="assistant", content="", tool_calls=(call,)))
-            case "function_call_output":
+            case "function_call_output" | "custom_tool_call_output":
                 content = read(item.output)
                 messages.append(Message(role="tool", content=content.text, attachments=content.attachments))
             case "reasoning":
