@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NEEDED = (
     "laimark_sidecar/__main__.py",
     "laimark_sidecar/training/worker/__init__.py",
+    "laimark_sidecar/experience/privacy/rules/tokens.toml",
     "laimark_converters/__init__.py",
     "laimark_sidecar/modelfiles/demo_base/model.safetensors",
     "laimark_sidecar/modelfiles/demo_base/tokenizer.json",
