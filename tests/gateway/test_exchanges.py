@@ -16,8 +16,16 @@ from laimark_sidecar.journal.exchange import Exchange
 MESSAGES = [{"role": "user", "content": "Hi"}]
 
 
-def permits(*, model: str, client: str, head: Head) -> bool:
-    return model != "secret"
+class Permitting:
+    """Permits all models but one."""
+
+    on = True
+
+    def __call__(self, *, model: str, client: str, head: Head) -> bool:
+        return model != "secret"
+
+
+permits = Permitting()
 
 
 def making(path: str) -> Making:

@@ -36,6 +36,7 @@ class Consent:
     def __init__(self, *refused: str) -> None:
         self.refused = refused
         self.asked: list[tuple[str, str]] = []
+        self.on = True
 
     def __call__(self, *, model: str, client: str, head: Head) -> bool:
         self.asked.append((model, client))
@@ -50,7 +51,7 @@ def versions(model: str) -> Answering:
 def recording(
     folder: Path,
     *,
-    permits: Callable[..., bool] | None = None,
+    permits: Consent | None = None,
     answering: Callable[[str], Answering] = versions,
     held_bytes: int = 1 << 24,
 ) -> Iterator[Recorder]:
@@ -370,6 +371,15 @@ def test_feedback_on_an_older_exchange_works_by_its_id(tmp_path: Path) -> None:
     (given,) = recorded(tmp_path)
     assert isinstance(given, Feedback)
     assert given.exchange_id == older
+
+
+def test_feedback_on_an_older_exchange_is_not_recorded_while_recording_is_off(tmp_path: Path) -> None:
+    consent = Consent()
+    consent.on = False
+    with recording(tmp_path, permits=consent) as recorder:
+        feedback(recorder, id="0" * 32, kind="reject")
+
+    assert recorded(tmp_path) == []
 
 
 def test_feedback_obeys_the_same_consent(tmp_path: Path) -> None:

@@ -31,6 +31,11 @@ class Answering:
 class Permits(Protocol):
     """Whether an exchange may be recorded."""
 
+    @property
+    def on(self) -> bool:
+        """Whether anything is recorded now."""
+        ...
+
     def __call__(self, *, model: str, client: str, head: Head) -> bool:
         """Decide by the model's name, the client's (`client_of`) and the request's head; called off the event loop."""
         ...

@@ -73,7 +73,12 @@ class About:
     """Empty where the exchange is older than what is remembered."""
 
     def permitted(self, permits: Permits, head: Head) -> bool:
-        """Whether the user's consent covers feedback that comes with this request."""
+        """Whether the user's consent covers feedback that comes with this request.
+
+        Of a forgotten exchange the model is not known, but it was recorded, so it was permitted then.
+        """
+        if not self.model:
+            return permits.on
         return permits(model=self.model, client=client_of(head), head=head)
 
 
