@@ -45,7 +45,8 @@ def test_exchange_is_found_by_its_id_and_by_the_servers() -> None:
 def test_id_of_an_exchange_is_known_though_it_is_forgotten_and_a_servers_is_not() -> None:
     recent = Recent()
 
-    assert recent.find(ID) == About(exchange_id=ID, model="")
+    for name in (ID, f"chatcmpl-{ID}", f"cmpl-{ID}"):
+        assert recent.find(name) == About(exchange_id=ID, model="")
     assert recent.find("chatcmpl-1") is None
 
 

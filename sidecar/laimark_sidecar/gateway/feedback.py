@@ -15,7 +15,8 @@ from laimark_sidecar.gateway.exchanges import SOURCE, Permits
 from laimark_sidecar.gateway.observing import Head, Told
 from laimark_sidecar.journal.exchange import Exchange, Feedback
 
-_EXCHANGE_ID = re.compile(r"[0-9a-f]{32}")
+_EXCHANGE_ID = re.compile(r"(?:chatcmpl-|cmpl-)?([0-9a-f]{32})")
+"""Of an exchange of the gateway, or of the embedded runner, which tells it behind OpenAI's prefixes."""
 _REMEMBERED = 4096
 
 
@@ -102,9 +103,10 @@ class Recent:
     def find(self, name: str) -> About | None:
         """Return the exchange of that name; any exchange id is one, for it may be older than what is remembered."""
         known = self._known.get(name)
-        if known is None and _EXCHANGE_ID.fullmatch(name):
-            return About(exchange_id=name, model="")
-        return known
+        if known is not None:
+            return known
+        own = _EXCHANGE_ID.fullmatch(name)
+        return About(exchange_id=own[1], model="") if own else None
 
 
 def _refused(message: str) -> Told:
