@@ -13,7 +13,7 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _NAME_IN_CODE = re.compile(
-    r"(?:[A-Za-z_]\w*(?:[.:]+[A-Za-z_]\w*)+|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+\d{0,3}|[a-z][a-z0-9]*(?:_[a-z0-9]+)+|[A-Z]+(?:_[A-Z0-9]+)+)[;,]?"
+    r"(?:[A-Za-z_]\w*(?:[.:]+[A-Za-z_]\w*)+|[A-Za-z][a-z]+(?:[A-Z][a-z]+)+\d{0,3}|[a-z][a-z0-9]*(?:_[a-z0-9]+)+|[A-Z]+(?:_[A-Z0-9]+)+|[A-Z]+\d*(?:[A-Z][a-z]+){2,})[;,]?"
 )
 _PATH = re.compile(
     r"(?:~|\.{1,2})?/[\w.~-]+(?:/[\w.~-]*)*|[A-Za-z]+://[^\s:@]*|[\w-]+\.(?:py|js|ts|go|rs|md|txt|json|ya?ml|toml|html?|pem|key|com|org|net|io)\b"
