@@ -122,3 +122,10 @@ def test_a_target_is_edited_in_the_users_editor(
     assert "connect(token=read, retries=3)" in [
         item["target"] for item in json.loads(capsys.readouterr().out)
     ]
+
+
+def test_stats_tell_how_many_were_left_out(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["buffer", "stats", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["left_out"] == 1
+    assert run(["buffer", "stats"]) == 0
+    assert ", 1 left out for what they hold (laimark-sidecar buffer review)" in capsys.readouterr().out

@@ -34,6 +34,7 @@ def stats(as_json: bool) -> None:
     opened = workshop()
     with opened.store() as store:
         found, ready = store.stats(), readiness(opened, store)
+        left_out = len(store.findings(limit=found.capacity))
     rows = [
         (kind, name, count)
         for kind, counts in (
@@ -48,7 +49,10 @@ def stats(as_json: bool) -> None:
     caption = f"{found.items} of {found.capacity} items, {found.untrained} not trained on yet"
     if ready.quarantine_until:
         caption += f", {_waiting(ready)} in quarantine until {ready.quarantine_until}"
+    if left_out:
+        caption += f", {left_out} left out for what they hold (laimark-sidecar buffer review)"
     payload = asdict(found) | {
+        "left_out": left_out,
         "quarantined": ready.quarantined,
         "quarantined_heldout": ready.quarantined_heldout,
         "quarantine_until": ready.quarantine_until,
