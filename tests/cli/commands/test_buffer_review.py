@@ -7,12 +7,13 @@ import json
 from typing import Any
 
 import pytest
-from tests.support.homes import correction, opened, reconfigure, take_in
+from tests.support.homes import correction, only_version, opened, reconfigure, take_in
 
 from laimark_sidecar.cli import run
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.journal.writer import JournalWriter
 from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline.workshop import Workshop
 
 SECRET = "ghp_" + "a1B2c3D4e5F6" * 3
 LEAK = f"connect(token='{SECRET}', retries=3)"
@@ -129,3 +130,19 @@ def test_stats_tell_how_many_were_left_out(home: Home, capsys: pytest.CaptureFix
     assert json.loads(capsys.readouterr().out)["left_out"] == 1
     assert run(["buffer", "stats"]) == 0
     assert ", 1 left out for what they hold (laimark-sidecar buffer review)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("decision", [("reject",), ("redact", "--target", "pass  # as told")])
+def test_versions_that_learned_it_are_named(
+    trained_home: Home, capsys: pytest.CaptureFixture[str], decision: tuple[str, ...]
+) -> None:
+    workshop = opened(trained_home)
+    version = only_version(workshop)
+    learned = next(item_id for item_id in version.sample_ids if held(workshop, item_id))
+    assert run(["buffer", "review", decision[0], learned, *decision[1:]]) == 0
+    assert f"these versions were trained on them: {version.name}" in capsys.readouterr().out
+
+
+def held(workshop: Workshop, item_id: str) -> bool:
+    with workshop.store() as store:
+        return store.get(item_id) is not None

@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scripts.secret_samples import fill
 
+from laimark_sidecar.experience.privacy.rule import shipped_rules
 from laimark_sidecar.experience.privacy.scan import findings
 
 RNG = random.Random(7)
@@ -89,6 +92,23 @@ def test_a_letter_whose_small_form_is_longer_moves_nothing() -> None:
     text = f"İİİ my password is {'Tr0ub4dor'}3"
     (finding,) = findings(text)
     assert text[finding.start : finding.end] == text[7:]
+
+
+WORDS = sorted({word for rule in shipped_rules() for word in rule.words})
+TEMPLATES = sorted({example for rule in shipped_rules() for example in rule.examples})
+PIECES = st.one_of(
+    st.sampled_from(WORDS),
+    st.sampled_from(TEMPLATES).map(lambda template: fill(template, random.Random(5))),
+    st.text(alphabet="0123456789٠٣۵४０１ ", max_size=24),  # digits of every script that a pattern's \\d means
+    st.text(alphabet=st.characters(), max_size=12),  # lone surrogates too
+    st.sampled_from(["\u212a", "ſ", "İ", "\ud800", "%", "%4", "\\n", "\r\n", "<<", "=", "://", "@"]),
+)
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_no_text_stops_the_search_and_every_finding_lies_in_it(text: str) -> None:
+    for one in findings(text):
+        assert 0 <= one.start < one.end <= len(text)
 
 
 HOSTILE = """

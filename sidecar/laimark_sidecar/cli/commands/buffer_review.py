@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -72,7 +73,6 @@ def accept(item_ids: tuple[str, ...], false_alarm: bool) -> None:
 def reject(item_ids: tuple[str, ...]) -> None:
     """Forget examples for good; reading the log again does not bring them back."""
     from laimark_sidecar.pipeline import review as use_case
-    from laimark_sidecar.pipeline.buffer import versions_that_saw
 
     opened = workshop()
     with opened.store() as store:
@@ -80,9 +80,7 @@ def reject(item_ids: tuple[str, ...]) -> None:
         for case in cases:
             use_case.reject(store, case)
             click.echo(f"{case.id[:12]} forgotten")
-    tainted = versions_that_saw(opened, {case.id for case in cases})
-    if tainted:
-        click.echo(f"these versions were trained on them: {', '.join(tainted)}")
+    _name_tainted(opened, cases)
 
 
 @review.command()
@@ -100,6 +98,15 @@ def redact(item_ids: tuple[str, ...], target: str | None) -> None:
         for case in cases:
             new = use_case.redact(opened, store, case, target=target)
             click.echo(f"{case.id[:12]} forgotten, {new.id[:12]} accepted in its place")
+    _name_tainted(opened, cases)
+
+
+def _name_tainted(opened: Workshop, cases: Iterable[Case]) -> None:
+    from laimark_sidecar.pipeline.buffer import versions_that_saw
+
+    tainted = versions_that_saw(opened, {case.id for case in cases})
+    if tainted:
+        click.echo(f"these versions were trained on them: {', '.join(tainted)}")
 
 
 def _ask_about(opened: Workshop, store: ReplayStore, cases: tuple[Case, ...]) -> None:
