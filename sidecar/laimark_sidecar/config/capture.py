@@ -18,6 +18,12 @@ class Journal(Section):
     )
     segment_mib: int = key(64, "A new segment file is begun at this size (MiB).", least=1, most=4096)
     record: bool = key(True, "Whether conversations are recorded at all.")
+    encrypt: bool = key(
+        False,
+        "Whether new lines are sealed by a key (needs the extra `encryption`). Older lines and the replay buffer, which "
+        "must compare texts, are not: an encrypted disk seals those.",
+    )
+    key_file: str = key("", "Where that key lies; made if it is not there. Empty: journal.key in the home.")
     keep_days: int = key(
         0,
         "Days of conversation that are kept, whole days after the last line of each; 0 for ever. Lessons stay in the "

@@ -12,6 +12,7 @@ from laimark_sidecar.errors import DataError
 from laimark_sidecar.journal.cursor import Cursor, Position, resume, sealed
 from laimark_sidecar.journal.erasing import is_erased
 from laimark_sidecar.journal.exchange import Exchange, Feedback, decode
+from laimark_sidecar.journal.sealing import Opener
 from laimark_sidecar.journal.segment import MAX_LINE_BYTES, is_finished, list_segments
 from laimark_sidecar.logs import action
 
@@ -55,9 +56,14 @@ def read(folder: Path, cursor: Cursor | None, *, max_lines: int = 1000) -> Batch
         folder: the journal; one that is not there is an empty one.
         cursor: of the batch before; None reads from the beginning.
         max_lines: at most this many lines, good or bad. Reading also stops after `BATCH_BYTES`.
+
+    Raises:
+        StateError: a line is sealed and the key is not there. With the key, the same cursor reads on.
+        MissingExtraError: likewise, for want of the package that opens it.
     """
     known = cursor.positions if cursor else {}
     listed = list_segments(folder)
+    opener = Opener(folder)
     budget = _Budget(lines=max_lines)
     positions: dict[str, Position] = {}
     records: list[Exchange | Feedback] = []
@@ -73,7 +79,7 @@ def read(folder: Path, cursor: Cursor | None, *, max_lines: int = 1000) -> Batch
             for offset, line in lines:
                 if line is not None and is_erased(line):
                     continue
-                outcome = _parse(name, offset, line)
+                outcome = _parse(opener, name, offset, line)
                 if isinstance(outcome, Fault):
                     faults.append(outcome)
                 else:
@@ -93,11 +99,11 @@ def read(folder: Path, cursor: Cursor | None, *, max_lines: int = 1000) -> Batch
     )
 
 
-def _parse(name: str, offset: int, line: bytes | None) -> Exchange | Feedback | Fault:
+def _parse(opener: Opener, name: str, offset: int, line: bytes | None) -> Exchange | Feedback | Fault:
     if line is None:
         return Fault(segment=name, offset=offset, reason=f"line is longer than {MAX_LINE_BYTES} bytes")
     try:
-        return decode(line)
+        return decode(opener.opened(line))
     except DataError as error:
         return Fault(segment=name, offset=offset, reason=str(error))
 

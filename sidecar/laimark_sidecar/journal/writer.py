@@ -1,7 +1,7 @@
 """Appends records to the conversation log: whole lines or nothing.
 
 Each writer has segments of its own, created exclusively, so a line that a crashed writer left half written is
-never continued by another.
+never continued by another. Where the journal is to be sealed, lines are sealed here, or not written.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Literal
 from laimark_sidecar.clock import Clock
 from laimark_sidecar.files import FILE_MODE, fsync_dir, fsync_file, make_dir
 from laimark_sidecar.journal.exchange import Exchange, Feedback, encode
+from laimark_sidecar.journal.sealing import Sealer
 from laimark_sidecar.journal.segment import MAX_LINE_BYTES, segment_at
 from laimark_sidecar.logs import action
 
@@ -54,6 +55,7 @@ class JournalWriter:
         self._length = 0
         self._last_ms = 0
         self._begun_s = 0.0
+        self._sealer: Sealer
         self._synced_s = clock.monotonic_s()
 
     def append(self, record: Exchange | Feedback) -> None:
@@ -61,21 +63,20 @@ class JournalWriter:
 
         Raises:
             OSError: nothing of the record is in the log (disk full, a size limit, a record over
-                `MAX_LINE_BYTES`, text that is not Unicode), or it is there and could not be made durable.
+                `MAX_LINE_BYTES`, text that is not Unicode, a journal that is to be sealed and cannot be), or it is there and could not be made durable.
                 The next record may be appended all the same.
         """
         try:
             line = encode(record)
         except UnicodeEncodeError as error:
             raise OSError(errno.EILSEQ, f"record {record.id} holds text that is not Unicode") from error
-        if len(line) > MAX_LINE_BYTES:
-            raise OSError(
-                errno.EMSGSIZE, f"record {record.id} has {len(line)} bytes, at most {MAX_LINE_BYTES} fit"
-            )
+        _require_fitting(line, record.id)
         with self._lock:
             if self._fd is not None and self._is_over(self._fd, len(line)):
                 self._close_segment()
             fd = self._open_segment() if self._fd is None else self._fd
+            line = self._sealer.sealed(line, record.id)
+            _require_fitting(line, record.id)
             self._write(fd, line)
             self._sync(fd)
 
@@ -141,6 +142,7 @@ class JournalWriter:
 
     def _open_segment(self) -> int:
         make_dir(self._folder)
+        self._sealer = Sealer(self._folder)
         time_ms = max(int(self._clock.now_s() * 1000), self._last_ms + 1)
         while (path := self._folder / segment_at(time_ms, os.getpid()).name).exists():
             time_ms += 1
@@ -161,3 +163,10 @@ class JournalWriter:
                 fsync_file(fd)
         finally:
             os.close(fd)
+
+
+def _require_fitting(line: bytes, record_id: str) -> None:
+    if len(line) > MAX_LINE_BYTES:
+        raise OSError(
+            errno.EMSGSIZE, f"record {record_id} has {len(line)} bytes, at most {MAX_LINE_BYTES} fit"
+        )

@@ -11,6 +11,7 @@ from laimark_sidecar.errors import DataError
 from laimark_sidecar.experience.tree import chain, message_id
 from laimark_sidecar.journal.erasing import Line, lines_of
 from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, decode
+from laimark_sidecar.journal.sealing import Opener
 from laimark_sidecar.pipeline.buffer import SHORTEST_PREFIX, versions_that_saw
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.replay.item import Item
@@ -101,6 +102,7 @@ def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
 
     Raises:
         DataError: an id names nothing.
+        StateError: the journal is sealed and its key is not there.
     """
     exchanges: dict[str, DoomedExchange] = {}
     feedback: dict[str, None] = {}
@@ -140,9 +142,10 @@ def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
 
 
 def _records(workshop: Workshop) -> Iterator[tuple[Line, Exchange | Feedback | None]]:
+    opener = Opener(workshop.home.journal)
     for line in lines_of(workshop.home.journal):
         try:
-            yield line, decode(line.content)
+            yield line, decode(opener.opened(line.content))
         except DataError:
             yield line, None
 

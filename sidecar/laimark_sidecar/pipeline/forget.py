@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from laimark_sidecar.replay.store import ReplayStore
 
 log = logging.getLogger(__name__)
 FORMAT_VERSION = 1
+_ID = re.compile(rb'"id":"([^"]{1,64})"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,23 +114,23 @@ def carry_on(workshop: Workshop, *, mine: bool = False) -> Forgotten:
     with workshop.store() as store:
         items = store.forget_exchanges(intent.records, items=intent.items)
         gone = frozenset({*intent.items, *store.made_from(intent.records)})
-        erased = erase(workshop.home.journal, lambda line: _goes(intent, line))
+        records = frozenset(intent.records)
+        erased = erase(workshop.home.journal, lambda line: _goes(intent, records, line))
         log.info("%d lines and %d items forgotten", erased.lines, items, extra=action("forget.done"))
         finished = _finish(workshop, store, gone, mine=mine)
     return Forgotten(lines=erased.lines, size_bytes=erased.size_bytes, items=items, finished=finished)
 
 
-def _goes(intent: Intent, line: bytes) -> bool:
+def _goes(intent: Intent, records: frozenset[str], line: bytes) -> bool:
     try:
         record = decode(line)
     except DataError:
-        # Power was lost in the middle of an erasure: the id at the beginning of the line may be all that is left.
-        return hashlib.sha256(line).hexdigest() in intent.lines or any(
-            f'"id":"{one}"'.encode() in line for one in intent.records
+        # Sealed, or power was lost in the middle of an erasure: the id at the beginning is all that can be read.
+        named = _ID.search(line)
+        return hashlib.sha256(line).hexdigest() in intent.lines or (
+            named is not None and named[1].decode("ascii", "replace") in records
         )
-    return record.id in intent.records or (
-        isinstance(record, Feedback) and record.exchange_id in intent.records
-    )
+    return record.id in records or (isinstance(record, Feedback) and record.exchange_id in records)
 
 
 def _finish(workshop: Workshop, store: ReplayStore, gone: frozenset[str], *, mine: bool) -> bool:

@@ -12,6 +12,7 @@ from laimark_sidecar.errors import StateError
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.base import ServedBase, resolve
 from laimark_sidecar.pipeline.connect import connect
+from laimark_sidecar.pipeline.sealing import settle_sealing
 from laimark_sidecar.registry.registry import Registry
 from laimark_sidecar.replay.store import ReplayStore
 from laimark_sidecar.runners.runner import Runner
@@ -65,9 +66,11 @@ def open_workshop(home: Home, *, clock: Clock) -> Workshop:
     Raises:
         StateError: `init` has not been run here.
         ConfigError: the configuration cannot be used.
+        MissingExtraError: it says that the journal is sealed, and the package for that is not installed.
     """
     require_initialised(home)
     config = load(home.config)
+    settle_sealing(home, config)
     return Workshop(
         home=home,
         config=config,
