@@ -33,11 +33,11 @@ def test_home_before_its_first_cycle(ready_home: Home) -> None:
     assert (found.recording, found.paused) == (True, False)
 
 
-def test_what_a_llama_server_answers_is_not_said_to_be_recorded(ready_home: Home) -> None:
+def test_what_a_llama_server_answers_is_not_recorded_while_no_gateway_runs(ready_home: Home) -> None:
     reconfigure(ready_home, "runner", kind="llama-server")
     found = overview(opened(ready_home))
     assert not found.recording
-    assert "nothing is recorded through llama-server yet" in found.why_not_recorded
+    assert found.why_not_recorded == "the gateway does not run: laimark-sidecar gateway"
 
 
 def test_a_cycle_that_was_interrupted_is_told_until_it_has_ended(

@@ -66,6 +66,7 @@ def settings(base: Path, gguf: Path) -> dict[str, dict[str, Setting]]:
     return {
         "base": {"hf": str(base), "gguf": str(gguf)},
         "runner": {"port": free_port(), "threads": 1, "context": 512},
+        "gateway": {"port": free_port()},
         "replay": {"quarantine_hours": 0.0, "heldout_share": 0.5},
         "training": {
             "steps": 4,

@@ -32,17 +32,16 @@ def choose(
 ) -> tuple[Kind, dict[str, dict[str, Setting]]]:
     """Return the runner and settings that a person chose; the small demo model where nobody answers.
 
-    The demo model comes first and is the default, because what is said to the other runners teaches nothing yet.
+    The demo model comes first and is the default, because it fits every machine and trains in minutes.
 
     Raises:
         click.UsageError: nobody is there any more to name the file.
         LaimarkError: what was chosen cannot be used; says why.
     """
     from laimark_sidecar.pipeline.chosen import settings_for
-    from laimark_sidecar.pipeline.recording import ONLY_SERVE
 
     choices = _choices(found)
-    click.echo(f"Which model shall it learn for?\n({ONLY_SERVE})", err=True)
+    click.echo("Which model shall it learn for?", err=True)
     click.echo(f"  1) the small demo model, {_OURS}", err=True)
     for number, choice in enumerate(choices, start=2):
         click.echo(f"  {number}) {choice.line}", err=True)

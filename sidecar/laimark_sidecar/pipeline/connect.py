@@ -107,9 +107,28 @@ def runner_url(config: Config) -> str:
         ConfigError: it is Ollama's, and OLLAMA_HOST has no usable port.
     """
     if driver(config) == "ollama":
-        return ollama_url(config.ollama.url, os.environ)
-    host = config.runner.host
-    return f"http://[{host}]:{config.runner.port}" if ":" in host else f"http://{host}:{config.runner.port}"
+        return users_ollama(config)
+    return _url(config.runner.host, config.runner.port)
+
+
+def users_ollama(config: Config) -> str:
+    """Return where the user's Ollama itself listens, also where OLLAMA_HOST sends clients to the gateway before it.
+
+    Raises:
+        ConfigError: OLLAMA_HOST has no usable port.
+    """
+    url = ollama_url(config.ollama.url, os.environ)
+    through_gateway = not config.ollama.url and url == gateway_url(config)
+    return ollama_url("", {}) if through_gateway else url
+
+
+def gateway_url(config: Config) -> str:
+    """Return where clients find the gateway."""
+    return _url(config.gateway.host, config.gateway.port)
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def server_settings(home: Home, config: Config, gguf: Path) -> RouterSettings | SingleSettings:

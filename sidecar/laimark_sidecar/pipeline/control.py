@@ -10,9 +10,11 @@ import msgspec
 from laimark_sidecar.clock import Clock, SystemClock
 from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.files import write_atomic
+from laimark_sidecar.journal.consent import read_consent, write_consent
 from laimark_sidecar.paths import Home
 
 _CLOCK = SystemClock()
+PAUSE = "pause"
 
 
 STALE_S = 600.0
@@ -34,12 +36,14 @@ class Activity:
 
 
 def pause(home: Home) -> None:
-    """No training from now on, also after a restart, until `resume`."""
+    """No training and no recording from now on, also after a restart, until `resume`."""
     write_atomic(home.control / "paused", b"")
+    write_consent(home.recording, read_consent(home.recording).switched_off(PAUSE, _CLOCK.now_s()))
 
 
 def resume(home: Home) -> None:
-    """Allow training again; not paused is not an error."""
+    """Allow training and recording again; not paused is not an error. What `logs off` switched off stays off."""
+    write_consent(home.recording, read_consent(home.recording).switched_on(PAUSE, _CLOCK.now_s()))
     (home.control / "paused").unlink(missing_ok=True)
 
 

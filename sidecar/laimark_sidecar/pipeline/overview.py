@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from laimark_sidecar.clock import iso
 from laimark_sidecar.errors import RunnerError
+from laimark_sidecar.gateway.desk import GatewayActivity
 from laimark_sidecar.pipeline import control, other_base
-from laimark_sidecar.pipeline.connect import runner_url
+from laimark_sidecar.pipeline.connect import gateway_url, runner_url
 from laimark_sidecar.pipeline.folder import CycleFolder, cycles, unfinished
 from laimark_sidecar.pipeline.following import LATEST, PREV
+from laimark_sidecar.pipeline.gateway import gateway_activity
 from laimark_sidecar.pipeline.readiness import readiness
 from laimark_sidecar.pipeline.recording import why_not_recorded
 from laimark_sidecar.pipeline.taint import tainted, told
@@ -36,6 +38,8 @@ class Overview:
     recording: bool
     why_not_recorded: str
     """Empty where conversations are recorded."""
+    gateway: str
+    """Where the gateway is and what it stands in front of; empty where none runs."""
     paused: bool
     daemon: str
     items: int
@@ -70,7 +74,8 @@ def overview(workshop: Workshop) -> Overview:
     estranged = other_base.estranged(workshop)
     identity = workshop.base.identity
     awaiting = waiting(workshop)
-    unrecorded = why_not_recorded(workshop.config)
+    gateway = gateway_activity(workshop.config)
+    unrecorded = why_not_recorded(workshop.home, workshop.config, gateway_runs=gateway is not None)
     return Overview(
         home=str(workshop.home.root),
         base=identity.name,
@@ -84,6 +89,7 @@ def overview(workshop: Workshop) -> Overview:
         previous=refs.get(PREV, ""),
         recording=not unrecorded,
         why_not_recorded=unrecorded,
+        gateway=_gateway(workshop, gateway),
         paused=control.paused(workshop.home),
         daemon=_daemon(workshop),
         items=stats.items,
@@ -118,6 +124,13 @@ def _runner(workshop: Workshop) -> tuple[str, bool]:
         return f"not reachable at {url} ({error.hint})", False
     state = "busy" if activity.busy else f"idle for {activity.idle_s:.0f} s"
     return f"{workshop.config.runner.kind} at {url}, {state}", True
+
+
+def _gateway(workshop: Workshop, seen: GatewayActivity | None) -> str:
+    if seen is None:
+        return ""
+    state = "busy" if seen.busy else f"idle for {seen.idle_s:.0f} s"
+    return f"{gateway_url(workshop.config)}, in front of {seen.upstream}, {state}, {seen.recorded} recorded"
 
 
 def _daemon(workshop: Workshop) -> str:

@@ -45,6 +45,7 @@ def serve_settings(workshop: Workshop) -> ServeSettings:
         token=token(workshop.home),
         journal_folder=workshop.home.journal,
         record=config.journal.record,
+        consent=workshop.home.recording,
         fsync=config.journal.fsync,
         segment_bytes=config.journal.segment_mib << 20,
         context=config.runner.context,

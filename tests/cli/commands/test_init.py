@@ -116,7 +116,7 @@ def test_a_home_that_cannot_be_made_is_no_bug(
     assert "Traceback" not in err
 
 
-def test_a_model_of_ollama_is_chosen_by_its_number_and_recording_is_not_asked_about_where_there_is_none(
+def test_a_model_of_ollama_is_chosen_by_its_number_and_recording_is_through_the_gateway(
     fresh_home: Home,
     demo_gguf: Path,
     tmp_path: Path,
@@ -127,17 +127,16 @@ def test_a_model_of_ollama_is_chosen_by_its_number_and_recording_is_not_asked_ab
         ollama.install(server.url, "mine", demo_gguf)
         ollama.install(server.url, "other", demo_gguf)
         monkeypatch.setenv("OLLAMA_HOST", server.url)
-        say(monkeypatch, "4\n")
+        say(monkeypatch, "4\ny\n")
         assert run(["init"]) == 0
         out, err = capsys.readouterr()
         assert "3) mine:latest, Ollama 0.33.0 at" in err
-        assert "(lessons come from `laimark-sidecar serve`" in err
-        assert "Record conversations?" not in err
+        assert "Record conversations?" in err
         assert "next: laimark-sidecar doctor" in out
-        assert "conversations: not recorded (nothing is recorded through ollama yet: lessons come from" in out
+        assert "of what passes the gateway (http://127.0.0.1:11436): laimark-sidecar gateway" in out
         config = load(fresh_home.config)
         assert (config.runner.kind, config.base.name) == ("ollama", "other:latest")
-        assert not config.journal.record
+        assert config.journal.record
         assert Path(config.base.gguf).is_file()
         monkeypatch.delenv("OLLAMA_HOST")  # the next terminal does not have it
         assert load(fresh_home.config).ollama.url == server.url

@@ -20,7 +20,7 @@ def test_needs_a_home(without_home: Callable[..., None]) -> None:
 
 def test_where_nothing_is_recorded_it_says_so_and_why(filled_home: Home, start: Start) -> None:
     reconfigure(filled_home, "runner", kind="llama-server")
-    process = start("run", until="nothing is recorded through llama-server yet")
+    process = start("run", until="the gateway does not run")
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
 

@@ -57,7 +57,7 @@ def command(
         settings = _settings(kind, model=model, url=url, gguf=gguf, hf=hf)
     else:
         kind, settings, passed_over = _found(ask=not (yes or no_input))
-    record = yes or (not no_record and kind == "embedded" and _consent(place))
+    record = yes or (not no_record and _consent(place))
     _make(place, record=record, settings=settings)
     click.echo(f"set up: {place.root}")
     _tell(place, passed_over)
@@ -140,8 +140,8 @@ def _tell(place: Home, passed_over: tuple[Found, ...] = ()) -> None:
 _WAYS = {"llama-server": "--runner llama-server --gguf FILE", "ollama": "--runner ollama --model NAME"}
 _NEXT = {
     "embedded": "serve   and, in another terminal:   laimark-sidecar run",
-    "llama-server": "runner start   and then:   laimark-sidecar run",
-    "ollama": "doctor   and then:   laimark-sidecar run",
+    "llama-server": "runner start   and then, each in a terminal:   laimark-sidecar gateway   laimark-sidecar run",
+    "ollama": "doctor   and then, each in a terminal:   laimark-sidecar gateway   laimark-sidecar run",
 }
 
 

@@ -1,4 +1,4 @@
-"""`laimark-sidecar pause`: no training until `resume`, whatever happens in between."""
+"""`laimark-sidecar pause`: no training and no recording until `resume`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from laimark_sidecar.paths import home
 
 @click.command()
 def command() -> None:
-    """Stop learning until `resume`, also across restarts; a running training gives way with a checkpoint."""
+    """Stop learning and recording until `resume`, also across restarts; a running training gives way with a checkpoint."""
     from laimark_sidecar.pipeline.control import pause
     from laimark_sidecar.pipeline.workshop import require_initialised
 
     require_initialised(home())
     pause(home())
-    click.echo("paused: nothing is trained until `laimark-sidecar resume`")
+    click.echo("paused: nothing is trained or recorded until `laimark-sidecar resume`")

@@ -9,7 +9,7 @@ from laimark_sidecar.paths import home
 
 @click.command()
 def command() -> None:
-    """Learn again after `pause`; an interrupted cycle goes on from its checkpoint."""
+    """Learn and record again after `pause`; an interrupted cycle goes on from its checkpoint."""
     from laimark_sidecar.pipeline.control import paused, resume
     from laimark_sidecar.pipeline.workshop import require_initialised
 

@@ -16,10 +16,12 @@ log = logging.getLogger(__name__)
 def command() -> None:
     """Tail the conversation log, learn while the runner is idle, promote what passes the gate. Ctrl-C stops it."""
     from laimark_sidecar.daemon.supervisor import Supervisor
+    from laimark_sidecar.pipeline.gateway import gateway_activity
     from laimark_sidecar.pipeline.journal_source import journal_source
     from laimark_sidecar.pipeline.recording import why_not_recorded
 
     opened = workshop()
-    if why := why_not_recorded(opened.config):
+    running = gateway_activity(opened.config) is not None
+    if why := why_not_recorded(opened.home, opened.config, gateway_runs=running):
         log.warning("no new lessons: %s", why, extra=action("daemon.unrecorded"))
     Supervisor(opened, (journal_source(opened),)).run()

@@ -20,7 +20,7 @@ def command() -> None:
 def start() -> None:
     """Start it in the background, with the versions and names of the registry; it runs on until `stop`.
 
-    llama-server records no conversations: what is said through it teaches nothing until something in front of it does.
+    llama-server records no conversations: `laimark-sidecar gateway`, in front of it, does.
     """
     from laimark_sidecar.pipeline.connect import runner_url
     from laimark_sidecar.pipeline.router import start_router

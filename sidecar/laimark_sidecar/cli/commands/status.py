@@ -26,6 +26,7 @@ def command(as_json: bool) -> None:
         f"runner    {found.runner}",
         f"serving   {found.latest_name} -> {_served(found)}   (before: {found.previous or 'base'})",
         f"recording {_recording(found)}   learning {'paused' if found.paused else 'on'}",
+        *([f"gateway   {found.gateway}"] if found.gateway else []),
         f"daemon    {found.daemon}",
         f"buffer    {found.items} items, {found.new_items} ready to learn{_quarantine(found)}, {found.heldout} held out",
         f"cycles    {found.cycles} ended; last: {found.last_cycle or 'none'}",

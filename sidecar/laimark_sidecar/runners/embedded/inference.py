@@ -95,7 +95,7 @@ def _order(
         sampling=requests.sampling(parsed, room=service.engine.context - len(prompt)),
         stream=bool(parsed.stream),
         include_usage=bool(parsed.stream_options and parsed.stream_options.include_usage),
-        record=_wants_recording(request, service),
+        record=_wants_recording(request, service, parsed.model),
     )
 
 
@@ -104,7 +104,9 @@ def client_of(request: Request) -> str:
     return next(iter(request.headers.get("user-agent", "").split()), "")[:100]
 
 
-def _wants_recording(request: Request, service: Service) -> bool:
+def _wants_recording(request: Request, service: Service, model: str) -> bool:
     declined = request.headers.get("x-laimark-record", "").strip().lower() in _DECLINING
     # The sidecar's own questions (post-conditions) are not conversations.
-    return not declined and not is_administrator(request.headers, service.settings.token)
+    if declined or is_administrator(request.headers, service.settings.token):
+        return False
+    return service.permits(model, client_of(request))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from laimark_sidecar.clock import Clock
 from laimark_sidecar.errors import DataError, LaimarkError, RunnerError
+from laimark_sidecar.journal.consent_file import ConsentFile
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.journal.writer import JournalWriter
 from laimark_sidecar.llamacpp.base import Base
@@ -55,8 +56,21 @@ class Service:
         self._reference_template = _template(base, REFERENCE_CLOCK)
         self.engine = Engine(base, settings.base_name, clock=clock)
         self.recorder = Recorder(_journal(settings, clock), clock=clock, base_sha256=found.sha256)
+        self._consent = None if settings.consent is None else ConsentFile(settings.consent)
         self._registering = threading.Lock()
         self._digests: dict[str, str] = {}
+
+    def permits(self, model: str, client: str) -> bool:
+        """Whether the user wants what a client says to a model recorded; every model here is his own."""
+        if self._consent is None:
+            return True
+        consent = self._consent.now()
+        return (
+            consent is not None
+            and consent.on
+            and consent.covers_client(client)
+            and consent.covers_model(model, (model,))
+        )
 
     def chat_tokens(self, messages: tuple[Message, ...], *, reference: bool = False) -> list[int]:
         """Return the prompt of a conversation; raises ApiError 400 where the template refuses it or it is too long.

@@ -26,6 +26,8 @@ class ServeSettings:
     journal_folder: Path | None = None
     """Where conversations are recorded; None records nothing."""
     record: bool = True
+    consent: Path | None = None
+    """What the user wants recorded; None asks nobody."""
     fsync: Fsync = "interval"
     """When a line of the log is forced to the disk; see `JournalWriter`."""
     segment_bytes: int = SEGMENT_BYTES
