@@ -34,7 +34,7 @@ def add(
             random_key, cycle, priority) VALUES (?, ?, ?, ?, 'edit', 'text', ?, 'journal', 1.0, 0, 0, ?, ?, ?)""",
         (number, f"item-{number}", stratum_id, split, month, item_key, cycle, priority),
     )
-    connection.execute("INSERT INTO contents VALUES (?, x'', x'', ?)", (number, _BANDS))
+    connection.execute("INSERT INTO contents VALUES (?, x'7b7d', x'', ?)", (number, _BANDS))
     return item_key
 
 
