@@ -104,3 +104,20 @@ def test_a_daemon_that_is_training_on_it_stops_and_learns_anew_without_it(
     assert tainted(workshop) == {first.name}
     assert set(second.sample_ids) == set(first.sample_ids) - {lesson.id}
     assert "Traceback" not in log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("blocks", [1, 64])
+def test_a_full_disk_stops_it_with_a_hint_and_the_next_call_ends_it(ready_home: Home, blocks: int) -> None:
+    """A limit of the size of files stands for the disk: what is written beyond it fails, in the buffer or the journal."""
+    workshop = opened(ready_home)
+    say_secret(workshop)
+    with workshop.store() as store:
+        begin(workshop, doomed(workshop, store, Wish(text=re.compile(re.escape(SECRET)))))
+    limited = ["sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh", *command(ready_home, "forget", "--resume")]
+    full = subprocess.run(limited, capture_output=True, timeout=PATIENCE_S, env=environment(), check=False)
+    assert full.returncode not in (0, 70), full.stderr.decode()
+    assert b"hint:" in full.stderr
+    assert ready_home.forgetting.exists()
+    assert run_command(ready_home, "forget", "--resume").returncode == 0
+    assert files_with(ready_home.root, *TRACES) == []
+    assert checkup(opened(ready_home)) == ()

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.support.forgetting import SECRET, TRACES, append, files_with, say_secret
-from tests.support.homes import opened, take_in
+from tests.support.homes import IDIOM, correction, opened, take_in
 
 from laimark_sidecar.errors import LockedError, StateError
 from laimark_sidecar.files import exclusive
@@ -157,3 +159,20 @@ def test_an_intent_that_cannot_be_read_is_refused(ready_home: Home, content: byt
 def test_without_an_intent_there_is_nothing_to_carry_on(ready_home: Home) -> None:
     done = carry_on(opened(ready_home))
     assert (done.lines, done.items, done.finished) == (0, 0, True)
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
+def test_no_text_whatever_is_left_and_every_other_record_is(ready_home: Home, text: str) -> None:
+    workshop = opened(ready_home)
+    before = read(ready_home.journal, None).records
+    secret = f"\N{SECTION SIGN}quagga\N{SECTION SIGN}{text}"
+    append(ready_home, *correction(900, target=f"{IDIOM}  # {secret}"))
+    take_in(workshop)
+    assert files_with(ready_home.root, "quagga") != []
+    forget(workshop, meant(workshop, Wish(text=re.compile(re.escape(secret), re.IGNORECASE))))
+    assert files_with(ready_home.root, "quagga", secret) == []
+    found = read(ready_home.journal, None)
+    assert found.records[: len(before)] == before
+    assert len(found.records) == len(before) + 1
+    assert found.faults == ()

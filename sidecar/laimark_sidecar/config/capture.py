@@ -20,14 +20,16 @@ class Journal(Section):
     record: bool = key(True, "Whether conversations are recorded at all.")
     encrypt: bool = key(
         False,
-        "Whether new lines are sealed by a key (needs the extra `encryption`). Older lines and the replay buffer, which "
-        "must compare texts, are not: an encrypted disk seals those.",
+        "Whether new lines are sealed by a key (needs the extra `encryption`); a running program follows with its next "
+        "file. Older lines, and the replay buffer, which must compare texts, are not: an encrypted disk seals those.",
     )
-    key_file: str = key("", "Where that key lies; made if it is not there. Empty: journal.key in the home.")
+    key_file: str = key(
+        "", "Where that key lies; made if there was none. Keep a copy. Empty: journal.key in the home."
+    )
     keep_days: int = key(
         0,
-        "Days of conversation that are kept, whole days after the last line of each; 0 for ever. Lessons stay in the "
-        "buffer: `forget` takes those.",
+        "Conversations that were recorded more than so many days ago are deleted; 0: never. What was learned from them, "
+        "and the lessons in the buffer, stay: `forget` takes those.",
         least=0,
         most=36_500,
     )
