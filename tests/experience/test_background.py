@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from laimark_sidecar.experience.background import is_background
@@ -41,3 +44,15 @@ def test_a_user_s_request_is_not(prompt: str) -> None:
 
 def test_no_messages_are_nobody_s_background() -> None:
     assert not is_background([])
+
+
+def test_every_labelled_request_is_told_from_a_user_s() -> None:
+    rows = (Path(__file__).parents[1] / "data" / "turns_background.jsonl").read_text("utf-8").splitlines()
+    requests = [json.loads(row) for row in rows]
+    wrong = [
+        one["prompt"]
+        for one in requests
+        if is_background([Message(role="user", content=one["prompt"])]) != one["background"]
+    ]
+    assert wrong == []
+    assert len(requests) >= 60

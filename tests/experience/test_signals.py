@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -151,3 +154,31 @@ def test_a_span_always_cuts_out_the_content(turn: str, answer: str) -> None:
 def test_a_hostile_megabyte_is_read_in_linear_time(piece: str) -> None:
     """The suite's timeout is the judge: quadratic matching would take minutes."""
     classify(piece * (1_000_000 // len(piece)), "an answer")
+
+
+LABELLED = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "data" / "turns.jsonl").read_text("utf-8").splitlines()
+]
+
+
+def test_no_labelled_turn_is_taken_for_a_correction_that_it_is_not() -> None:
+    # Oracle: labels by hand in eleven languages (scripts/bench_signals.py says by whom).
+    found = [(one, classify(one["turn"], one["answer"], prompt=one["prompt"])) for one in LABELLED]
+    wrong = [
+        one["turn"] for one, turn in found if turn.kind == "correction" and turn.content != one.get("content")
+    ]
+    assert wrong == []
+    assert {one["language"] for one, turn in found if turn.kind == "correction"} == {
+        *("en", "de", "fr", "es", "it", "pt", "nl", "pl", "ru", "zh", "ja")
+    }
+
+
+def test_no_labelled_turn_is_taken_for_an_acceptance_that_it_is_not() -> None:
+    kinds = [classify(one["turn"], one["answer"], prompt=one["prompt"]).kind for one in LABELLED]
+    assert {one["label"] for one, kind in zip(LABELLED, kinds, strict=True) if kind == "accept"} == {"accept"}
+
+
+@pytest.mark.parametrize("turn", ["Correction: 42 km, not 24", "No, it should be: teh -> the"])
+def test_a_content_that_names_the_wrong_beside_the_right_is_not_learned(turn: str) -> None:
+    assert classify(turn, "24 km").kind != "correction"

@@ -15,24 +15,33 @@ _ACCEPTS = (
     r"i(?:'ll| will) (?:take|use|keep|go with) (?:it|this|that)(?: one)?",
     r"accepted|i accept(?: (?:it|this|that))?|lgtm|looks good to me|correct|exactly(?: right)?",
     r"(?:ja )?(?:das )?(?:stimmt|passt|funktioniert|ist (?:richtig|korrekt))(?: so| jetzt| genau)*|genau(?: so)?|richtig",
-    r"c'est (?:ça|bon|exact|correct|juste|exactement ça)|ça (?:marche|fonctionne)|exact(?:ement)?",
-    r"(?:eso )?(?:es correcto|está bien|funciona)|correcto|exacto|así es",
+    r"c'est (?:ça|bon|exact|correct|juste|exactement ça)|ça (?:marche|fonctionne)(?: maintenant)?|exact(?:ement)?",
+    r"(?:eso |ahora (?:ya )?)?(?:es correcto|está bien|funciona)|correcto|exacto|así es",
+    r"(?:è )?(?:esatto|giusto|corretto)|(?:adesso |ora )?funziona(?: adesso| ora)?",
+    r"(?:(?:isso )?está )?(?:certo|correto)|isso mesmo|(?:agora )?funciona(?: agora)?",
+    r"(?:dat )?klopt|precies|(?:het |dat |nu )?werkt(?: het)?(?: nu)?",
+    r"zgadza się|dokładnie|(?:teraz |to )?działa(?: teraz)?",
+    r"(?:это )?(?:верно|правильно)|именно|(?:теперь )?(?:всё )?работает",
+    r"对|对的|正确|没错|可以了|成功了|正解(?:です)?|その通り(?:です)?|動きました|うまくいきました",
 )
 _YES = r"yes|yep|yeah|yup|ja|oui|sí|si"
 _PRAISE = (
     r"(?:many )?thanks?(?: a lot| so much| you(?: so much| very much)?)?|thx|ty|love it|good job|well done|"
     r"(?:(?:that|this|it)(?:'s| is| looks) (?:really |very |so )?)?"
     r"(?:great|perfect|awesome|nice|cool|excellent|amazing|wonderful|brilliant|good|fantastic)(?: work| job| answer)?|"
-    r"danke(?: schön| sehr)?|super|toll|prima|merci(?: beaucoup)?|parfait|génial|(?:muchas )?gracias|perfecto|genial"
+    r"danke(?: schön| sehr)?|(?:vielen|besten|herzlichen) dank|super|toll|prima|merci(?: beaucoup)?|parfait|génial|(?:muchas )?gracias|perfecto|genial|"
+    r"grazie(?: mille)?|perfetto|(?:muito )?obrigad[oa]|perfeito|(?:heel erg |hartelijk )?(?:bedankt|dank (?:je|u)(?: wel)?)|"
+    r"dziękuję(?: bardzo)?|(?:wielkie )?dzięki|świetnie|спасибо(?: большое)?|отлично|谢谢(?:你)?|非常感谢|太好了|"
+    r"ありがとう(?:ございます|ございました)?|素晴らしい"
 )
 _ACCEPT = re.compile("|".join(f"(?:{pattern})" for pattern in _ACCEPTS), re.IGNORECASE)
 _YES_ONLY = re.compile(_YES, re.IGNORECASE)
 _POLITE = re.compile(_PRAISE, re.IGNORECASE)
-_SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
-_CLAUSES = re.compile(r"[,;]| [-\u2013\u2014] | (?:and|und|et|y) ")
+_SENTENCES = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])\s*|\n+")
+_CLAUSES = re.compile(r"[,;\uff0c\u3001]| [-\u2013\u2014] | (?:and|und|et|y) ")
 _CONTRAST = re.compile(
     r"\b(?:but|however|except|although|though|only|almost|nearly|wrong|errors?|fail(?:s|ed)?|not|instead|no|fix|"
-    r"\w+n't|aber|jedoch|nur|nicht|mais|sauf|presque|pas|pero|salvo|casi)\b",
+    r"\w+n't|aber|jedoch|nur|nicht|mais|sauf|presque|pas|pero|salvo|casi|ma|non|mas|não|maar|niet|ale|nie|но|не)\b",
     re.IGNORECASE,
 )
 
@@ -69,9 +78,9 @@ def _leading(turn: str) -> tuple[frozenset[str], str]:
 
 
 def _sentence_kinds(sentence: str) -> frozenset[str]:
-    if len(sentence) > 120 or sentence.rstrip().endswith("?"):
+    if len(sentence) > 120 or sentence.rstrip().endswith(("?", "\uff1f")):
         return frozenset()
-    clauses = [clause.strip(" \t.!:)\n") for clause in _CLAUSES.split(sentence.strip())]
+    clauses = [clause.strip(" \t.!:)\n\u00a1\u3002\uff01") for clause in _CLAUSES.split(sentence.strip())]
     kinds = [_clause_kind(clause) for clause in clauses if clause]
     return frozenset(kinds) if kinds and "" not in kinds else frozenset()
 

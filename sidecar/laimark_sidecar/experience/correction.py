@@ -21,8 +21,15 @@ _FIRM = (
     r"(?:die |das |der )?(?:richtige|korrekte) \w{2,20} (?:ist|lautet|heißt|wäre)",
     r"richtig (?:ist|wäre|heißt)",
     r"la (?:bonne réponse|réponse correcte|bonne version) est",
-    r"la (?:respuesta|versión|línea) correcta es|lo correcto es",
+    r"la (?:respuesta|versión|línea|forma|palabra) correcta es|lo correcto es",
+    r"la (?:risposta|parola|forma|versione|riga) (?:giusta|corretta|esatta) è|quella (?:giusta|corretta) è",
+    r"a (?:resposta|forma|palavra|versão|linha) (?:correta|certa) é|o (?:correto|certo) é",
+    r"(?:het |de )(?:juiste|correcte) \w{2,20} is",
+    r"(?:poprawna|prawidłowa|właściwa) \w{2,20} to",
+    r"правильн(?:ый ответ|ая форма|ое слово)(?: это)?(?:\s*[\u2014\u2013-])?",  # noqa: RUF001 - Russian
 )
+# Written without blanks: content may follow at once.
+_FIRM_CJK = r"正确的?(?:答案|写法|说法|形式)(?:是|为)|正(?:しく|解|しい(?:答え|形|語|言葉))は"
 _LOOSE = (
     rf"(?:it|that|this|the (?:\w+ )?{_NOUN}|you|your (?:\w+ )?{_NOUN}) (?:should|must|ought to|needs to|has to)"
     r" (?:be|have been|read|say|look like(?: this)?)",
@@ -30,12 +37,16 @@ _LOOSE = (
     r"correction|corrected|(?:the )?(?:correct|corrected|right|fixed) (?:version|one|answer|line)(?: is)?",
     r"(?:es|das|die \w{2,20}|der \w{2,20}) (?:muss|müsste|sollte) (?:so )?(?:heißen|sein|lauten)|"
     r"die nächste zeile (?:ist|lautet)",
-    r"(?:ça|cela|il|elle) (?:devrait|doit) (?:être|dire)|la ligne suivante est|correction",
+    r"(?:ça|cela|il|elle) (?:devrait|doit) (?:être|dire)|la ligne suivante est|correction|il faut (?:écrire|dire)",
     r"(?:debería|debe|tiene que) (?:ser|decir)|la siguiente línea es|corrección",
+    r"dovrebbe (?:essere|dire)|deve essere|deveria ser|deve ser|(?:het|dat) moet zijn|powinno być|должно быть|правильно",
+    r"应该?[是为]|正确的是",
 )
-_FILLER = r"(?:(?:actually|well|hm+|sorry|but|i think|eigentlich|en fait|en realidad)[, ]+)*"
+_FILLER = r"(?:(?:actually|well|hm+|sorry|but|i think|thanks|thank you|almost|eigentlich|en fait|en realidad)[, ]+)*"
 _MARKER = re.compile(
-    rf"(?P<firm>{'|'.join(_FIRM)})(?=\W)|(?P<loose>{'|'.join(_LOOSE)})(?=\s*[:`\"“«„])", re.IGNORECASE
+    rf"(?P<firm>{'|'.join(_FIRM)})(?=\W)|(?P<loose>{'|'.join(_LOOSE)})(?=\s*[:\uff1a`\"“«„「『])"
+    rf"|(?P<cjk>{_FIRM_CJK})",
+    re.IGNORECASE,
 )
 _STARTS_WITH_MARKER = re.compile(rf"{_FILLER}(?:{'|'.join(_FIRM + _LOOSE)})\W", re.IGNORECASE)
 _TROUBLE = re.compile(
@@ -46,15 +57,17 @@ _TROUBLE = re.compile(
 )
 _SHOULD = re.compile(r"\b(?:you|your [\w ]{0,30}) (?:should|must|ought to|needs? to)\b", re.IGNORECASE)
 _TRACE = re.compile(r"^Traceback \(most recent call last\)|^\w*(?:Error|Exception): ", re.MULTILINE)
-_BARE_LEAD = re.compile(r"(?:no|nope|nein|non)\s*[,.:]?\s*", re.IGNORECASE)
-_QUOTES = {"`": "`", '"': '"', "“": "”", "„": "“", "«": "»"}
+_BARE_LEAD = re.compile(r"(?:no|nope|nein|non|nee|não|nie|нет)\s*[,.:]?\s*", re.IGNORECASE)
+_QUOTES = {"`": "`", '"': '"', "“": "”", "„": "“”", "«": "»", "「": "」", "『": "』"}
 _VAGUE = re.compile(
     r"(?:not|n't|in|on|at|with|without|as|like|about|for|above|below|obviously|clearly|different|wrong|missing|more|less|"
     r"what|that|because|to|very|much|too|still|actually|probably|maybe|just|only|something|nicht|pas|no|"
     r"(?:short|long|fast|slow|simpl|clean|great|small|larg|bigg|high|low|brief|bett|clear|easi|friendli|old|new)er)\b",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.!?](?=\s)|\n")
+_SENTENCE_END = re.compile(r"[.!?](?=\s)|[\u3002\uff01\uff1f]|\n")
+_CONTRASTS = re.compile(r"->|\u2192|, (?:not|nicht|non|no|pas|não|niet|nie|не)\b", re.IGNORECASE)
+_COPULA = re.compile(r"(?:です|だ)[よね]?$")
 
 
 def corrected_span(turn: str, *, negated: bool) -> tuple[int, int] | None:
@@ -106,12 +119,12 @@ def _quoted_alone(turn: str) -> tuple[int, int] | None:
 
 def _marked(turn: str) -> tuple[int, int] | None:
     match = _MARKER.search(turn, 0, _LEAD_CHARS)
-    if match is None or "?" in turn:
+    if match is None or "?" in turn or "\uff1f" in turn:
         return None
     start = match.end()
     while start < len(turn) and turn[start] in " \t":
         start += 1
-    colon = turn[start : start + 1] == ":"
+    colon = turn[start : start + 1] in (":", "\uff1a")
     if colon:
         start += 1
         while start < len(turn) and turn[start] in " \t":
@@ -121,19 +134,19 @@ def _marked(turn: str) -> tuple[int, int] | None:
         return quotation
     if colon:
         return _rest(turn, start)
-    return _sentence(turn, start) if match["firm"] else None
+    return _sentence(turn, start) if match["firm"] or match["cjk"] else None
 
 
 def _quotation(turn: str, start: int, *, alone: bool) -> tuple[int, int] | None:
     closing = _QUOTES.get(turn[start : start + 1])
     if closing is None:
         return None
-    end = turn.find(closing, start + 1)
+    end = min((at for mark in closing if (at := turn.find(mark, start + 1)) >= 0), default=-1)
     after = turn[end + 1 :].strip(" \t\n.!")
     if end < 0 or not turn[start + 1 : end].strip() or "\n" in turn[start:end] or (alone and after):
         return None
     inner = turn[start + 1 : end]
-    if closing != "»":  # French puts blanks inside its quotation marks; elsewhere they are content
+    if turn[end] != "»":  # French puts blanks inside its quotation marks; elsewhere they are content
         return start + 1, end
     return end - len(inner.lstrip()), start + 1 + len(inner.rstrip())
 
@@ -145,7 +158,11 @@ def _rest(turn: str, start: int) -> tuple[int, int] | None:
     if line_end < 0 or not turn[line_end:].strip() or not turn[start:line_end].strip():
         begin = start if line_end < 0 or turn[start:line_end].strip() else line_end + 1
         end = len(turn.rstrip())
-        return (begin, end) if rest.strip('`"“”„«» ') and not _VAGUE.match(rest) else None
+        return (
+            (begin, end)
+            if rest.strip('`"“”„«» ') and not _VAGUE.match(rest) and not _CONTRASTS.search(rest)
+            else None
+        )
     return None
 
 
@@ -153,7 +170,14 @@ def _sentence(turn: str, start: int) -> tuple[int, int] | None:
     """Take one plain sentence after "the right answer is", without its full stop."""
     match = _SENTENCE_END.search(turn, start)
     end = match.start() if match else len(turn.rstrip().rstrip(".!"))
+    copula = _COPULA.search(turn[start:end])
+    end = start + copula.start() if copula else end
     content = turn[start:end].strip()
-    if not content or _VAGUE.match(content) or len(content) > _LEAD_CHARS:
+    if (
+        not content
+        or _VAGUE.match(content)
+        or len(content) > _LEAD_CHARS
+        or re.search(r", |[\uff0c\u3001]", content)
+    ):
         return None
     return start, start + len(turn[start:end].rstrip())

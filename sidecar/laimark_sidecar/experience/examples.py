@@ -121,7 +121,7 @@ def _candidates(exchange: Exchange, history: tuple[Step, ...], number: int) -> I
             yield _correction(exchange, history, number)
         case "accept":
             yield from _acceptance(exchange, history, number)
-        case "neutral" | "praise":
+        case "neutral" | "clarification" | "praise":
             yield from _silently_taken(exchange, history[number])
         case "correction_bare" | "rephrase":
             pass  # says only that the answer was not right

@@ -9,20 +9,22 @@ from typing import Literal
 from rapidfuzz import fuzz
 
 from laimark_sidecar.experience.approval import approves, praises
+from laimark_sidecar.experience.clarification import clarifies
 from laimark_sidecar.experience.correction import corrected_span
 from laimark_sidecar.experience.fences import fences
 
-Kind = Literal["correction", "correction_bare", "accept", "praise", "rephrase", "neutral"]
+Kind = Literal["correction", "correction_bare", "accept", "praise", "rephrase", "clarification", "neutral"]
 REPHRASE_RATIO = 80.0
 _REPHRASE_MIN_CHARS = 15
 _REPHRASE_MAX_CHARS = 4000
 _OPENING_CHARS = 200
 _LONG_ANSWER_CHARS = 300
 
-_END = r"(?=\s*(?:[,.;:!\-\u2013\u2014\n]|$))"
-_IS = r"(?:\s+(?:is|was)|'s)"
+_END = r"(?=\s*(?:[,.;:!\-\u2013\u2014\n\u3002\uff0c\uff01\u3001]|$))"
+_IS = r"(?:\s+(?:is|was)|'?s)"
+_NO = r"(?:no|nope|nah|nein|nee|non|não|nie|нет|いいえ)"
 _REJECTIONS = (
-    rf"(?:no|nope|nah|nein|nee|non){_END}",
+    rf"{_NO}{_END}",
     rf"no (?=(?:that|this|it){_IS}? ?(?:wrong|not|isn|should|doesn)|it should|the (?:correct|right|next))",
     rf"(?:that|this|it|your answer){_IS}\s+(?:just |still |completely |also |simply )?"
     r"(?:wrong\b|incorrect|false\b|not (?:right|correct|quite|true|it\b|what))",
@@ -35,13 +37,32 @@ _REJECTIONS = (
     rf"faux{_END}|c'est (?:faux|incorrect|pas (?:ça|bon|correct|juste))|"
     r"ce n'est pas (?:ça|bon|correct|juste)",
     rf"(?:incorrecto|falso){_END}|(?:eso |esto )?está (?:mal|incorrecto)|(?:eso |esto )?no es (?:correcto|así)\b",
+    rf"(?:doesn'?t|does not|didn'?t) work{_END}|(?:it )?still (?:broken|fails)\b|you got (?:it|that) wrong",
+    rf"(?:das |es )?(?:funktioniert|geht) (?:leider |immer noch )?nicht{_END}|das ist (?:doch )?(?:quatsch|unsinn)",
+    rf"(?:ça|cela) ne (?:marche|fonctionne) (?:toujours )?pas{_END}|n'importe quoi\s*!",
+    rf"(?:sigue sin funcionar|(?:todavía |aún |eso )?no funciona){_END}",
+    rf"(?:(?:no, )?è )?(?:sbagliato|errato|scorretto){_END}|non è (?:giusto|corretto|esatto){_END}|"
+    rf"(?:ancora )?non funziona{_END}",
+    rf"(?:(?:isso )?está )?(?:errado|incorreto){_END}|(?:isso )?não está (?:certo|correto){_END}|"
+    rf"(?:ainda )?não funciona{_END}",
+    rf"fout{_END}|(?:dat|dit|het) (?:klopt niet|is (?:niet (?:juist|goed|correct)|fout)){_END}|"
+    rf"(?:het |dat )?werkt (?:nog (?:steeds )?)?niet{_END}",
+    rf"(?:to )?(?:jest )?(?:źle|nieprawda|niepoprawnie|błędnie){_END}|(?:to )?(?:nadal )?nie działa{_END}|"
+    rf"to nie jest (?:poprawne|prawda|dobrze){_END}",
+    rf"(?:это )?(?:неправильно|неверно){_END}|(?:это )?(?:всё ещё )?не работает{_END}|это не так{_END}",
+    rf"(?:这(?:是)?|答案)?(?:不对|不是|错了|不正确|(?:还是)?不行){_END}",
+    rf"(?:それは)?(?:違います|違う|間違いです|間違っています|動きません|うまくいきません){_END}",
 )
 _REJECTS = re.compile("|".join(_REJECTIONS), re.IGNORECASE)
-_PLAIN_NO = re.compile(rf"(?:no|nope|nah|nein|nee|non){_END}", re.IGNORECASE)
+_PLAIN_NO = re.compile(rf"{_NO}{_END}", re.IGNORECASE)
+_SOFTENED = re.compile(
+    r"(?:(?:unfortunately|sorry|hm+|well|leider|i'm afraid)[, ]+(?:that )?(?=that|this|it|das|es))",
+    re.IGNORECASE,
+)
 _NO_BUT_FINE = re.compile(
     r"\w+\W+(?:thanks|thank you|(?:that|it|this)(?:'s| is| was) (?:\w+ )?(?:fine|ok|okay|all|it|good|great|right|"
     r"correct|perfect|enough)\b|i'?m (?:good|fine|ok)|all good|nothing|problem|worries|merci|danke|gracias|"
-    r"never ?mind|you(?:'re| are| were) right|wait|i was wrong|my mistake|ignore|das (?:stimmt|passt)\b(?! nicht))",
+    r"bedankt|dank (?:je|u)|grazie|obrigad[oa]|dzięk|спасибо|結構|大丈夫|never ?mind|you(?:'re| are| were) right|wait|i was wrong|my mistake|ignore|das (?:stimmt|passt)\b(?! nicht))",
     re.IGNORECASE,
 )
 
@@ -82,7 +103,9 @@ def _kind(turn: str, *, rejected: bool, asked: bool, prompt: str) -> Kind:
         return "neutral" if asked else "accept"
     if praises(turn):
         return "praise"
-    return "rephrase" if _asks_again(turn, prompt) else "neutral"
+    if _asks_again(turn, prompt):
+        return "rephrase"
+    return "clarification" if clarifies(turn) else "neutral"
 
 
 def _is_fragment(content: str, answer: str) -> bool:
@@ -92,6 +115,8 @@ def _is_fragment(content: str, answer: str) -> bool:
 
 def _rejects(turn: str) -> bool:
     opening = turn.lstrip()[:_OPENING_CHARS]
+    softened = _SOFTENED.match(opening)
+    opening = opening[softened.end() :] if softened else opening
     return _REJECTS.match(opening) is not None and _NO_BUT_FINE.match(opening) is None
 
 
