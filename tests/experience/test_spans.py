@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,3 +67,32 @@ def test_a_quoted_page_was_pasted() -> None:
 def test_a_tool_s_output_is_the_tool_s() -> None:
     history = [Message(role="tool", content="result: 42 apples")]
     assert provenance("42 apples", "No, it should be: 42 apples", history) == "tool"
+
+
+@pytest.mark.parametrize(
+    ("content", "turn", "writer"),
+    [
+        ("1: import os\n2: import sys", "No, it should be:\n{}", "pasted"),
+        ("+import os\n-import sys", "No, it should be:\n{}", "pasted"),
+        (">>> f(1)\n>>> f(2)", "No, it should be:\n{}", "pasted"),
+        ("$ ls\n$ pwd", "No, it should be:\n{}", "pasted"),
+        ("Bern", "Wrong. My boss said: it should be: {}", "pasted"),
+        ("Bern", "Wrong. ChatGPT says the right answer is {}", "pasted"),
+        ("x" * 4001, "No, it should be: {}", "pasted"),
+        ("- bees\n- wasps", "No, it should be:\n{}", "typed"),
+        ("x = 1\ny = 2", "No, it should be:\n{}", "typed"),
+        ("Bern", "You said Basel. It should be: {}", "typed"),
+    ],
+)
+def test_what_nobody_types_was_pasted(content: str, turn: str, writer: str) -> None:
+    assert provenance(content, turn.format(content), ()) == writer
+
+
+def test_what_stands_in_a_document_of_the_conversation_is_not_the_user_s_word() -> None:
+    sentence = "Transfers above 500 francs need two signatures."
+    turn = f"No, it should be: {sentence}"
+    document = "Context:\n" + sentence
+    assert provenance(sentence, turn, [Message(role="system", content=document)]) == "pasted"
+    assert provenance(sentence, turn, [Message(role="user", content=document + "\nline" * 40)]) == "pasted"
+    assert provenance(sentence, turn, [Message(role="user", content=document)]) == "typed"
+    assert provenance("Bern", "No, it should be: Bern", [Message(role="system", content="Bern")]) == "typed"
