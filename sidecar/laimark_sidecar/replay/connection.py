@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from laimark_sidecar.files import FILE_MODE, make_dir
 from laimark_sidecar.replay.failures import damaged
 
 BUSY_TIMEOUT_S = 10.0
+_AGAIN_S = 0.01
+_SWITCHES, _SWITCH_PAUSE_S = 3, 0.05
 _CACHE_KIB = 256 * 1024  # taken as it is used: a buffer of 4096 items is about 8 MiB in all
 _LOG_BYTES = 16 << 20
 _QUICK_CHECK_BYTES = 32 << 20  # about 0.2 s; a larger file is checked on demand
@@ -42,7 +45,7 @@ def connect(path: Path, *, max_bytes: int | None = None) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, max_bytes: int | None) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
+    _use_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")  # a forgotten prompt is overwritten, not only unlinked
@@ -55,6 +58,34 @@ def _prepare(connection: sqlite3.Connection, path: Path, max_bytes: int | None) 
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise damaged(path, verdict)
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch a new file to WAL; of two processes that make it at once, SQLite refuses one without any waiting."""
+    for _ in range(_SWITCHES):
+        try:
+            _use_wal(connection)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(_SWITCH_PAUSE_S)
+        else:
+            return
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    # SQLite gives up at once where another process is making the same file: both would wait for each other.
+    end_s = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end_s:
+                raise
+            time.sleep(_AGAIN_S)
+        else:
+            return
 
 
 @contextlib.contextmanager
