@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -66,3 +68,35 @@ def test_a_size_limit_is_a_full_disk(path: Path) -> None:
         with pytest.raises(sqlite3.OperationalError, match="full"), transaction(connection):
             connection.execute("INSERT INTO t VALUES (zeroblob(100000))")
         assert not connection.in_transaction
+
+
+OPENER = """
+import sys
+from pathlib import Path
+from laimark_sidecar.clock import SystemClock
+from laimark_sidecar.replay.store import ReplayStore
+for line in sys.stdin:
+    try:
+        ReplayStore.open(Path(line.strip()), clock=SystemClock()).close()
+        print("opened", flush=True)
+    except Exception as error:
+        print(repr(error), flush=True)
+"""
+
+
+def test_many_processes_may_make_the_same_file_at_once(tmp_path: Path) -> None:
+    """Forty files, three processes each: without trying again one of eight finds another in its way (measured)."""
+    with ExitStack() as running:
+        openers = [
+            running.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", OPENER], stdin=PIPE, stdout=PIPE, text=True, bufsize=1
+                )
+            )
+            for _ in range(3)
+        ]
+        for number in range(40):
+            for opener in openers:
+                assert opener.stdin is not None
+                opener.stdin.write(f"{tmp_path / str(number)}.db\n")
+            assert [opener.stdout.readline().strip() for opener in openers if opener.stdout] == ["opened"] * 3

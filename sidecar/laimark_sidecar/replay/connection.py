@@ -14,7 +14,6 @@ from laimark_sidecar.replay.failures import damaged
 
 BUSY_TIMEOUT_S = 10.0
 _AGAIN_S = 0.01
-_SWITCHES, _SWITCH_PAUSE_S = 3, 0.05
 _CACHE_KIB = 256 * 1024  # taken as it is used: a buffer of 4096 items is about 8 MiB in all
 _LOG_BYTES = 16 << 20
 _QUICK_CHECK_BYTES = 32 << 20  # about 0.2 s; a larger file is checked on demand
@@ -61,21 +60,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, max_bytes: int | None) 
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch a new file to WAL; of two processes that make it at once, SQLite refuses one without any waiting."""
-    for _ in range(_SWITCHES):
-        try:
-            _use_wal(connection)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                raise
-            time.sleep(_SWITCH_PAUSE_S)
-        else:
-            return
-    connection.execute("PRAGMA journal_mode = WAL")
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    # SQLite gives up at once where another process is making the same file: both would wait for each other.
+    """Switch to WAL; where another process makes the same file, SQLite refuses at once, and it is tried again."""
     end_s = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
