@@ -55,6 +55,9 @@ def test_json_tells_what_would_go_and_what_went(
     capsys.readouterr()
     assert run(["forget", "--text", SECRET, "--dry-run", "--json"]) == 0
     assert [one["id"] for one in json.loads(capsys.readouterr().out)["exchanges"]] == [told.id]
+    assert run(["forget", "--text", SECRET, "--yes", "--json"]) == 0
+    done = json.loads(capsys.readouterr().out)
+    assert (done["lines"], done["items"], done["finished"]) == (1, 1, True)
 
 
 def test_nothing_found_is_said_and_is_no_failure(

@@ -82,7 +82,10 @@ def command(
         )
         with opened.store() as store:
             found = doomed(opened, store, wish)
-        _list(found, as_json=as_json and (dry_run or found.empty))
+        if as_json and (dry_run or found.empty):
+            emit(found, str, as_json=True)
+        else:
+            _list(found, with_table=not as_json)
         if dry_run or found.empty:
             return
         if not yes:
@@ -102,12 +105,10 @@ def _pattern(text: str, *, regex: bool) -> re.Pattern[str]:
         raise DataError(f"--text is no regular expression: {error}") from error
 
 
-def _list(found: Doomed, *, as_json: bool) -> None:
+def _list(found: Doomed, *, with_table: bool) -> None:
+    """Show what is meant: the first exchanges on stdout, the sums on stderr."""
     from laimark_sidecar.clock import iso
 
-    if as_json:
-        emit(found, str, as_json=True)
-        return
     if found.empty:
         click.echo("nothing of that is here", err=True)
         return
@@ -123,7 +124,7 @@ def _list(found: Doomed, *, as_json: bool) -> None:
         )
         for one in found.exchanges[:_SHOWN]
     ]
-    if rows:
+    if rows and with_table:
         emit(
             found,
             lambda: table(("exchange", "time", "source", "client", "model", "bytes", ""), rows),
