@@ -26,7 +26,7 @@ from pathlib import Path
 
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.experience.batch import experience_of
-from laimark_sidecar.journal.exchange import Exchange, Message, exchange_id
+from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, exchange_id
 from laimark_sidecar.journal.writer import JournalWriter
 from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.store import ReplayStore
@@ -111,6 +111,12 @@ class Stored:
 
     def answers(self, prefix: str) -> tuple[Answered, ...]:
         return self._store.answers(prefix)
+
+    def twins(self, pair: str, *, around_s: float, within_s: float) -> tuple[Answered, ...]:
+        return self._store.twins(pair, around_s=around_s, within_s=within_s)
+
+    def early_feedback(self, exchange_id: str) -> tuple[Feedback, ...]:
+        return self._store.early_feedback(exchange_id)
 
     def exchange(self, exchange_id: str) -> Exchange | None:
         return None

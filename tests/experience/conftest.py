@@ -20,6 +20,14 @@ class Memory:
     def answers(self, prefix: str) -> tuple[Answered, ...]:
         return tuple(one for one in self._answered if one.prefix == prefix)
 
+    def twins(self, pair: str, *, around_s: float, within_s: float) -> tuple[Answered, ...]:
+        return tuple(
+            one for one in self._answered if one.pair == pair and abs(one.time_s - around_s) <= within_s
+        )
+
+    def early_feedback(self, exchange_id: str) -> tuple[Feedback, ...]:
+        return ()
+
     def exchange(self, exchange_id: str) -> Exchange | None:
         return self._exchanges.get(exchange_id)
 

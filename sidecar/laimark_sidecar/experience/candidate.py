@@ -25,6 +25,7 @@ Reason = Literal[
     "far back",
     "attachment",
     "tools",
+    "twin",
 ]
 
 

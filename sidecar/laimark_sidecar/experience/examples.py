@@ -7,7 +7,7 @@ hashes, so an example that is found again is the same.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from laimark_sidecar.experience.background import is_background
 from laimark_sidecar.experience.candidate import Candidate, Dropped, admitted
@@ -16,6 +16,7 @@ from laimark_sidecar.experience.relabelling import origin, reads_alone
 from laimark_sidecar.experience.spans import edited, provenance, whole
 from laimark_sidecar.experience.thinking import strip_thinking
 from laimark_sidecar.experience.tree import Answers, prefix
+from laimark_sidecar.experience.twins import pair_of, twin_of
 from laimark_sidecar.journal.exchange import Exchange, Feedback, Message
 from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.item import Item, Signal
@@ -47,6 +48,11 @@ def lessons(exchange: Exchange, answers: Answers, *, heldout_share: float) -> Le
     """
     if _is_nobodys(exchange):
         return Lessons(dropped=(Dropped(reason="background", exchange_id=exchange.id),))
+    twin = twin_of(exchange, answers)
+    if twin is not None:
+        # What it teaches was learned from the twin; its answer is remembered as that of whoever wrote it.
+        answered = replace(_answered(exchange), version=twin.version)
+        return Lessons(answered=answered, dropped=(Dropped(reason="twin", exchange_id=exchange.id),))
     found = _newest(exchange, steps(exchange, answers))
     items, dropped = admitted(found, exchange, heldout_share)
     return Lessons(items=items, answered=_answered(exchange), dropped=dropped)
@@ -58,6 +64,9 @@ def lessons_from_feedback(feedback: Feedback, answers: Answers, *, heldout_share
     found: list[Candidate | Dropped] = []
     if exchange is None:
         return Lessons(dropped=(Dropped(reason="unknown exchange", exchange_id=feedback.exchange_id),))
+    twin = twin_of(exchange, answers)
+    if twin is not None:
+        exchange = answers.exchange(twin.exchange_id) or replace(exchange, adapter_version=twin.version)
     if feedback.kind == "reject":
         found.append(Dropped(reason="rejected", exchange_id=exchange.id))
     elif _is_nobodys(exchange):
@@ -101,6 +110,8 @@ def _answered(exchange: Exchange) -> Answered:
         answer=strip_thinking(exchange.answer) if fit else "",
         version=exchange.adapter_version,
         time_s=exchange.time_s,
+        source=exchange.source,
+        pair=pair_of(exchange),
     )
 
 

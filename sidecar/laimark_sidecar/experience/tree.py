@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from laimark_sidecar.experience.thinking import strip_thinking
-from laimark_sidecar.journal.exchange import Exchange, Message, Role, beside_text
+from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, Role, beside_text
 from laimark_sidecar.replay.answered import Answered
 
 
@@ -20,6 +20,14 @@ class Answers(Protocol):
 
     def answers(self, prefix: str) -> tuple[Answered, ...]:
         """Return every remembered answer to the messages with this prefix id."""
+        ...
+
+    def twins(self, pair: str, *, around_s: float, within_s: float) -> tuple[Answered, ...]:
+        """Return the remembered answers of this pair at most `within_s` from `around_s`."""
+        ...
+
+    def early_feedback(self, exchange_id: str) -> tuple[Feedback, ...]:
+        """Return the feedback that came before this exchange."""
         ...
 
     def exchange(self, exchange_id: str) -> Exchange | None:

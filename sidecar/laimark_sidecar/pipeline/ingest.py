@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from laimark_sidecar.experience.batch import experience_of
-from laimark_sidecar.journal.exchange import Exchange
+from laimark_sidecar.journal.exchange import Exchange, Feedback
 from laimark_sidecar.journal.find import find_exchange
 from laimark_sidecar.logs import action
 from laimark_sidecar.pipeline.screening import policy_of
@@ -39,6 +39,12 @@ class Known:
     def answers(self, prefix: str) -> tuple[Answered, ...]:
         return self.store.answers(prefix)
 
+    def twins(self, pair: str, *, around_s: float, within_s: float) -> tuple[Answered, ...]:
+        return self.store.twins(pair, around_s=around_s, within_s=within_s)
+
+    def early_feedback(self, exchange_id: str) -> tuple[Feedback, ...]:
+        return self.store.early_feedback(exchange_id)
+
     def exchange(self, exchange_id: str) -> Exchange | None:
         return find_exchange(self.workshop.home.journal, exchange_id)
 
@@ -66,7 +72,13 @@ def ingest(workshop: Workshop, store: ReplayStore, source: LogSource, *, should_
         )
         if batch.cursor != before:
             counts = store.ingest(
-                source.name, batch.cursor, learned.answered, learned.items, flagged=learned.flagged
+                source.name,
+                batch.cursor,
+                learned.answered,
+                learned.items,
+                flagged=learned.flagged,
+                early=learned.early,
+                settled=learned.settled,
             )
             added += counts.added
             if counts.capped:

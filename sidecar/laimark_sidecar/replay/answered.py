@@ -16,3 +16,7 @@ class Answered:
     version: str
     """Adapter version that answered; empty for the base."""
     time_s: float
+    source: str = ""
+    """The log that it was read from."""
+    pair: str = ""
+    """Hash of the user's last words and the answer: two logs of one exchange share it (empty: never asked for)."""

@@ -40,9 +40,13 @@ class IngestCounts:
 def add_answers(connection: sqlite3.Connection, answered: Iterable[Answered], *, capacity: int) -> None:
     """Remember answers by exchange, except forgotten ones; the oldest beyond eight times `capacity` are dropped."""
     connection.executemany(
-        """INSERT OR IGNORE INTO answered (exchange_id, prefix, answer, version, time_s) SELECT ?1, ?2, ?3, ?4, ?5
+        """INSERT OR IGNORE INTO answered (exchange_id, prefix, answer, version, time_s, source, pair)
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
         WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE id = ?1)""",
-        ((one.exchange_id, one.prefix, one.answer, one.version, one.time_s) for one in answered),
+        (
+            (one.exchange_id, one.prefix, one.answer, one.version, one.time_s, one.source, one.pair)
+            for one in answered
+        ),
     )
     held = connection.execute("SELECT count(*) FROM answered").fetchone()[0]
     connection.execute(

@@ -99,7 +99,23 @@ _ORIGINS = Migration(
     ),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_TABLES, _REVIEW, _ORIGINS)
+_TWINS = Migration(
+    version=4,
+    name="twins",
+    statements=(
+        "ALTER TABLE answered ADD COLUMN source TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE answered ADD COLUMN pair TEXT NOT NULL DEFAULT ''",
+        "CREATE INDEX answered_pair ON answered (pair, time_s)",
+        """CREATE TABLE early_feedback (
+            id TEXT PRIMARY KEY, exchange_id TEXT NOT NULL, time_s REAL NOT NULL, source TEXT NOT NULL,
+            kind TEXT NOT NULL, text TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX early_feedback_exchange ON early_feedback (exchange_id)",
+        """CREATE TRIGGER early_forgotten AFTER INSERT ON tombstones BEGIN
+            DELETE FROM early_feedback WHERE id = NEW.id OR exchange_id = NEW.id; END""",
+    ),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_TABLES, _REVIEW, _ORIGINS, _TWINS)
 
 
 def migrate(

@@ -16,7 +16,7 @@ from laimark_sidecar.replay.reviewing import READY, Review
 _MATCHES = """(:split IS NULL OR split = :split) AND (:signal IS NULL OR signal = :signal)
     AND (:trained IS NULL OR (cycle IS NOT NULL) = :trained)"""
 _IDS_A_QUESTION = 500
-_ANSWER = "SELECT prefix, exchange_id, answer, version, time_s FROM answered"
+_ANSWER = "SELECT prefix, exchange_id, answer, version, time_s, source, pair FROM answered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,17 @@ def known_exchanges(connection: sqlite3.Connection, ids: Sequence[str]) -> froze
 def answers(connection: sqlite3.Connection, prefix: str) -> tuple[Answered, ...]:
     """Return the answers to one prompt, oldest first."""
     rows = connection.execute(f"{_ANSWER} WHERE prefix = ? ORDER BY time_s, rowid", (prefix,))
+    return tuple(_answered(row) for row in rows)
+
+
+def twins(
+    connection: sqlite3.Connection, pair: str, *, around_s: float, within_s: float
+) -> tuple[Answered, ...]:
+    """Return the answers with this pair at most `within_s` from `around_s`, oldest first."""
+    rows = connection.execute(
+        f"{_ANSWER} WHERE pair = ? AND time_s BETWEEN ? AND ? ORDER BY time_s, rowid",
+        (pair, around_s - within_s, around_s + within_s),
+    )
     return tuple(_answered(row) for row in rows)
 
 
@@ -176,6 +187,14 @@ def forgotten(connection: sqlite3.Connection, ids: Collection[str]) -> frozenset
     return frozenset(item_id for (item_id,) in rows)
 
 
-def _answered(row: tuple[str, str, str, str, float]) -> Answered:
-    prefix, exchange_id, answer, version, time_s = row
-    return Answered(prefix=prefix, exchange_id=exchange_id, answer=answer, version=version, time_s=time_s)
+def _answered(row: tuple[str, str, str, str, float, str, str]) -> Answered:
+    prefix, exchange_id, answer, version, time_s, source, pair = row
+    return Answered(
+        prefix=prefix,
+        exchange_id=exchange_id,
+        answer=answer,
+        version=version,
+        time_s=time_s,
+        source=source,
+        pair=pair,
+    )

@@ -19,6 +19,7 @@ from typing import Self
 
 from laimark_sidecar.clock import Clock
 from laimark_sidecar.errors import ConfigError
+from laimark_sidecar.journal.exchange import Feedback
 from laimark_sidecar.replay import (
     cursors,
     drawing,
@@ -29,6 +30,7 @@ from laimark_sidecar.replay import (
     retention,
     reviewing,
 )
+from laimark_sidecar.replay import early as early_rows
 from laimark_sidecar.replay import stats as counting
 from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.connection import connect, transaction
@@ -153,13 +155,16 @@ class ReplayStore:
         items: Sequence[Item],
         *,
         flagged: Sequence[Flagged] = (),
+        early: Sequence[Feedback] = (),
+        settled: Sequence[str] = (),
     ) -> IngestCounts:
         """Store a batch together with the source's new cursor: all or nothing, so every line counts exactly once.
 
         A known id is ignored, unless its signal is stronger now; a forgotten one stays forgotten. A near-copy
         beyond `max_copies` is left out, unless its signal is stronger than the weakest copy's, which then gives way. What
         exceeds the capacity is evicted in the same transaction. Of `flagged`, what was left out for what it holds, as
-        many are remembered as the buffer has places.
+        many are remembered as the buffer has places, and as much of `early`, feedback that waits for its exchange.
+        `settled` are the ids of feedback that waits no longer.
 
         Raises:
             DataError: text that cannot be stored.
@@ -176,6 +181,9 @@ class ReplayStore:
                 per_source_day=self._per_source_day,
             )
             reviewing.add_findings(connection, flagged, now_s=self._clock.now_s(), most=self._capacity)
+            early_rows.settle(connection, settled)
+            if early:
+                early_rows.keep(connection, early, most=self._capacity)
             evicted = retention.evict(connection, capacity=self._capacity)
             cursors.move(connection, source, cursor)
         return replace(counts, evicted=counts.evicted + evicted)
@@ -184,6 +192,16 @@ class ReplayStore:
         """Return the remembered answers to one prompt, oldest first."""
         with self._reading() as connection:
             return reading.answers(connection, prefix)
+
+    def twins(self, pair: str, *, around_s: float, within_s: float) -> tuple[Answered, ...]:
+        """Return the remembered answers of this pair and about this time, oldest first."""
+        with self._reading() as connection:
+            return reading.twins(connection, pair, around_s=around_s, within_s=within_s)
+
+    def early_feedback(self, exchange_id: str) -> tuple[Feedback, ...]:
+        """Return the feedback that waits for an exchange, oldest first."""
+        with self._reading() as connection:
+            return early_rows.waiting_for(connection, exchange_id)
 
     def get(self, item_id: str) -> Item | None:
         """Return the item with this id, if it is held."""

@@ -1,0 +1,40 @@
+"""Feedback that came before its exchange: two logs are read in any order, and neither may lose the other's word."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable
+
+from laimark_sidecar.journal.exchange import Feedback
+
+
+def keep(connection: sqlite3.Connection, early: Iterable[Feedback], *, most: int) -> None:
+    """Let feedback wait, except what was forgotten; the oldest beyond `most` go."""
+    connection.executemany(
+        """INSERT OR IGNORE INTO early_feedback (id, exchange_id, time_s, source, kind, text)
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE id IN (?1, ?2))""",
+        ((one.id, one.exchange_id, one.time_s, one.source, one.kind, one.text) for one in early),
+    )
+    connection.execute(
+        """DELETE FROM early_feedback WHERE id IN (SELECT id FROM early_feedback ORDER BY time_s, id
+        LIMIT max(0, (SELECT count(*) FROM early_feedback) - ?))""",
+        (most,),
+    )
+
+
+def waiting_for(connection: sqlite3.Connection, exchange_id: str) -> tuple[Feedback, ...]:
+    """Return what waits for an exchange, oldest first."""
+    rows = connection.execute(
+        """SELECT id, exchange_id, time_s, source, kind, text FROM early_feedback WHERE exchange_id = ?
+        ORDER BY time_s, id""",
+        (exchange_id,),
+    )
+    return tuple(
+        Feedback(id=row[0], exchange_id=row[1], time_s=row[2], source=row[3], kind=row[4], text=row[5])
+        for row in rows
+    )
+
+
+def settle(connection: sqlite3.Connection, ids: Collection[str]) -> None:
+    """Let what has been learned from wait no longer."""
+    connection.executemany("DELETE FROM early_feedback WHERE id = ?", [(one,) for one in ids])

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.experience.conftest import exchange, feedback, learn, talk
+
+from laimark_sidecar.experience.twins import TWIN_WITHIN_S, pair_of
+from laimark_sidecar.journal.exchange import Exchange, Message
+
+ASK = "u: What is the capital of Switzerland?"
+
+
+def recorded(*turns: str, answer: str, time_s: float = 1000.0) -> Exchange:
+    return exchange(
+        "s: Today is Monday.",
+        *turns,
+        answer=answer,
+        time_s=time_s,
+        source="gateway",
+        adapter_version="me:1",
+    )
+
+
+def read(*turns: str, answer: str, time_s: float = 1002.0) -> Exchange:
+    return exchange(*turns, answer=answer, time_s=time_s, source="open-webui")
+
+
+def test_feedback_on_what_a_program_logged_joins_what_the_runner_was_sent() -> None:
+    seen, logged = recorded(ASK, answer="Bern"), read(ASK, answer="Bern")
+    (item,) = learn(seen, logged, feedback(logged, "accept")).items
+    assert item.messages == talk("s: Today is Monday.", ASK)
+    assert item.answered_by == "me:1"
+    assert seen.id in item.exchange_ids
+
+
+def test_a_correction_that_two_logs_hold_is_one_lesson() -> None:
+    turns = (ASK, "a: Basel", "u: No, the right answer is Bern.")
+    seen = [recorded(ASK, answer="Basel"), recorded(*turns, answer="Sorry.", time_s=1010.0)]
+    logged = [read(ASK, answer="Basel"), read(*turns, answer="Sorry.", time_s=1012.0)]
+    found = learn(*seen, *logged)
+    assert len(found.items) == 1
+    assert [one.reason for one in found.dropped] == ["twin", "twin"]
+    assert found.items[0].answered_by == "me:1"
+
+
+def test_own_output_that_a_program_logged_is_not_learned_for_being_kept() -> None:
+    logs = [
+        recorded(ASK, answer="Basel", time_s=1000.0),
+        recorded(ASK, answer="Bern", time_s=1020.0),
+        read(ASK, answer="Basel", time_s=1001.0),
+        read(ASK, answer="Bern", time_s=1021.0),
+        # This turn went past the gateway.
+        read(ASK, "a: Bern", "u: And of France?", answer="Paris", time_s=1040.0),
+    ]
+    assert learn(*logs).items == ()
+    assert [item.signal for item in learn(*logs[2:]).items] == ["kept"]
+
+
+@pytest.mark.parametrize("apart_s", [TWIN_WITHIN_S + 1, -TWIN_WITHIN_S - 1])
+def test_the_same_said_at_another_time_is_no_twin(apart_s: float) -> None:
+    seen = recorded(ASK, answer="Bern", time_s=5000.0)
+    logged = read(ASK, answer="Bern", time_s=5000.0 + apart_s)
+    (item,) = learn(seen, logged, feedback(logged, "accept")).items
+    assert item.answered_by == ""
+
+
+def test_two_exchanges_at_the_runner_are_two() -> None:
+    again = [recorded(ASK, answer="Bern", time_s=time_s) for time_s in (1000.0, 1001.0)]
+    assert learn(*again).dropped == ()
+
+
+def test_trimming_does_not_part_twins_and_an_image_does() -> None:
+    plain = read(ASK, answer="Bern")
+    assert pair_of(plain) == pair_of(read(ASK + " \n", answer="<think>hm</think>\nBern\n"))
+    shown = Message(role="user", content=ASK[3:], attachments=("0" * 64,))
+    assert pair_of(plain) != pair_of(replace(plain, messages=(shown,)))
+    assert pair_of(read(ASK, answer="")) == ""
+
+
+def test_feedback_that_comes_before_its_exchange_waits_for_it() -> None:
+    logged = read(ASK, answer="Bern")
+    found = learn(feedback(logged, "accept"), logged)
+    assert [item.target for item in found.items] == ["Bern"]
+    assert (found.early, found.settled) == ((), ("f",))
+    assert [one.id for one in learn(feedback(logged, "accept")).early] == ["f"]
+
+
+def test_an_edit_with_a_secret_does_not_wait_in_the_buffer() -> None:
+    logged = read(ASK, answer="Bern")
+    assert learn(feedback(logged, "edit", "AKIAZQ3DRSTUVWXY2345 is the key")).early == ()
