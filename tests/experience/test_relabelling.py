@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.experience.conftest import Memory, exchange
+from tests.experience.conftest import Memory, exchange, learn
 
 from laimark_sidecar.experience.history import steps
 from laimark_sidecar.experience.relabelling import origin, reads_alone
@@ -35,3 +35,17 @@ def test_an_apology_does_not_read_alone(answer: str) -> None:
 @pytest.mark.parametrize("answer", ["42", "return sorry", "Here is a list"])
 def test_a_plain_answer_reads_alone(answer: str) -> None:
     assert reads_alone(answer)
+
+
+def test_what_answers_a_reworded_question_is_not_said_to_answer_the_first() -> None:
+    # One word of a near-equal question may be what changed: Switzerland, Swaziland.
+    turns = (
+        "u: What is the capital of Switzerland?",
+        "a: Bern",
+        "u: What is the capital of Swaziland?",
+        "a: Mbabane",
+        "u: That's right.",
+    )
+    asked = exchange(*turns[:3], answer="Mbabane")
+    found = learn(asked, exchange(*turns, time_s=1001.0)).items
+    assert [(item.messages[-1].content, item.target) for item in found] == [(turns[2][3:], "Mbabane")]

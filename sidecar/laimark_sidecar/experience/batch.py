@@ -112,9 +112,11 @@ def _learned(
 ) -> Iterator[tuple[Exchange | Feedback, Lessons]]:
     for record in records:
         if isinstance(record, Feedback):
-            if overlay.exchange(record.exchange_id) is None and not policy.findings(record.text):
+            learned = lessons_from_feedback(record, overlay, heldout_share=heldout_share)
+            unknown = any(one.reason == "unknown exchange" for one in learned.dropped)
+            if unknown and not policy.findings(record.text):
                 overlay.early[record.id] = record  # its text will be stored, so what must not be is lost
-            yield record, lessons_from_feedback(record, overlay, heldout_share=heldout_share)
+            yield record, learned
             continue
         learned = lessons(record, overlay, heldout_share=heldout_share)
         overlay.add(record, learned.answered)
