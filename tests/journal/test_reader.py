@@ -73,7 +73,7 @@ def test_a_batch_takes_no_more_lines_than_asked_for(folder: Path, write: Write) 
 def test_a_batch_takes_no_more_bytes_than_fit_in_memory(
     folder: Path, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("laimark_sidecar.journal.reader.BATCH_BYTES", 500)
+    monkeypatch.setattr("laimark_sidecar.journal.lines.BATCH_BYTES", 500)
     written = write(*range(10))
     assert len(read(folder, None).records) < 5
     assert drain(folder)[0] == [exchange.id for exchange in written]
