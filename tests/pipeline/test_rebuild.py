@@ -4,6 +4,7 @@ from tests.support.forgetting import add_version
 from tests.support.homes import opened, served
 
 from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline.naming import removal, remove
 from laimark_sidecar.pipeline.rebuild import Rebuilding, step_back, unlearn
 
 CLEAN, DIRTY = "me:2026-11-21-aaaa", "me:2026-11-22-bbbb"
@@ -41,3 +42,14 @@ def test_what_a_version_that_stays_has_learned_stays_learned(ready_home: Home) -
         add_version(workshop, DIRTY, sample_ids=[first, second])
         store.mark_trained([first, second], "cycle-bbbb")
     assert unlearn(workshop, {DIRTY}) == 1
+
+
+def test_what_only_a_removed_version_learned_is_new_again(ready_home: Home) -> None:
+    workshop = opened(ready_home)
+    with workshop.store() as store, served(workshop):
+        (first,) = [item.id for item in store.new_items(1)]
+        add_version(workshop, DIRTY, sample_ids=[first])
+        store.mark_trained([first], "cycle-bbbb")
+        assert first not in {item.id for item in store.new_items(100)}
+        remove(workshop, removal(workshop, DIRTY))
+        assert first in {item.id for item in store.new_items(100)}
