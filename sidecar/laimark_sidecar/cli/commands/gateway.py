@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from laimark_sidecar.cli.opening import workshop
+from laimark_sidecar.paths import home
+
+if TYPE_CHECKING:
+    from laimark_sidecar.pipeline.takeover import Done
+
+_dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 
 
 @click.group(invoke_without_command=True)
@@ -36,3 +44,48 @@ def command(context: click.Context) -> None:
         click.echo("\n".join(lines), err=True)
 
     run_gateway(opened, on_ready=on_ready)
+
+
+@command.command()
+@_dry_run
+def takeover(dry_run: bool) -> None:
+    """Move Ollama to port 11435 and give the gateway 11434, so that no client changes (Linux with systemd).
+
+    Everything can be brought back with `gateway undo`, also after a crash in the middle.
+    """
+    from laimark_sidecar.pipeline.takeover import Ports, service_at, take_over
+    from laimark_sidecar.pipeline.workshop import require_initialised
+
+    require_initialised(home())
+    ports = Ports()
+    done = take_over(home(), service_at(ports), ports=ports, dry_run=dry_run)
+    _tell(done, dry_run=dry_run, again="gateway takeover")
+    if not done.by_root and not dry_run:
+        click.echo(f"Ollama answers at {ports.moved_url}; start the gateway (anew): laimark-sidecar gateway")
+
+
+@command.command()
+@_dry_run
+def undo(dry_run: bool) -> None:
+    """Give Ollama its port back, as it was before `gateway takeover`. Stop the gateway first."""
+    from laimark_sidecar.errors import StateError
+    from laimark_sidecar.pipeline.connect import gateway_url
+    from laimark_sidecar.pipeline.gateway import gateway_activity
+    from laimark_sidecar.pipeline.takeover import Ports, service_at
+    from laimark_sidecar.pipeline.takeover import undo as take_back
+
+    config = workshop().config
+    if not dry_run and gateway_activity(config) is not None:
+        raise StateError(
+            f"the gateway still listens at {gateway_url(config)}, which Ollama needs", hint="stop it first"
+        )
+    _tell(take_back(home(), service_at(Ports()), dry_run=dry_run), dry_run=dry_run, again="gateway undo")
+
+
+def _tell(done: Done, *, dry_run: bool, again: str) -> None:
+    click.echo("\n".join(done.steps) or "nothing to undo")
+    if done.by_root:
+        lines = (f"    {line}" for line in (*done.by_root, f"laimark-sidecar {again}"))
+        click.echo("not done: it needs root. Nothing was changed. Type:\n" + "\n".join(lines))
+    elif dry_run:
+        click.echo("(nothing was changed)")
