@@ -179,14 +179,69 @@ def open_webui(log: Path, count: int) -> None:
     connection.close()
 
 
+def ollama_desktop(log: Path, count: int) -> None:
+    with sqlite3.connect(log / "db.sqlite") as connection:
+        connection.execute("CREATE TABLE chats (id TEXT PRIMARY KEY, title TEXT)")
+        connection.execute(
+            "CREATE TABLE messages (id INTEGER PRIMARY KEY, chat_id TEXT, role TEXT, content TEXT, thinking TEXT,"
+            " model_name TEXT, created_at TEXT, updated_at TEXT)"
+        )
+        connection.execute("CREATE INDEX by_chat ON messages (chat_id)")
+        connection.execute(
+            "CREATE TABLE tool_calls (id INTEGER PRIMARY KEY, message_id INTEGER, function_name TEXT, function_arguments TEXT)"
+        )
+        connection.execute("CREATE TABLE attachments (id INTEGER PRIMARY KEY, message_id INTEGER, data BLOB)")
+        connection.execute("CREATE INDEX call_of ON tool_calls (message_id)")
+        connection.execute("CREATE INDEX file_of ON attachments (message_id)")
+        for chat, turns in chats(count):
+            for texts in turns:
+                for role, text in zip(("user", "assistant"), texts, strict=True):
+                    connection.execute(
+                        "INSERT INTO messages VALUES (NULL, ?, ?, ?, '', 'm', ?, ?)",
+                        (str(chat), role, text, "2025-10-01 12:00:00", "2025-10-01 12:00:00"),
+                    )
+    connection.close()
+
+
+def llm(log: Path, count: int) -> None:
+    with sqlite3.connect(log / "logs.db") as connection:
+        connection.execute(
+            "CREATE TABLE responses (id TEXT PRIMARY KEY, model TEXT, prompt TEXT, system TEXT, response TEXT,"
+            " conversation_id TEXT, datetime_utc TEXT)"
+        )
+        for chat, turns in chats(count):
+            for at, (asked, answer) in enumerate(turns):
+                connection.execute(
+                    "INSERT INTO responses VALUES (?, 'm', ?, NULL, ?, ?, '2025-10-01T12:00:00')",
+                    (f"{chat}-{at}", asked, answer, f"c{chat}"),
+                )
+    connection.close()
+
+
+def lm_studio(log: Path, count: int) -> None:
+    for chat, turns in chats(count):
+        messages: list[dict[str, Any]] = []
+        for at, (asked, answer) in enumerate(turns):
+            said = {"role": "user", "content": [{"type": "text", "text": asked}]}
+            block = {"type": "contentBlock", "content": [{"type": "text", "text": answer}]}
+            block["stepIdentifier"] = f"{(START_S + chat + at) * 1000}-0.5"
+            made = {"type": "multiStep", "role": "assistant", "steps": [block]}
+            messages += [{"versions": [one], "currentlySelected": 0} for one in (said, made)]
+        body = json.dumps({"createdAt": START_S * 1000, "messages": messages})
+        (log / f"{chat}.conversation.json").write_text(body, encoding="utf-8")
+
+
 ONE_FILE: dict[str, Callable[[Path, int], None]] = {
     "openai-jsonl": openai_jsonl,
     "continue": continue_dev,
     "open-webui": open_webui,
+    "ollama-desktop": ollama_desktop,
+    "llm": llm,
 }
 MANY_FILES: dict[str, Callable[[Path, int], None]] = {
     "ollama-requests": ollama_requests,
     "sillytavern": sillytavern,
+    "lm-studio": lm_studio,
 }
 
 
