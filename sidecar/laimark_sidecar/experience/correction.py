@@ -11,6 +11,9 @@ import re
 from laimark_sidecar.experience.fences import Fence, fences
 
 _LEAD_CHARS = 400
+_NAME_WORDS = 3
+_CASELESS_CHARS = 12
+_ASKED = re.compile(r"什么|怎|哪|吗|何|誰|どう|どの|ますか")
 _NOUN = (
     r"(?:answer|result|value|word|term|line|version|name|spelling|number|translation|date|form|command|code|query|"
     r"formula|solution|sentence|title|format|expression|function|statement|import|type)"
@@ -19,7 +22,7 @@ _NOUN = (
 _FIRM = (
     rf"(?:the )?(?:correct|right|proper) {_NOUN} (?:is|was|would be)",
     r"(?:die |das |der )?(?:richtige|korrekte) \w{2,20} (?:ist|lautet|heißt|wäre)",
-    r"richtig (?:ist|wäre|heißt)",
+    r"richtig (?:ist|wäre|heißt)(?: es)?",
     r"la (?:bonne réponse|réponse correcte|bonne version) est",
     r"la (?:respuesta|versión|línea|forma|palabra) correcta es|lo correcto es",
     r"la (?:risposta|parola|forma|versione|riga) (?:giusta|corretta|esatta) è|quella (?:giusta|corretta) è",
@@ -67,6 +70,8 @@ _VAGUE = re.compile(
 )
 _SENTENCE_END = re.compile(r"[.!?](?=\s)|[\u3002\uff01\uff1f]|\n")
 _CONTRASTS = re.compile(r"->|\u2192|, (?:not|nicht|non|no|pas|não|niet|nie|не)\b", re.IGNORECASE)
+_SAYS_CORRECTION = re.compile(r"corre[ck]", re.IGNORECASE)
+_FULL_STOP = re.compile(r"(?<=\w)[.\u3002]$")
 _COPULA = re.compile(r"(?:です|だ)[よね]?$")
 
 
@@ -83,7 +88,7 @@ def corrected_span(turn: str, *, negated: bool) -> tuple[int, int] | None:
     blocks = fences(turn)
     if blocks:
         return _fenced(turn, blocks, negated=negated)
-    return (_quoted_alone(turn) if negated else None) or _marked(turn)
+    return (_quoted_alone(turn) if negated else None) or _marked(turn, negated=negated)
 
 
 def _fenced(turn: str, blocks: tuple[Fence, ...], *, negated: bool) -> tuple[int, int] | None:
@@ -117,7 +122,13 @@ def _quoted_alone(turn: str) -> tuple[int, int] | None:
     return _quotation(turn, lead.end(), alone=True) if lead else None
 
 
-def _marked(turn: str) -> tuple[int, int] | None:
+def _marked(turn: str, *, negated: bool) -> tuple[int, int] | None:
+    """Take what a marker announces.
+
+    Without a rejection the same words may begin a request ("It should be: a haiku about rain"), so only a quotation
+    that ends the turn, what follows "the right answer is:", whole lines below, or a few words that begin as a name or
+    a number do count.
+    """
     match = _MARKER.search(turn, 0, _LEAD_CHARS)
     if match is None or "?" in turn or "\uff1f" in turn:
         return None
@@ -129,12 +140,27 @@ def _marked(turn: str) -> tuple[int, int] | None:
         start += 1
         while start < len(turn) and turn[start] in " \t":
             start += 1
-    quotation = _quotation(turn, start, alone=False)
+    quotation = _quotation(turn, start, alone=not negated)
     if quotation is not None:
         return quotation
+    firm = match["firm"] or match["cjk"]
     if colon:
-        return _rest(turn, start)
-    return _sentence(turn, start) if match["firm"] or match["cjk"] else None
+        said = negated or firm or turn[start : start + 1] == "\n" or _SAYS_CORRECTION.match(match[0])
+        return _rest(turn, start) if said else None
+    found = _sentence(turn, start) if firm else None
+    return found if found is not None and _names(turn[slice(*found)]) else None
+
+
+def _names(content: str) -> bool:
+    """Whether unquoted words can only be content: a few that begin as a name or a number, or a short one without case.
+
+    "The right answer is up to you" is a clause, in any language.
+    """
+    first = content[0]
+    if first.isdigit() or first.isupper():
+        return len(content.split()) <= _NAME_WORDS
+    caseless = first.isalpha() and first.lower() == first.upper()
+    return caseless and len(content) <= _CASELESS_CHARS and _ASKED.search(content) is None
 
 
 def _quotation(turn: str, start: int, *, alone: bool) -> tuple[int, int] | None:
@@ -158,6 +184,8 @@ def _rest(turn: str, start: int) -> tuple[int, int] | None:
     if line_end < 0 or not turn[line_end:].strip() or not turn[start:line_end].strip():
         begin = start if line_end < 0 or turn[start:line_end].strip() else line_end + 1
         end = len(turn.rstrip())
+        stop = None if "\n" in rest or _SENTENCE_END.search(rest[:-1]) else _FULL_STOP.search(rest)
+        end -= 1 if stop else 0
         return (
             (begin, end)
             if rest.strip('`"“”„«» ') and not _VAGUE.match(rest) and not _CONTRASTS.search(rest)
