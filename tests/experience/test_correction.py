@@ -35,3 +35,7 @@ def test_indentation_of_a_block_is_content() -> None:
 )
 def test_what_is_doubtful_is_no_content(turn: str) -> None:
     assert content(turn, negated=True) is None
+
+
+def test_a_quotation_that_a_clause_goes_on_from_is_a_rule_and_no_content() -> None:
+    assert corrected_span('No, you should say: "I don\'t know" when you are not sure.', negated=True) is None

@@ -72,6 +72,7 @@ _SENTENCE_END = re.compile(r"[.!?](?=\s)|[\u3002\uff01\uff1f]|\n")
 _CONTRASTS = re.compile(r"->|\u2192|, (?:not|nicht|non|no|pas|não|niet|nie|не)\b", re.IGNORECASE)
 _SAYS_CORRECTION = re.compile(r"corre[ck]", re.IGNORECASE)
 _FULL_STOP = re.compile(r"(?<=\w)[.\u3002]$")
+_GOES_ON = re.compile(r" +[^\W\d_]")
 _COPULA = re.compile(r"(?:です|だ)[よね]?$")
 
 
@@ -142,7 +143,8 @@ def _marked(turn: str, *, negated: bool) -> tuple[int, int] | None:
             start += 1
     quotation = _quotation(turn, start, alone=not negated)
     if quotation is not None:
-        return quotation
+        # "You should say "no" when asked" tells how to behave, not what the answer is.
+        return None if _GOES_ON.match(turn, quotation[1] + 1) else quotation
     firm = match["firm"] or match["cjk"]
     if colon:
         said = negated or firm or turn[start : start + 1] == "\n" or _SAYS_CORRECTION.match(match[0])
