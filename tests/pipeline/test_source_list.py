@@ -29,7 +29,9 @@ def put(
 
 
 def test_every_source_that_ships_can_be_added_but_our_own_journal() -> None:
-    assert {"llm", "lm-studio", "ollama-desktop", "open-webui", "sillytavern"} <= set(kinds())
+    databases = {"llm", "ollama-desktop", "open-webui"}
+    files = {"continue", "lm-studio", "ollama-requests", "openai-jsonl", "sillytavern"}
+    assert databases | files <= set(kinds())
     assert "journal" not in kinds()
 
 
