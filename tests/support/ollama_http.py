@@ -20,6 +20,7 @@ from laimark_sidecar.errors import LaimarkError
 if TYPE_CHECKING:
     from tests.support.ollama_stand_in import Ollama
 
+JSON, NDJSON, EVENTS = "application/json; charset=utf-8", "application/x-ndjson", "text/event-stream"
 CALLS = ("version", "tags", "ps", "show", "create", "copy", "delete")
 DISK_FULL = "write manifest: no space left on device"
 
@@ -142,9 +143,9 @@ class Handler(BaseHTTPRequestHandler):
         streamed = status == 200 and body.get("stream", not openai)
         if openai:
             write = openai_stream if streamed else openai_whole
-            self._send_parts(status, write(body["model"], parts))
+            self._send_parts(status, write(body["model"], parts), EVENTS if streamed else JSON)
         elif streamed and path in ("/api/chat", "/api/generate", "/api/create"):
-            self._send_parts(200, (json.dumps(part).encode() + b"\n" for part in parts))
+            self._send_parts(200, (json.dumps(part).encode() + b"\n" for part in parts), NDJSON)
         else:
             self._send(status, _whole(list(parts)))
 
@@ -178,10 +179,11 @@ class Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, answer: Any) -> None:
         self._send_parts(status, [] if answer is None else [json.dumps(answer).encode()])
 
-    def _send_parts(self, status: int, parts: Iterable[bytes]) -> None:
+    def _send_parts(self, status: int, parts: Iterable[bytes], kind: str = JSON) -> None:
         """Send as it comes; the end of the connection is the end of the answer."""
         with contextlib.suppress(ConnectionError):  # the client has hung up: so ends the answer
             self.send_response(status)
+            self.send_header("Content-Type", kind)
             self.end_headers()
             for part in parts:
                 self.wfile.write(part)
