@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from tests.cli.commands.conftest import Start
 from tests.support.homes import reconfigure
+from tests.support.processes import wait_until
 
 from laimark_sidecar.cli import run
 from laimark_sidecar.paths import Home
@@ -21,6 +22,7 @@ def test_needs_a_home(without_home: Callable[..., None]) -> None:
 def test_where_nothing_is_recorded_it_says_so_and_why(filled_home: Home, start: Start) -> None:
     reconfigure(filled_home, "runner", kind="llama-server")
     process = start("run", until="the gateway does not run")
+    wait_until((filled_home.control / "activity.json").exists, "the daemon's first word")
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
 
