@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from laimark_sidecar.errors import DataError
 from laimark_sidecar.sources.watermark import Watermark
@@ -15,8 +15,17 @@ from laimark_sidecar.sources.watermark import Watermark
 MAX_DEPTH = 8
 
 
-def changed(place: Path, suffix: str, after: Watermark, limit: int) -> list[tuple[float, str]]:
-    """Return the first `limit` files that changed after a mark, as (when, name below `place`), in the order of change.
+class Changed(NamedTuple):
+    """A file that changed. Sorted by when, then by key."""
+
+    when_s: float
+    key: str
+    """Its name below the place, as text that a cursor can hold: a name need not be UTF-8."""
+    path: Path
+
+
+def changed(place: Path, suffix: str, after: Watermark, limit: int) -> list[Changed]:
+    """Return the first `limit` files that changed after a mark, in the order of change.
 
     Memory grows with `limit`, not with the files. Links are not followed: there is no way out and no circle.
 
@@ -47,16 +56,17 @@ def open_file(path: Path) -> BinaryIO:
     return file
 
 
-def _changes(place: Path, suffix: str, after: tuple[float, str]) -> Iterator[tuple[float, str]]:
+def _changes(place: Path, suffix: str, after: tuple[float, str]) -> Iterator[Changed]:
     for path in _files(str(place), suffix, MAX_DEPTH) if place.is_dir() else [str(place)]:
         try:
             held = os.lstat(path) if path != str(place) else place.stat()
         except OSError:
             continue  # gone since it was listed
         # The kernel sets the second one, so a file that is put back with its old time is seen, too.
-        found = max(held.st_mtime_ns, held.st_ctime_ns) / 1e9, os.path.relpath(path, place)
-        if found > after and (stat.S_ISREG(held.st_mode) or path == str(place)):
-            yield found
+        when_s = max(held.st_mtime_ns, held.st_ctime_ns) / 1e9
+        key = os.fsencode(os.path.relpath(path, place)).decode("utf-8", "backslashreplace")
+        if (when_s, key) > after and (stat.S_ISREG(held.st_mode) or path == str(place)):
+            yield Changed(when_s, key, Path(path))
 
 
 def _files(folder: str, suffix: str, depth: int) -> Iterator[str]:

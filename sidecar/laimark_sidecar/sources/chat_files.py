@@ -7,7 +7,6 @@ change that the clock of the file system cannot tell from the last look (within 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,12 +15,12 @@ from laimark_sidecar.errors import DataError
 from laimark_sidecar.journal.exchange import Exchange
 from laimark_sidecar.journal.reader import Fault
 from laimark_sidecar.sources import watermark
+from laimark_sidecar.sources.changed_files import changed, open_file
 from laimark_sidecar.sources.source import SourceBatch
 from laimark_sidecar.sources.watermark import Watermark
 
 MAX_BYTES = 64 << 20
 """A chat file that is larger is nobody's chat."""
-MAX_DEPTH = 8
 SETTLED_S = 1.0
 ANSWER_S = 3600.0
 """An answer's time is that of its beginning: one that began this long before the last look may have ended after it."""
@@ -46,13 +45,18 @@ def read(
     after, since_s = marks.of("files"), marks.of(_CAUGHT_UP).time_s - ANSWER_S
     records: list[Exchange] = []
     faults: list[Fault] = []
-    last, more = after, False
-    for changed_s, name in sorted(_changed(folder, suffix, after, clock.now_s() - SETTLED_S)):
+    last = after
+    listed = changed(folder, suffix, after, max_lines + 1)
+    more = len(listed) > max_lines
+    for changed_s, name, path in listed[:max_lines]:
+        if changed_s > clock.now_s() - SETTLED_S:
+            more = False
+            break
         if len(records) + len(faults) >= max_lines:
             more = True
             break
         try:
-            records += parse(_content(folder / name), since_s)
+            records += parse(_content(path), since_s)
         except (DataError, OSError) as error:
             faults.append(Fault(segment=name, offset=0, reason=_reason(error)))
         last = Watermark(time_s=changed_s, key=name)
@@ -63,47 +67,11 @@ def read(
     return SourceBatch(records=tuple(records), faults=tuple(faults), cursor=marks.encode(), more=more)
 
 
-def _changed(folder: Path, suffix: str, after: Watermark, newest_s: float) -> Iterator[tuple[float, str]]:
-    for path in _files(str(folder), suffix, MAX_DEPTH):
-        try:
-            held = os.lstat(path)
-        except OSError:
-            continue  # gone since it was listed
-        # The kernel sets the second one, so a backup that is put back with its old time is seen, too.
-        changed_s = max(held.st_mtime_ns, held.st_ctime_ns) / 1e9
-        name = os.path.relpath(path, folder)
-        if (
-            (changed_s, name) > (after.time_s, after.key)
-            and changed_s <= newest_s
-            and stat.S_ISREG(held.st_mode)
-        ):
-            yield changed_s, name
-
-
-def _files(folder: str, suffix: str, depth: int) -> Iterator[str]:
-    """Return the files below a folder; links are not followed, so there is no way out and no circle."""
-    try:
-        entries = os.scandir(folder)
-    except FileNotFoundError:
-        return  # not there yet, or gone
-    with entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if depth:
-                    yield from _files(entry.path, suffix, depth - 1)
-            elif entry.name.endswith(suffix) and entry.is_file(follow_symlinks=False):
-                yield entry.path
-
-
 def _content(path: Path) -> bytes:
-    # What was a file when it was listed may be a pipe now, which would hold us for ever.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        held = os.fstat(descriptor)
-        if not stat.S_ISREG(held.st_mode):
-            raise DataError("is no ordinary file any more")
-        if held.st_size > MAX_BYTES:
-            raise DataError(f"has {held.st_size} bytes, at most {MAX_BYTES} are read")
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_BYTES:
+            raise DataError(f"has {size} bytes, at most {MAX_BYTES} are read")
         return file.read(MAX_BYTES + 1)
 
 

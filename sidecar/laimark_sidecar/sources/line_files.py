@@ -58,7 +58,7 @@ def read(
     budget, records, faults = Budget(lines=max_lines), list[Exchange | Feedback](), list[Fault]()
     listed = changed(place, suffix, done, max_lines + 1)
     more, unsettled = len(listed) > max_lines, 0
-    for changed_s, name in listed[:max_lines]:
+    for changed_s, name, path in listed[:max_lines]:
         if budget.spent:
             break
         unsettled += changed_s > clock.now_s() - SETTLED_S
@@ -66,7 +66,7 @@ def read(
             more = False
             break
         try:
-            handle = open_file(place / name)
+            handle = open_file(path)
         except FileNotFoundError:
             continue
         with handle:

@@ -53,11 +53,11 @@ class OllamaRequestsSource:
         for folder in folders:
             room = max_lines - looked
             listed = changed(folder, SUFFIX, held[folder.name], room + 1)
-            whole = [one for one in listed if one[0] <= settled_s]
+            whole = [one for one in listed if one.when_s <= settled_s]
             more = more or len(whole) > room
-            for changed_s, name in whole[:room]:
+            for changed_s, name, path in whole[:room]:
                 try:
-                    records += parse(_content(folder / name), changed_s)
+                    records += parse(_content(path), changed_s)
                 except (DataError, OSError) as error:
                     reason = str(error) if isinstance(error, DataError) else type(error).__name__
                     faults.append(Fault(segment=f"{folder.name}/{name}", offset=0, reason=reason[:200]))
