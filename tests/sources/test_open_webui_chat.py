@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.open_webui import chat, turn
@@ -34,6 +35,28 @@ def test_thinking_and_tool_calls_are_kept_apart_from_the_text() -> None:
     assert exchange.answer == "It is late."
     assert exchange.thinking == '> I "think"'
     assert exchange.tool_calls == (ToolCall(name="now", arguments='{"zone":1}'),)
+
+
+def test_a_tool_call_with_a_long_result_is_kept_apart_from_the_text() -> None:
+    attributes = f'type="tool_calls" name="f" arguments="{{}}" result="{"r" * 100_000}"'
+    exchange = answered(f"<details {attributes}>\n<summary>Ran</summary>\n</details>\nIt is noon.")
+    assert (exchange.answer, [one.name for one in exchange.tool_calls]) == ("It is noon.", ["f"])
+
+
+@pytest.mark.parametrize("looped", ["<details ", '<details type="reasoning"><summary>', "<summary>"])
+def test_an_answer_in_which_the_model_looped_is_read_in_one_pass(looped: str) -> None:
+    # Searched anew from each repetition, a megabyte takes hours, which the limit that all tests have would end.
+    exchange = answered(f'<details type="reasoning">{looped * (1_000_000 // len(looped))}</details>Done.')
+    assert exchange.answer == "Done."
+    again = answered(f"{looped * (1_000_000 // len(looped))}</details>Done.")
+    assert again.answer.endswith("Done.")
+
+
+@pytest.mark.parametrize("time", [10**400, 1e300, float("inf"), "noon", None])
+def test_an_answer_without_a_possible_time_is_left_out(time: object) -> None:
+    asked, said = turn("1", "", "user", "Hi", s=T), turn("2", "1", "assistant", "Ho", s=T)
+    said["timestamp"] = time
+    assert records(chat(asked, said)) == []
 
 
 def test_details_that_the_model_wrote_itself_stay() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import html
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +11,16 @@ from typing import Any
 
 from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, ToolCall, exchange_id
 from laimark_sidecar.sources.branches import branch
+from laimark_sidecar.sources.times import seconds
 
 SOURCE = "open-webui"
-_MILLISECONDS_FROM = 1e11
 _ROLES = {"user": "user", "assistant": "assistant", "system": "system"}
-_DETAILS = re.compile(r"<details\b([^>]{0,20000})>(.*?)</details>\s*", re.DOTALL)
+# Attributes are escaped, so no `<` stands in them. What ends a search keeps it linear: models that loop write anything.
+_DETAILS = re.compile(r"<details\b([^<>]*)>(.*?)</details>\s*", re.DOTALL)
 _TYPE = re.compile(r'\btype="(\w+)"')
 _NAME = re.compile(r'\bname="([^"]*)"')
 _ARGUMENTS = re.compile(r'\barguments="([^"]*)"')
-_SUMMARY = re.compile(r"<summary>.*?</summary>\s*", re.DOTALL)
+_SUMMARY = re.compile(r"\A\s*<summary>.*?</summary>\s*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,10 +138,10 @@ def _parent(node: Mapping[str, Any]) -> str:
 
 
 def _time_s(node: Mapping[str, Any]) -> float:
-    value = node.get("timestamp")
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    try:
+        return seconds(node.get("timestamp"))
+    except ValueError:
         return 0.0
-    return float(value) / 1000 if value > _MILLISECONDS_FROM else float(value)
 
 
 def _rating(node: Mapping[str, Any]) -> int:

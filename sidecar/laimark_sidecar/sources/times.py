@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import UTC, datetime
 
@@ -23,13 +22,14 @@ def seconds(value: object) -> float:
     Raises:
         ValueError: it is none of these, or before 1970.
     """
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+    # Compared before it is converted: an integer of JSON may be larger than any float.
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < _LATEST_S * 1000:
         time_s = float(value) / 1000 if value > _MILLISECONDS_FROM else float(value)
     elif isinstance(value, str):
         time = _parsed(value.strip())
         time_s = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     else:
-        raise ValueError(f"a time is {type(value).__name__}")
+        raise ValueError(f"no possible time: {type(value).__name__}")
     if not 0 < time_s < _LATEST_S:
         raise ValueError("a time is outside of what is possible")
     return time_s
