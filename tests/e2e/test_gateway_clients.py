@@ -18,6 +18,7 @@ import openai
 import pytest
 from tests.support.gateway_home import Front, in_front_of_llama_server, in_front_of_ollama
 from tests.support.homes import copy_home, opened, reconfigure, take_in
+from tests.support.llama_server import needs_llama_server
 from tests.support.processes import run_command, wait_until
 
 from laimark_sidecar.journal.exchange import Exchange, Message
@@ -189,6 +190,7 @@ def test_a_correction_typed_into_ollamas_client_becomes_a_lesson(
     )
 
 
+@needs_llama_server
 def test_openais_client_streams_completes_and_responds_with_llama_server(
     before_llama_server: Front, openai_at: OpenAIs
 ) -> None:
@@ -216,6 +218,7 @@ def test_openais_client_streams_completes_and_responds_with_llama_server(
     assert said(found)[:2] == (ASKED, response.output_text)
 
 
+@needs_llama_server
 def test_anthropics_client_streams_from_llama_server(before_llama_server: Front) -> None:
     front = before_llama_server
 
@@ -235,6 +238,7 @@ def test_anthropics_client_streams_from_llama_server(before_llama_server: Front)
     assert said(found) == (ASKED, direct, "stop", "anthropic-python")
 
 
+@needs_llama_server
 def test_a_stream_is_told_as_busy_and_one_that_is_closed_stops_the_server_and_is_recorded_as_aborted(
     before_llama_server: Front, openai_at: OpenAIs
 ) -> None:

@@ -11,7 +11,7 @@ from laimark_sidecar.config.schema import Config
 from laimark_sidecar.config.serving import Ollama, Runner
 from laimark_sidecar.errors import RunnerError, StateError
 from laimark_sidecar.paths import Home
-from laimark_sidecar.pipeline.connect import connect, driver, runner_url, server_settings, token
+from laimark_sidecar.pipeline.connect import connect, driver, runner_url, server_settings, token, users_ollama
 from laimark_sidecar.runners.embedded.client import EmbeddedRunner
 from laimark_sidecar.runners.llama_server.client import LlamaServerRunner
 from laimark_sidecar.runners.llama_server.settings import RouterSettings, SingleSettings
@@ -96,3 +96,13 @@ def test_a_damaged_token_says_so_and_how_to_get_a_new_one(ready_home: Home, cont
     with pytest.raises(StateError, match="damaged") as caught:
         token(ready_home)
     assert "serve" in caught.value.hint
+
+
+def test_what_ollamas_clients_are_told_of_the_gateway_does_not_send_the_sidecar_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = Config(runner=Runner(kind="ollama"))
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:11436")  # as `laimark-sidecar gateway` says
+    assert users_ollama(config) == runner_url(config) == "http://127.0.0.1:11434"
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9999")
+    assert users_ollama(config) == "http://127.0.0.1:9999"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.converters import served_models
-from tests.support.homes import opened, reconfigure, served
+from tests.support.homes import free_port, opened, reconfigure, served
 from tests.support.ollama_homes import beside
 
 from laimark_converters.header import read_header
@@ -143,3 +143,14 @@ def test_an_ollama_on_another_machine_is_told(ready_home: Home) -> None:
     reconfigure(ready_home, "runner", kind="ollama")
     reconfigure(ready_home, "ollama", url="http://192.0.2.1:1", route="own-server")
     assert any("is on another machine" in finding.what for finding in diagnose(ready_home))
+
+
+def test_a_gateway_that_does_not_run_is_told_where_it_is_what_records(ready_home: Home) -> None:
+    reconfigure(ready_home, "gateway", port=free_port())
+    told = "the gateway does not run"
+    assert not [
+        one for one in diagnose(ready_home) if told in one.what
+    ]  # the embedded runner records by itself
+    reconfigure(ready_home, "runner", kind="llama-server", mode="single")
+    (found,) = (one for one in diagnose(ready_home) if told in one.what)
+    assert (found.state, found.fix) == ("warning", "laimark-sidecar gateway")

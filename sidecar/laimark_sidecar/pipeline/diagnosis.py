@@ -18,12 +18,13 @@ from laimark_sidecar.errors import ConfigError, LaimarkError, RunnerError
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.base import require_same
 from laimark_sidecar.pipeline.checkup import checkup
-from laimark_sidecar.pipeline.connect import driver, runner_url
+from laimark_sidecar.pipeline.connect import driver, gateway_url, runner_url, users_ollama
 from laimark_sidecar.pipeline.convert import require_trainable
+from laimark_sidecar.pipeline.gateway import gateway_activity
 from laimark_sidecar.pipeline.parity import parity_now
 from laimark_sidecar.pipeline.workshop import Workshop, open_workshop
 from laimark_sidecar.runners.llama_server.command import find_binary, modes
-from laimark_sidecar.runners.ollama.address import elsewhere, ollama_url
+from laimark_sidecar.runners.ollama.address import elsewhere
 
 LEAST_FREE_BYTES = 2_000_000_000
 
@@ -64,6 +65,7 @@ def _findings(home: Home) -> Iterator[Finding]:
     yield _runner(workshop)
     yield from _prompts(workshop)
     yield from _route(workshop)
+    yield from _gateway(workshop.config)
     problems = checkup(workshop)
     if not problems:
         yield Finding(state="ok", what="registry, buffer and cycles are sound")
@@ -169,12 +171,23 @@ def _prompts(workshop: Workshop) -> Iterator[Finding]:
         yield Finding(state="error", what=str(error), fix=error.hint)
 
 
+def _gateway(config: Config) -> Iterator[Finding]:
+    """Tell whether the gateway runs, where it is what records."""
+    if config.runner.kind == "embedded" or not config.journal.record:
+        return
+    if gateway_activity(config) is None:
+        what = "the gateway does not run: nothing that is said to the runner is recorded"
+        yield Finding(state="warning", what=what, fix="laimark-sidecar gateway")
+    else:
+        yield Finding(state="ok", what=f"the gateway records at {gateway_url(config)}")
+
+
 def _route(workshop: Workshop) -> Iterator[Finding]:
     """Tell how versions reach the users of an Ollama, and what else could be chosen."""
     config = workshop.config
     if config.runner.kind != "ollama":
         return
-    url = ollama_url(config.ollama.url, os.environ)
+    url = users_ollama(config)
     if away := elsewhere(url):
         yield Finding(state="warning", what=away, fix="if that is not meant, set ollama.url in config.toml")
     route = f'ollama.route = "{config.ollama.route}"'

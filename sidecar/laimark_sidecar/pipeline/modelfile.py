@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
 from laimark_converters.base_fit import MERGED_PREFIX
@@ -12,9 +11,9 @@ from laimark_converters.header import read_header
 from laimark_sidecar.errors import ConfigError, RunnerError, StateError
 from laimark_sidecar.logs import action
 from laimark_sidecar.pipeline.base import require_same
+from laimark_sidecar.pipeline.connect import users_ollama
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.version import Version
-from laimark_sidecar.runners.ollama.address import ollama_url
 from laimark_sidecar.runners.ollama.api import OllamaApi
 from laimark_sidecar.runners.ollama.connection import Connection
 from laimark_sidecar.runners.ollama.marker import Marker
@@ -49,7 +48,7 @@ def modelfile(workshop: Workshop, version: Version, *, base: str = "", merged: P
     name = base or workshop.config.base.name
     sha256 = version.objects["adapter.gguf"]
     marker = Marker(version=version.name, adapter_sha256=sha256)
-    api = OllamaApi(Connection(ollama_url(workshop.config.ollama.url, os.environ)))
+    api = OllamaApi(Connection(users_ollama(workshop.config)))
     if merged is None:
         if workshop.config.runner.kind == "ollama":
             _warn_of_refusal(api, name, version)
