@@ -10,6 +10,7 @@ from tests.support.llm_log import LlmLog
 
 from laimark_sidecar.errors import StateError
 from laimark_sidecar.journal.exchange import Exchange
+from laimark_sidecar.sources.branches import MAX_DEPTH
 from laimark_sidecar.sources.llm_logs import LlmSource
 
 BEGAN = "2025-10-01T12:00:00+00:00"
@@ -117,6 +118,8 @@ def test_a_row_without_a_time_is_a_fault_and_the_next_is_read(log: LlmLog) -> No
         "UPDATE turns SET tip_message_hash = 'nobody'",
         "UPDATE turns SET datetime_utc = NULL",
         'UPDATE parts SET text = NULL, payload = \'{"text_ref": [{"fragment": 99}]}\'',
+        'UPDATE parts SET text = NULL, payload = \'{"text_ref": [{"fragment": [1]}]}\'',
+        f'UPDATE parts SET text = NULL, payload = \'{{"text_ref": [{{"fragment": {10**40}}}]}}\'',
         "UPDATE parts SET text = NULL, payload = '[[['",
     ],
 )
@@ -130,6 +133,42 @@ def test_a_damaged_chain_is_a_fault_and_the_next_call_is_read(log: LlmLog, damag
     records, _, faults = everything(LlmSource(log.path))
     assert [one.answer for one in records] == ["Else"]
     assert len(faults) == 1
+
+
+def test_a_log_that_was_replaced_is_read_from_its_start(tmp_path: Path) -> None:
+    before = LlmLog(tmp_path / "logs.db")
+    before.old(*((f"r{n}", "m", f"p{n}", "", f"a{n}", f"c{n}", BEGAN) for n in range(5)))
+    before.chat(("Hi", "Ho"), ("More", "Much more"))
+    before.close()
+    _, cursor, _ = everything(LlmSource(before.path))
+    before.path.unlink()
+    after = LlmLog(tmp_path / "logs.db")
+    after.old(("s0", "m", "New", "", "Newer", "c0", BEGAN))
+    after.chat(("Again", "And again"))
+    after.close()
+    records, cursor, _ = everything(LlmSource(after.path), cursor)
+    assert [one.answer for one in records] == ["Newer", "And again"]
+    assert everything(LlmSource(after.path), cursor)[0] == []
+
+
+def test_a_log_that_was_packed_after_rows_were_deleted_loses_nothing(log: LlmLog) -> None:
+    log.old(*((f"r{n}", "m", f"p{n}", "", f"a{n}", f"c{n}", BEGAN) for n in range(5)))
+    _, cursor, _ = everything(LlmSource(log.path))
+    connection = sqlite3.connect(log.path)
+    connection.execute("DELETE FROM responses WHERE id IN ('r0', 'r1', 'r2')")
+    connection.commit()
+    connection.execute("VACUUM")
+    connection.close()
+    log.old(("r5", "m", "New", "", "Newer", "c5", BEGAN))
+    assert [one.answer for one in everything(LlmSource(log.path), cursor)[0]][-1] == "Newer"
+
+
+def test_a_conversation_without_end_stops_being_told_and_the_next_is_read(log: LlmLog) -> None:
+    log.old(*((f"r{n:04}", "m", f"p{n}", "", f"a{n}", "endless", BEGAN) for n in range(MAX_DEPTH)))
+    log.old(("s", "m", "Hi", "", "Ho", "c", BEGAN))
+    records, _, faults = everything(LlmSource(log.path))
+    assert [one.answer for one in records] == [*(f"a{n}" for n in range(MAX_DEPTH // 2 + 1)), "Ho"]
+    assert len(faults) == MAX_DEPTH // 2 - 1
 
 
 def test_another_database_is_a_clear_error(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from tests.support.ollama_desktop import OllamaDesktop
 
 from laimark_sidecar.errors import StateError
 from laimark_sidecar.journal.exchange import Exchange
+from laimark_sidecar.sources.branches import MAX_DEPTH
 from laimark_sidecar.sources.ollama_desktop import OllamaDesktopSource
 from laimark_sidecar.sources.times import seconds
 
@@ -99,6 +100,35 @@ def test_a_message_without_a_time_is_a_fault_and_the_next_is_read(app: OllamaDes
     batch = source(app).read(None)
     assert [fault.offset for fault in batch.faults] == [1]
     assert len(batch.records) == 1
+
+
+def test_a_database_that_was_replaced_is_read_from_its_start(tmp_path: Path) -> None:
+    before = OllamaDesktop(tmp_path / "db.sqlite")
+    for _ in range(3):
+        before.say("a", "user", "Hi", at=NOON)
+        before.say("a", "assistant", "Ho", at=NOON)
+    before.close()
+    _, cursor = everything(source(before))
+    before.path.unlink()
+    after = OllamaDesktop(tmp_path / "db.sqlite")
+    after.say("b", "user", "New", at=NOON)
+    after.say("b", "assistant", "Newer", at=NOON)
+    found, cursor = everything(source(after), cursor)
+    assert [one.answer for one in found] == ["Newer"]
+    assert everything(source(after), cursor)[0] == []
+    after.close()
+
+
+def test_a_chat_without_end_stops_being_told_and_the_next_is_read(app: OllamaDesktop) -> None:
+    app.connection.executemany(
+        "INSERT INTO messages (chat_id, role, content, created_at, updated_at) VALUES ('a', ?, 'x', ?, ?)",
+        [("user", NOON, NOON), *[("assistant", NOON, NOON)] * (MAX_DEPTH + 1)],
+    )
+    app.say("b", "user", "Hi", at=NOON)
+    app.say("b", "assistant", "Ho", at=NOON)
+    batch = source(app).read(None, max_lines=10_000)
+    assert len(batch.records) == MAX_DEPTH + 1
+    assert [fault.offset for fault in batch.faults] == [MAX_DEPTH + 2]
 
 
 def test_another_database_is_a_clear_error(tmp_path: Path) -> None:

@@ -79,6 +79,19 @@ def columns_of(connection: sqlite3.Connection, table: str) -> frozenset[str]:
     return frozenset(bytes(row[0]).decode(errors="replace") for row in rows)
 
 
+def row_key(connection: sqlite3.Connection, table: str, row: int, columns: Iterable[str]) -> str:
+    """Return what a row is told by, however rows are numbered: empty where there is no such row.
+
+    A database that was replaced, restored or packed numbers its rows anew. A cursor that keeps this beside the number
+    of the last row that was read notices, and begins again; what was told before is told again, which is harmless.
+    """
+    found = connection.execute(
+        f"SELECT {', '.join(columns)} FROM {table} WHERE rowid = ?",  # noqa: S608 - names of ours
+        (row,),
+    ).fetchone()
+    return "" if found is None else "\n".join(text(one) for one in found)
+
+
 def text(value: object) -> str:
     """Return a text of the database, which SQLite does not check, as a string; invalid bytes are replaced."""
     if isinstance(value, bytes):

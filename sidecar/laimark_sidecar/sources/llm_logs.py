@@ -43,8 +43,9 @@ class LlmSource:
         faults: list[Fault] = []
         with foreign_database.reading(self._path, program=PROGRAM) as connection:
             for table, rows in self._tables(connection):
-                after = int(marks.of(table).time_s)
-                last = after
+                mark = marks.of(table)
+                same = foreign_database.row_key(connection, table, int(mark.time_s), ("id",)) == mark.key
+                after = last = int(mark.time_s) if same else 0
                 for rowid, found in rows(connection, after, max_lines - len(records)):
                     last = rowid
                     if isinstance(found, Exchange):
@@ -52,7 +53,8 @@ class LlmSource:
                     elif found:
                         faults.append(Fault(segment=f"{self._path.name}/{table}", offset=rowid, reason=found))
                 if last != after:
-                    marks = marks.moved(table, Watermark(time_s=float(last)))
+                    key = foreign_database.row_key(connection, table, last, ("id",))
+                    marks = marks.moved(table, Watermark(time_s=float(last), key=key))
                 if len(records) + len(faults) >= max_lines:
                     break
         more = marks != watermark.decode(cursor)

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 
 from laimark_sidecar.journal.exchange import Exchange, Message
+from laimark_sidecar.sources.branches import MAX_DEPTH
 from laimark_sidecar.sources.foreign_database import text
 from laimark_sidecar.sources.llm_call import call, count
 from laimark_sidecar.sources.times import seconds
@@ -61,6 +62,9 @@ class Responses:
             return f"datetime_utc is {text(time)[:40]!r}"
         assert isinstance(number, int)
         history = self._history(connection, text(conversation), number, time_s)
+        if len(history) > MAX_DEPTH:
+            self._remember(text(conversation), number, history)
+            return f"response {number}: its conversation has more than {MAX_DEPTH} messages"
         # The instructions of a conversation are logged once, with its first call, and hold for all of it.
         begun: _History = (
             () if history or not text(system) else (Message(role="system", content=text(system)),)
@@ -89,8 +93,8 @@ class Responses:
             return ()
         rows = connection.execute(
             f"SELECT rowid, {', '.join(COLUMNS)} FROM responses"  # noqa: S608 - names of ours
-            " WHERE conversation_id = ? AND rowid < ? ORDER BY rowid",
-            (conversation, before),
+            " WHERE conversation_id = ? AND rowid < ? ORDER BY rowid LIMIT ?",
+            (conversation, before, MAX_DEPTH),
         )
         history: _History = ()
         for row in rows:

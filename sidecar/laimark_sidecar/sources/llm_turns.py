@@ -139,7 +139,7 @@ def _piece(connection: sqlite3.Connection, piece: dict[str, Any]) -> str:
     if "literal" in piece:
         return str(piece["literal"])
     row = connection.execute(
-        "SELECT content FROM fragments WHERE id = ?", (piece.get("fragment"),)
+        "SELECT content FROM fragments WHERE id = ?", (str(piece.get("fragment")),)
     ).fetchone()
     if row is None:
         raise ValueError("a fragment is missing")

@@ -15,6 +15,7 @@ from laimark_sidecar.clock import Clock, SystemClock
 from laimark_sidecar.journal.exchange import Exchange, Message, Role, ToolCall, exchange_id
 from laimark_sidecar.journal.reader import Fault
 from laimark_sidecar.sources import foreign_database, watermark
+from laimark_sidecar.sources.branches import MAX_DEPTH
 from laimark_sidecar.sources.foreign_database import text
 from laimark_sidecar.sources.source import SourceBatch
 from laimark_sidecar.sources.times import seconds
@@ -28,6 +29,7 @@ _TABLES = {
     "attachments": ("id", "message_id", "data"),
 }
 _ROLES: dict[str, Role] = {"user": "user", "assistant": "assistant", "system": "system", "tool": "tool"}
+_KEY = ("chat_id", "created_at")
 _ROW = "id, chat_id, role, content, thinking, model_name, created_at, updated_at"
 
 
@@ -44,19 +46,22 @@ class OllamaDesktopSource:
         marks = watermark.decode(cursor)
         if not self._path.is_file():
             return SourceBatch(records=(), faults=(), cursor=marks.encode(), more=False)
-        after = last = int(marks.of("messages").time_s)
+        mark = marks.of("messages")
         records: list[Exchange] = []
         faults: list[Fault] = []
         with foreign_database.reading(self._path, program=PROGRAM) as connection:
             foreign_database.require(connection, self._path, program=PROGRAM, tables=_TABLES)
+            same = foreign_database.row_key(connection, "messages", int(mark.time_s), _KEY) == mark.key
+            after = last = int(mark.time_s) if same else 0
             for row_id, found in _answers(connection, after, max_lines, self._clock.now_s() - STILL_S):
                 last = row_id
                 if isinstance(found, Exchange):
                     records.append(found)
                 elif found:
                     faults.append(Fault(segment=f"{self._path.name}/messages", offset=row_id, reason=found))
-        if last != after:
-            marks = marks.moved("messages", Watermark(time_s=float(last)))
+            if last != after:
+                key = foreign_database.row_key(connection, "messages", last, _KEY)
+                marks = marks.moved("messages", Watermark(time_s=float(last), key=key))
         return SourceBatch(
             records=tuple(records), faults=tuple(faults), cursor=marks.encode(), more=last != after
         )
@@ -73,22 +78,28 @@ def _answers(
         f"SELECT {_ROW} FROM messages WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608 - names of ours
         (after, limit),
     ).fetchall()
+    told: dict[object, Message] = {}  # by row: the answers of a chat share what came before them
     for row in rows:
         try:
             if still_s < seconds(text(row[7])):
                 return
-            yield row[0], _exchange(connection, row) if text(row[2]) == "assistant" else ""
+            yield row[0], _exchange(connection, row, told) if text(row[2]) == "assistant" else ""
         except ValueError as error:
             yield row[0], f"message {row[0]}: {str(error)[:100]}"
 
 
-def _exchange(connection: sqlite3.Connection, row: tuple[object, ...]) -> Exchange | str:
+def _exchange(
+    connection: sqlite3.Connection, row: tuple[object, ...], told: dict[object, Message]
+) -> Exchange | str:
     number, chat_id, _, content, thinking, model, created, _ = row
     before = connection.execute(
-        f"SELECT {_ROW} FROM messages WHERE chat_id = ? AND id < ? ORDER BY id",  # noqa: S608 - names of ours
-        (text(chat_id), number),
+        f"SELECT {_ROW} FROM messages WHERE chat_id = ? AND id < ? ORDER BY id LIMIT ?",  # noqa: S608 - names of ours
+        (text(chat_id), number, MAX_DEPTH + 1),
     ).fetchall()
-    messages = tuple(_message(connection, each) for each in before)
+    if len(before) > MAX_DEPTH:
+        return f"message {number}: its chat has more than {MAX_DEPTH} messages"
+    told.update({each[0]: _message(connection, each) for each in before if each[0] not in told})
+    messages = tuple(told[each[0]] for each in before)
     calls = _calls(connection, number)
     answer = text(content)
     if not messages or not (answer or calls):
@@ -116,7 +127,9 @@ def _message(connection: sqlite3.Connection, row: tuple[object, ...]) -> Message
         role=_ROLES.get(text(row[2]), "user"),
         content=text(row[3]),
         tool_calls=_calls(connection, row[0]),
-        attachments=tuple(hashlib.sha256(each[0] or b"").hexdigest() for each in files),
+        attachments=tuple(
+            hashlib.sha256(each[0]).hexdigest() for each in files if isinstance(each[0], bytes)
+        ),
     )
 
 
