@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,36 @@ def test_what_was_read_while_the_owner_came_is_given_up(tmp_path: Path) -> None:
     with pytest.raises(LockedError, match="P has just opened"):
         look()
     owners[0].close()
+
+
+def test_what_was_read_while_the_owner_came_and_went_is_given_up(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    made(path, "PRAGMA journal_mode = WAL", "CREATE TABLE t (x)").close()
+
+    def look() -> None:
+        with reading(path, program="P") as connection:
+            connection.execute("SELECT * FROM t").fetchall()
+            made(path, "INSERT INTO t VALUES (zeroblob(9000))").close()
+
+    with pytest.raises(LockedError, match="P has just opened"):
+        look()
+    assert [one.name for one in tmp_path.iterdir()] == ["a.db"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, a file that is read cannot be replaced")
+@pytest.mark.parametrize("owner", ["replaced", "gone"])
+def test_a_database_that_is_replaced_while_it_is_read_gives_one_state_or_none(
+    tmp_path: Path, owner: str
+) -> None:
+    path, new = tmp_path / "a.db", tmp_path / "new.db"
+    made(path, "CREATE TABLE t (x)", "INSERT INTO t VALUES (1)").close()
+    made(new, "CREATE TABLE t (x)", "INSERT INTO t VALUES (2)").close()
+    with reading(path, program="P") as connection:
+        if owner == "replaced":
+            new.replace(path)
+        else:
+            path.unlink()
+        assert connection.execute("SELECT x FROM t").fetchall() == [(1,)]
 
 
 def test_a_path_with_marks_of_an_address_is_a_path(tmp_path: Path) -> None:

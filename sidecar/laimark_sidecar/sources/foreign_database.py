@@ -6,6 +6,7 @@ SQL of our own data lives in `replay/`; what is asked of a foreign database stan
 from __future__ import annotations
 
 import contextlib
+import errno
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -36,6 +37,7 @@ def reading(path: Path, *, program: str) -> Iterator[sqlite3.Connection]:
         StateError: it is no database, or damaged.
         OSError: it cannot be read.
     """
+    begun = _state(path)
     unattended = _in_wal_mode(path) and not _wal(path).exists()
     mode = "immutable=1" if unattended else "mode=ro"
     with _explained(path, program):
@@ -45,7 +47,7 @@ def reading(path: Path, *, program: str) -> Iterator[sqlite3.Connection]:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")  # one state, however many questions
             yield connection
-    if unattended and _wal(path).exists():
+    if unattended and (_wal(path).exists() or _state(path) != begun):
         raise LockedError(f"{program} has just opened {path}", hint="it is read again in a moment")
 
 
@@ -109,6 +111,11 @@ def _in_wal_mode(path: Path) -> bool:
     return len(header) == _HEADER_BYTES and header[18] == _WAL
 
 
+def _state(path: Path) -> tuple[int, ...]:
+    held = path.stat()
+    return held.st_ino, held.st_size, held.st_mtime_ns
+
+
 def _wal(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
 
@@ -124,7 +131,7 @@ def _explained(path: Path, program: str) -> Iterator[None]:
                 f"{program} holds its database {path} ({error})", hint="it is read again in a moment"
             ) from error
         if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM):
-            raise OSError(error.sqlite_errorcode, f"cannot be read ({error})", str(path)) from error
+            raise OSError(errno.EIO, f"cannot be read ({error})", str(path)) from error
         raise _damaged(path, program, error) from error
     except sqlite3.DatabaseError as error:
         raise _damaged(path, program, error) from error
