@@ -104,11 +104,13 @@ class _Look:
         self, after: Watermark, since_s: float
     ) -> Iterator[tuple[Watermark, list[Exchange | Feedback]]]:
         rows = self._connection.execute(
-            "SELECT id, user_id, chat, updated_at FROM chat WHERE (updated_at, id) > (?, ?) AND updated_at <= ?"
+            "SELECT rowid, id, user_id, updated_at FROM chat WHERE (updated_at, id) > (?, ?) AND updated_at <= ?"
             " ORDER BY updated_at, id LIMIT ?",
             (after.time_s, after.key, self._newest_s, _CHATS_A_READ),
         ).fetchall()
-        for chat_id, user_id, body, updated_s in rows:
+        for row, chat_id, user_id, updated_s in rows:
+            # One at a time: pictures stand in the JSON, so a chat may have many megabytes.
+            (body,) = self._connection.execute("SELECT chat FROM chat WHERE rowid = ?", (row,)).fetchone()
             chat = self._chat(text(chat_id), text(user_id), body)
             mark = Watermark(time_s=float(updated_s), key=text(chat_id))
             yield mark, [] if chat is None else list(chat.records(since_s, ratings=not self._rated))
