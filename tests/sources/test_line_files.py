@@ -134,6 +134,19 @@ def test_a_line_that_is_too_long_is_a_fault(tmp_path: Path, monkeypatch: pytest.
     assert "line is longer than" in batch.faults[0].reason
 
 
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() == 0, reason="whoever runs this may read all")
+def test_a_file_that_may_not_be_read_is_a_fault_until_it_may(tmp_path: Path) -> None:
+    append(tmp_path / "a.jsonl", b"1\n")
+    (tmp_path / "a.jsonl").chmod(0)
+    append(tmp_path / "b.jsonl", b"2\n")
+    batch = look(tmp_path)
+    assert (answers(batch), [fault.segment for fault in batch.faults]) == (["2"], ["a.jsonl"])
+    seen_ns = (tmp_path / "b.jsonl").stat().st_ctime_ns
+    while (tmp_path / "a.jsonl").stat().st_ctime_ns <= seen_ns:  # the clock of a file system ticks slowly
+        (tmp_path / "a.jsonl").chmod(0o600)
+    assert answers(look(tmp_path, batch.cursor)) == ["1"]
+
+
 def test_a_special_file_is_refused() -> None:
     with pytest.raises(DataError, match="no ordinary file"):
         look(Path("/dev/zero"))

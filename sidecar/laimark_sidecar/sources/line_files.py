@@ -45,7 +45,7 @@ def read(
 ) -> SourceBatch:
     """Return what was written since the cursor, the files in the order in which they changed last.
 
-    A bad line is a fault, stepped over; a last line without its end is left for later; a file that is gone meanwhile
+    A bad line is a fault, stepped over, and so is a file that may not be read; a last line without its end is left for later; a file that is gone meanwhile
     is passed over.
 
     Raises:
@@ -69,13 +69,19 @@ def read(
             handle = open_file(path)
         except FileNotFoundError:
             continue
+        except (PermissionError, DataError) as error:
+            faults.append(_passed_over(place, name, error))
+            if not unsettled:
+                done = Watermark(time_s=changed_s, key=name)
+            continue
         with handle:
             lines = Lines(handle, resume(handle, positions.pop(name, None)), budget)
             for offset, line in lines:
-                try:
-                    records += _parsed(parse, line, name, changed_s)
-                except DataError as error:
-                    faults.append(Fault(segment=(place / name).name, offset=offset, reason=str(error)[:200]))
+                told = _parsed(parse, line, name, changed_s)
+                if isinstance(told, DataError):
+                    faults.append(Fault(segment=(place / name).name, offset=offset, reason=str(told)[:200]))
+                else:
+                    records += told
             positions[name] = sealed(handle, lines.position)
         if not unsettled and not budget.spent:
             done = Watermark(time_s=changed_s, key=name)
@@ -88,10 +94,22 @@ def read(
     )
 
 
-def _parsed(parse: Parse, line: bytes | None, name: str, changed_s: float) -> list[Exchange | Feedback]:
+def _passed_over(place: Path, name: str, error: OSError | DataError) -> Fault:
+    """Return why one of many files is not read until it changes, as it does when its rights do; raises for a single one."""
+    if not place.is_dir():
+        raise error
+    return Fault(segment=name, offset=0, reason=f"cannot be read: {type(error).__name__}")
+
+
+def _parsed(
+    parse: Parse, line: bytes | None, name: str, changed_s: float
+) -> list[Exchange | Feedback] | DataError:
     if line is None:
-        raise DataError(f"line is longer than {MAX_LINE_BYTES} bytes")
-    return list(parse(line, name, changed_s)) if line.strip() else []
+        return DataError(f"line is longer than {MAX_LINE_BYTES} bytes")
+    try:
+        return list(parse(line, name, changed_s)) if line.strip() else []
+    except DataError as error:
+        return error
 
 
 def _decode(cursor: bytes | None) -> _Cursor:
