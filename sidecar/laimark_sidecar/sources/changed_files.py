@@ -38,7 +38,8 @@ def changed(place: Path, suffix: str, after: Watermark, limit: int) -> list[Chan
     Raises:
         OSError: the folder is there and cannot be read.
     """
-    return heapq.nsmallest(limit, _changes(place, suffix, (after.time_s, after.key)))
+    found = heapq.nsmallest(limit, _changes(place, suffix, (after.time_s, after.key)))
+    return [Changed(when_s, key, Path(path)) for when_s, key, path in found]
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -56,7 +57,8 @@ def open_file(path: Path) -> BinaryIO:
     return file
 
 
-def _changes(place: Path, suffix: str, after: tuple[float, str]) -> Iterator[Changed]:
+def _changes(place: Path, suffix: str, after: tuple[float, str]) -> Iterator[tuple[float, str, str]]:
+    begins = len(os.path.join(place, ""))  # noqa: PTH118 - a Path has no separator at its end
     for path in _files(str(place), suffix, MAX_DEPTH) if place.is_dir() else [str(place)]:
         try:
             held = os.lstat(path) if path != str(place) else place.stat()
@@ -64,9 +66,11 @@ def _changes(place: Path, suffix: str, after: tuple[float, str]) -> Iterator[Cha
             continue  # gone since it was listed
         # The kernel sets the second one, so a file that is put back with its old time is seen, too.
         when_s = max(held.st_mtime_ns, held.st_ctime_ns) / 1e9
-        key = os.fsencode(os.path.relpath(path, place)).decode("utf-8", "backslashreplace")
+        if when_s < after[0]:
+            continue  # nearly all of a hundred thousand files, at every look
+        key = os.fsencode(path[begins:] or ".").decode("utf-8", "backslashreplace")
         if (when_s, key) > after and (stat.S_ISREG(held.st_mode) or path == str(place)):
-            yield Changed(when_s, key, Path(path))
+            yield when_s, key, path
 
 
 def _files(folder: str, suffix: str, depth: int) -> Iterator[str]:
