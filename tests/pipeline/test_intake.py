@@ -9,6 +9,7 @@ from tests.support.homes import never, opened
 from tests.support.homes import take_in as learn
 
 from laimark_sidecar.journal.exchange import Exchange, Feedback, Message
+from laimark_sidecar.journal.find import find_exchange
 from laimark_sidecar.journal.reader import Fault
 from laimark_sidecar.journal.reader import read as read_journal
 from laimark_sidecar.journal.writer import JournalWriter
@@ -123,3 +124,46 @@ def test_faults_of_the_log_are_counted_and_told(workshop: Workshop, caplog: pyte
     source = Listed(said(0), faults=(Fault(segment="a.db", offset=7, reason="no time"),))
     assert copied(workshop, source) == Taken(records=1, faults=1)
     assert "chats: a.db:7: no time; left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("model", "version"),
+    [
+        ("{own}:latest", "{own}:latest"),
+        ("{own}", "{own}"),
+        ("ollama/{own}:prev", "{own}:prev"),
+        ("{own}2:1b", ""),
+    ],
+)
+def test_answers_by_this_home_s_own_names_are_its_own_though_nobody_noted_the_version(
+    workshop: Workshop, model: str, version: str
+) -> None:
+    own = workshop.config.promotion.name
+    copied(workshop, Listed(replace(said(1), model=model.format(own=own))))
+    found = find_exchange(workshop.home.journal, said(1).id)
+    assert found is not None
+    assert found.adapter_version == version.format(own=own)
+
+
+def test_own_output_read_elsewhere_is_not_learned_for_being_chosen_and_the_base_s_is(
+    workshop: Workshop,
+) -> None:
+    for name, kept in ((f"{workshop.config.promotion.name}:latest", 0), ("base", 1)):
+        ask = Message(role="user", content=f"What is the capital of {name}?")
+        talk = (
+            ask,
+            Message(role="assistant", content="Bern"),
+            Message(role="user", content="And of France?"),
+        )
+        turns = [((ask,), "Basel"), ((ask,), "Bern"), (talk, "Paris")]
+        chats = [
+            replace(
+                said(0, time_s=5000.0 + place, text=answer),
+                id=f"{name}-{place}",
+                messages=messages,
+                model=name,
+            )
+            for place, (messages, answer) in enumerate(turns)
+        ]
+        copied(workshop, Listed(*chats), replace(ADDED, name=name.partition(":")[0]))
+        assert learn(workshop) == kept

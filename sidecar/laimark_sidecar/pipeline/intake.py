@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from laimark_sidecar.journal.exchange import Exchange, Feedback
 from laimark_sidecar.journal.writer import JournalWriter
@@ -72,7 +72,7 @@ def take_in(
         while more and not should_stop():
             before = store.cursor(added.cursor)
             batch = source.read(before, max_lines=BATCH_LINES)
-            taken = _append(journal, store, batch, added, wanted)
+            taken = _append(journal, store, batch, added, wanted, workshop.config.promotion.name)
             if batch.cursor != before:
                 store.move_cursor(added.cursor, batch.cursor)
             total = total.plus(taken)
@@ -89,13 +89,16 @@ def _append(
     batch: SourceBatch,
     added: Added,
     wanted: Callable[[Exchange | Feedback], bool],
+    own_name: str,
 ) -> Taken:
     for fault in batch.faults[:_FAULTS_TOLD]:
         where = f"{fault.segment}:{fault.offset}"
         log.warning("%s: %s: %s; left out", added.name, where, fault.reason, extra=action("intake.fault"))
     known = store.known_exchanges([one.id for one in batch.records])
     fresh = [
-        one for one in batch.records if one.id not in known and one.time_s >= added.since_s and wanted(one)
+        _attributed(one, own_name)
+        for one in batch.records
+        if one.id not in known and one.time_s >= added.since_s and wanted(one)
     ]
     refused = sum(not _written(journal, record, added) for record in fresh)
     if len(fresh) > refused:
@@ -105,6 +108,17 @@ def _append(
         faults=len(batch.faults) + refused,
         skipped=len(batch.records) - len(fresh),
     )
+
+
+def _attributed(record: Exchange | Feedback, own_name: str) -> Exchange | Feedback:
+    """Let what this home's own models answered count as theirs: the name stands for the version, which nobody noted.
+
+    An empty version would say that the base answered, whose answers may be learned for being kept.
+    """
+    if not isinstance(record, Exchange) or record.adapter_version:
+        return record
+    name = record.model.lower().rpartition("/")[2]  # programs put the runner's name before it
+    return replace(record, adapter_version=name) if name.partition(":")[0] == own_name else record
 
 
 def _written(journal: JournalWriter, record: Exchange | Feedback, added: Added) -> bool:
