@@ -20,7 +20,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from laimark_sidecar.experience.batch import experience_of
 from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, exchange_id
 from laimark_sidecar.journal.writer import JournalWriter
 from laimark_sidecar.replay.answered import Answered
+from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.store import ReplayStore
 from laimark_sidecar.sources.journal import JournalSource
 
@@ -112,11 +113,14 @@ class Stored:
     def answers(self, prefix: str) -> tuple[Answered, ...]:
         return self._store.answers(prefix)
 
-    def twins(self, pair: str, *, around_s: float, within_s: float) -> tuple[Answered, ...]:
-        return self._store.twins(pair, around_s=around_s, within_s=within_s)
+    def twins(self, pairs: Sequence[str], *, since_s: float, until_s: float) -> tuple[Answered, ...]:
+        return self._store.twins(pairs, since_s=since_s, until_s=until_s)
 
-    def early_feedback(self, exchange_id: str) -> tuple[Feedback, ...]:
-        return self._store.early_feedback(exchange_id)
+    def early_feedback(self, exchange_ids: Sequence[str]) -> tuple[Feedback, ...]:
+        return self._store.early_feedback(exchange_ids)
+
+    def made_by(self, exchange_id: str) -> tuple[Item, ...]:
+        return self._store.made_by(exchange_id)
 
     def exchange(self, exchange_id: str) -> Exchange | None:
         return None

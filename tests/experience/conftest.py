@@ -6,6 +6,7 @@ from typing import Literal
 from laimark_sidecar.experience.batch import Experience, experience_of
 from laimark_sidecar.journal.exchange import Exchange, Feedback, Finish, Message, Role, exchange_id
 from laimark_sidecar.replay.answered import Answered
+from laimark_sidecar.replay.item import Item
 
 ROLES: dict[str, Role] = {"s": "system", "u": "user", "a": "assistant", "t": "tool"}
 
@@ -13,20 +14,27 @@ ROLES: dict[str, Role] = {"s": "system", "u": "user", "a": "assistant", "t": "to
 class Memory:
     """A working stand-in of the store: remembers what it is given."""
 
-    def __init__(self, answered: Sequence[Answered] = (), exchanges: Sequence[Exchange] = ()) -> None:
+    def __init__(
+        self,
+        answered: Sequence[Answered] = (),
+        exchanges: Sequence[Exchange] = (),
+        items: Sequence[Item] = (),
+    ) -> None:
+        self._items = tuple(items)
         self._answered = list(answered)
         self._exchanges = {exchange.id: exchange for exchange in exchanges}
 
     def answers(self, prefix: str) -> tuple[Answered, ...]:
         return tuple(one for one in self._answered if one.prefix == prefix)
 
-    def twins(self, pair: str, *, around_s: float, within_s: float) -> tuple[Answered, ...]:
-        return tuple(
-            one for one in self._answered if one.pair == pair and abs(one.time_s - around_s) <= within_s
-        )
+    def twins(self, pairs: Sequence[str], *, since_s: float, until_s: float) -> tuple[Answered, ...]:
+        return tuple(one for one in self._answered if one.pair in pairs and since_s <= one.time_s <= until_s)
 
-    def early_feedback(self, exchange_id: str) -> tuple[Feedback, ...]:
+    def early_feedback(self, exchange_ids: Sequence[str]) -> tuple[Feedback, ...]:
         return ()
+
+    def made_by(self, exchange_id: str) -> tuple[Item, ...]:
+        return tuple(one for one in self._items if one.exchange_ids[0] == exchange_id)
 
     def exchange(self, exchange_id: str) -> Exchange | None:
         return self._exchanges.get(exchange_id)

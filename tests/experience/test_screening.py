@@ -3,11 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.experience.conftest import exchange, learn
+from tests.experience.conftest import Memory, exchange, feedback, learn
 from tests.replay.examples import make_item
 
+from laimark_sidecar.experience.batch import experience_of
 from laimark_sidecar.experience.screening import Policy, Screen, texts_of
-from laimark_sidecar.journal.exchange import Message, ToolCall
+from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, ToolCall
 from laimark_sidecar.replay.item import Item
 
 SECRET = "ghp_" + "a1B2c3D4e5F6" * 3
@@ -88,3 +89,48 @@ def test_a_batch_leaves_it_out_and_says_so() -> None:
 def test_arguments_of_tool_calls_are_texts_of_a_message() -> None:
     message = Message(role="assistant", content="c", tool_calls=(ToolCall(name="n", arguments="a"),))
     assert texts_of(message) == ("c", "a")
+
+
+ASKED = "u: How do I sign in?"
+LONG = "In the settings, below your name, there is a field for your password; then press the button."
+LEAK = f"Use {SECRET} there."
+GIVEN = exchange(ASKED, answer=LEAK)
+ANOTHER = exchange(ASKED, answer="I do not know.", time_s=999.0)
+LOGGED = exchange(ASKED, answer=LEAK, source="chats", time_s=1001.0)
+SEEN = exchange(ASKED, answer=LEAK, source="gateway", adapter_version="me:1")
+PATHS: dict[str, list[Exchange | Feedback]] = {
+    "accept": [GIVEN, exchange(ASKED, f"a: {LEAK}", "u: Yes, that is right.", time_s=1002.0)],
+    "edit": [
+        exchange(ASKED, answer=LONG),
+        exchange(ASKED, f"a: {LONG} {LEAK}", "u: And then?", time_s=1002.0),
+    ],
+    "kept": [ANOTHER, GIVEN, exchange(ASKED, f"a: {LEAK}", "u: And then?", time_s=1002.0)],
+    "hindsight": [
+        ANOTHER,
+        exchange(ASKED, "a: I do not know.", "u: That is wrong.", answer=LEAK, time_s=1001.0),
+        exchange(
+            ASKED,
+            "a: I do not know.",
+            "u: That is wrong.",
+            f"a: {LEAK}",
+            "u: Yes, that is right.",
+            time_s=1002.0,
+        ),
+    ],
+    "feedback": [GIVEN, feedback(GIVEN, "accept")],
+    "feedback, edited": [ANOTHER, feedback(ANOTHER, "edit", LEAK)],
+    "early": [feedback(GIVEN, "accept"), GIVEN],
+    "twin": [SEEN, LOGGED, feedback(LOGGED, "accept")],
+    "twin, read first": [LOGGED, feedback(LOGGED, "accept"), SEEN],
+}
+
+
+@pytest.mark.parametrize("records", PATHS.values(), ids=PATHS)
+def test_an_answer_with_a_secret_is_screened_on_every_way_to_becoming_an_item(
+    records: list[Exchange | Feedback],
+) -> None:
+    found = learn(*records)
+    assert found.items == ()
+    assert {one.rules for one in found.flagged} == {("github token",)}
+    # It is for the secret alone: without the rule the same records teach.
+    assert experience_of(records, Memory(), heldout_share=0.0, policy=Policy(allow=(SECRET.lower(),))).items

@@ -3,9 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.experience.conftest import exchange, feedback, learn, talk
+from tests.experience.conftest import Memory, exchange, feedback, learn, talk
 
-from laimark_sidecar.experience.twins import TWIN_WITHIN_S, pair_of
+from laimark_sidecar.experience.batch import experience_of
+from laimark_sidecar.experience.twins import TWIN_WITHIN_S, Accounts, pair_of
 from laimark_sidecar.journal.exchange import Exchange, Message
 
 ASK = "u: What is the capital of Switzerland?"
@@ -63,6 +64,51 @@ def test_the_same_said_at_another_time_is_no_twin(apart_s: float) -> None:
     logged = read(ASK, answer="Bern", time_s=5000.0 + apart_s)
     (item,) = learn(seen, logged, feedback(logged, "accept")).items
     assert item.answered_by == ""
+
+
+def test_feedback_on_what_was_read_before_the_runner_s_account_moves_to_it() -> None:
+    seen, logged = recorded(ASK, answer="Bern"), read(ASK, answer="Bern")
+    found = learn(logged, feedback(logged, "accept"), seen)
+    (item,) = found.items
+    assert item == learn(seen, logged, feedback(logged, "accept")).items[0]
+    assert [(one.exchange_id, one.version) for one in found.superseded] == [(logged.id, "me:1")]
+
+
+def test_feedback_of_an_earlier_batch_moves_to_the_runner_s_account() -> None:
+    seen, logged = recorded(ASK, answer="Bern"), read(ASK, answer="Bern")
+    first = learn(logged, feedback(logged, "edit", "Bern, of course."))
+    memory = Memory(first.answered, [logged], first.items)
+    found = experience_of([seen], memory, heldout_share=0.0)
+    (item,) = found.items
+    assert (item.target, item.signal, item.answered_by) == ("Bern, of course.", "edit", "me:1")
+    assert item.messages == talk("s: Today is Monday.", ASK)
+    assert [one.exchange_id for one in found.superseded] == [logged.id]
+
+
+def test_a_correction_read_before_the_runner_s_account_is_one_lesson_and_the_runner_s() -> None:
+    turns = (ASK, "a: Basel", "u: No, the right answer is Bern.")
+    logged = [read(ASK, answer="Basel"), read(*turns, answer="Sorry.", time_s=1012.0)]
+    seen = [recorded(ASK, answer="Basel"), recorded(*turns, answer="Sorry.", time_s=1010.0)]
+    assert learn(*logged, *seen).items == learn(*seen, *logged).items
+
+
+def test_what_another_account_of_the_runner_is_nearer_to_stays_its() -> None:
+    first, second = (recorded(ASK, answer="Bern", time_s=time_s) for time_s in (1000.0, 1300.0))
+    logged = read(ASK, answer="Bern", time_s=1001.0)
+    (item,) = learn(first, logged, feedback(logged, "accept"), second).items
+    assert item.exchange_ids == (first.id,)
+    assert learn(first, logged, second).superseded == ()
+
+
+def test_accounts_know_the_twin_of_either_side_and_no_other() -> None:
+    seen, logged = recorded(ASK, answer="Bern"), read(ASK, answer="Bern")
+    for one, other in ((seen, logged), (logged, seen)):
+        accounts = Accounts()
+        accounts.add(one)
+        assert accounts.hold_twin_of(other)
+        assert not accounts.hold_twin_of(one)
+        assert not accounts.hold_twin_of(replace(other, time_s=9000.0))
+        assert not accounts.hold_twin_of(replace(other, answer="Basel"))
 
 
 def test_two_exchanges_at_the_runner_are_two() -> None:

@@ -8,9 +8,10 @@ from tests.support.forgetting import SECRET, add_version, append, say_secret
 from tests.support.homes import correction, exchange, opened
 
 from laimark_sidecar.errors import DataError
-from laimark_sidecar.journal.exchange import Feedback, Message, encode
+from laimark_sidecar.journal.exchange import Feedback, Message, ToolCall, encode
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.doomed import Doomed, Wish, doomed
+from laimark_sidecar.pipeline.forget import forget
 
 
 def meant(home: Home, wish: Wish) -> Doomed:
@@ -106,3 +107,48 @@ def test_a_wish_that_would_mean_everything_or_nothing_is_refused(wish: dict[str,
 def test_an_id_that_names_nothing_is_refused(ready_home: Home) -> None:
     with pytest.raises(DataError, match="names nothing"):
         meant(ready_home, Wish(ids=("0123456789",)))
+
+
+def test_forgetting_either_account_of_an_exchange_forgets_the_other_and_what_repeats_it(
+    ready_home: Home,
+) -> None:
+    asked, told = (replace(one, source="gateway") for one in say_secret(opened(ready_home)))
+    system = Message(role="system", content="Today is Monday.")
+    twins = [
+        replace(one, id=one.id[::-1], source="chats", messages=(system, *one.messages), time_s=one.time_s + 2)
+        for one in (asked, told)
+    ]
+    alone = replace(twins[0], id="a" * 32, time_s=asked.time_s + 9000)
+    append(ready_home, *twins, alone)
+    both = {asked.id, told.id, twins[0].id, twins[1].id}
+    # What `say_secret` recorded stands at the runner, too: its source is "embedded".
+    assert ids(meant(ready_home, Wish(ids=(asked.id,)))) == both
+    assert ids(meant(ready_home, Wish(ids=(twins[0].id,)))) == both
+    assert ids(meant(ready_home, Wish(ids=(twins[1].id,)))) == {told.id, twins[1].id}
+
+
+def test_a_turn_that_repeats_an_answer_with_tool_calls_goes_with_or_without_them(ready_home: Home) -> None:
+    question = Message(role="user", content="Where is the wombat?")
+    call = ToolCall(name="look", arguments="{}")
+    asked = replace(exchange((question,), "I look.", 100.0), tool_calls=(call,))
+    answers = [Message(role="assistant", content="I look.", tool_calls=calls) for calls in ((call,), ())]
+    result = Message(role="tool", content="In its burrow.")
+    later = [
+        exchange((question, answer, result), "There.", 101.0 + place) for place, answer in enumerate(answers)
+    ]
+    append(ready_home, asked, *later)
+    assert ids(meant(ready_home, Wish(ids=(asked.id,)))) == {asked.id, *(one.id for one in later)}
+
+
+def test_feedback_that_waits_for_its_exchange_is_found_by_its_text_without_its_line(ready_home: Home) -> None:
+    workshop = opened(ready_home)
+    waits = Feedback(
+        id="e" * 32, time_s=5.0, source="chats", exchange_id="d" * 32, kind="edit", text="wombats"
+    )
+    with workshop.store() as store:
+        store.ingest("other", b"1", [], [], early=[waits])
+    found = meant(ready_home, Wish(text=literal("Wombats")))
+    assert found.feedback == (waits.id,)
+    forget(workshop, found)
+    with workshop.store() as store:
+        assert store.waiting_feedback() == ()

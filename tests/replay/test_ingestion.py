@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,21 @@ def test_two_processes_may_write_at_once(path: Path, clock: HandClock) -> None:
 def test_months_are_those_of_the_items_own_time(store: ReplayStore) -> None:
     store.ingest("a", b"1", [], [make_item(1, time_s=NOVEMBER_S), make_item(2, time_s=0.0)])
     assert store.stats().by_month == {"1970-01": 1, "2026-10": 1}
+
+
+def test_what_a_superseded_account_taught_goes_unless_a_cycle_has_used_it(store: ReplayStore) -> None:
+    answers = [make_answer(number) for number in range(2)]
+    first, second = (one.exchange_id for one in answers)
+    items = [
+        make_item(0, exchange_ids=[first]),
+        make_item(1, exchange_ids=[first]),
+        make_item(2, exchange_ids=[second, first]),
+    ]
+    store.ingest("log", b"1", answers, items)
+    store.mark_trained([items[1].id], "cycle")
+    assert [item.id for item in store.made_by(first)] == [items[0].id]
+    store.ingest("log", b"2", [], [make_item(3)], superseded=[replace(answers[0], version="me:1")])
+    assert {item.id for item in store.items()} == {items[1].id, items[2].id, make_item(3).id}
+    versions = {one.exchange_id: one.version for one in store.answers(answers[0].prefix)}
+    assert versions == {first: "me:1", second: ""}
+    assert store.check() == ()

@@ -15,8 +15,8 @@ from laimark_sidecar.experience.history import Step, steps
 from laimark_sidecar.experience.relabelling import origin, reads_alone
 from laimark_sidecar.experience.spans import edited, provenance, whole
 from laimark_sidecar.experience.thinking import strip_thinking
-from laimark_sidecar.experience.tree import Answers, prefix
-from laimark_sidecar.experience.twins import pair_of, twin_of
+from laimark_sidecar.experience.tree import Answers, chain, last_of, prefix
+from laimark_sidecar.experience.twins import pair_of, superseded_by, twin_of
 from laimark_sidecar.journal.exchange import Exchange, Feedback, Message
 from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.item import Item, Signal
@@ -36,26 +36,41 @@ class Lessons:
     answered: Answered | None = None
     """To be remembered, so that later turns find it. Its answer is empty if it is not fit to be learned."""
     dropped: tuple[Dropped, ...] = ()
+    superseded: tuple[Answered, ...] = ()
+    """What other logs told of the same exchange before, now with who answered; what reading them taught is void."""
 
 
-def lessons(exchange: Exchange, answers: Answers, *, heldout_share: float) -> Lessons:
+def lessons(
+    exchange: Exchange, answers: Answers, *, heldout_share: float, pair: str | None = None
+) -> Lessons:
     """Return what an exchange teaches, and its answer for later.
 
     Args:
         exchange: as read from the log.
         answers: everything before it, at least of the same conversation (see `batch.experience_of`).
         heldout_share: fraction of conversations, by hash of their root prompt, that are never trained on.
+        pair: `twins.pair_of` the exchange, where it is known already.
     """
     if _is_nobodys(exchange):
         return Lessons(dropped=(Dropped(reason="background", exchange_id=exchange.id),))
-    twin = twin_of(exchange, answers)
+    pair = pair_of(exchange) if pair is None else pair
+    ids = chain(exchange.messages)
+    answered = _answered(exchange, prefix_id=last_of(ids), pair=pair)
+    twin = twin_of(exchange, pair, answers)
     if twin is not None:
         # What it teaches was learned from the twin; its answer is remembered as that of whoever wrote it.
-        answered = replace(_answered(exchange), version=twin.version)
-        return Lessons(answered=answered, dropped=(Dropped(reason="twin", exchange_id=exchange.id),))
-    found = _newest(exchange, steps(exchange, answers))
+        return Lessons(
+            answered=replace(answered, version=twin.version),
+            dropped=(Dropped(reason="twin", exchange_id=exchange.id),),
+        )
+    superseded = superseded_by(exchange, pair, answers)
+    found = [
+        *(again for one in superseded for again in _told_again(exchange, answered, one, answers)),
+        *_newest(exchange, steps(exchange, answers, ids)),
+    ]
     items, dropped = admitted(found, exchange, heldout_share)
-    return Lessons(items=items, answered=_answered(exchange), dropped=dropped)
+    known = tuple(replace(one, version=answered.version) for one in superseded)
+    return Lessons(items=items, answered=answered, dropped=dropped, superseded=known)
 
 
 def lessons_from_feedback(feedback: Feedback, answers: Answers, *, heldout_share: float) -> Lessons:
@@ -64,7 +79,7 @@ def lessons_from_feedback(feedback: Feedback, answers: Answers, *, heldout_share
     found: list[Candidate | Dropped] = []
     if exchange is None:
         return Lessons(dropped=(Dropped(reason="unknown exchange", exchange_id=feedback.exchange_id),))
-    twin = twin_of(exchange, answers)
+    twin = twin_of(exchange, pair_of(exchange), answers)
     if twin is not None:
         exchange = answers.exchange(twin.exchange_id) or replace(exchange, adapter_version=twin.version)
     if feedback.kind == "reject":
@@ -84,7 +99,7 @@ def _is_nobodys(exchange: Exchange) -> bool:
 
 
 def _from_feedback(feedback: Feedback, exchange: Exchange) -> Candidate | Dropped:
-    answered = _answered(exchange)
+    answered = _answered(exchange, prefix_id=prefix(exchange.messages), pair=pair_of(exchange))
     if feedback.kind == "edit":
         if exchange.truncated:
             return Dropped(reason="incomplete", exchange_id=exchange.id)
@@ -101,17 +116,36 @@ def _from_feedback(feedback: Feedback, exchange: Exchange) -> Candidate | Droppe
     return _approved(exchange.messages, answered, "accept")
 
 
-def _answered(exchange: Exchange) -> Answered:
+def _told_again(
+    exchange: Exchange, answered: Answered, before: Answered, answers: Answers
+) -> Iterator[Candidate]:
+    """Repeat, about the better account, what feedback said of the account `before`.
+
+    The history that taught the rest stands in `exchange` too.
+    """
+    for item in answers.made_by(before.exchange_id):
+        if prefix(item.messages) == before.prefix:
+            yield Candidate(
+                messages=exchange.messages,
+                target=item.target,
+                signal=item.signal,
+                spans=item.spans,
+                hint=item.hint,
+                answered=answered,
+            )
+
+
+def _answered(exchange: Exchange, *, prefix_id: str, pair: str) -> Answered:
     """Remember the answer, or its mere existence where it was cut off, given to a cut prompt, or half a tool call."""
     fit = exchange.finish == "stop" and not exchange.truncated and not exchange.tool_calls
     return Answered(
-        prefix=prefix(exchange.messages),
+        prefix=prefix_id,
         exchange_id=exchange.id,
         answer=strip_thinking(exchange.answer) if fit else "",
         version=exchange.adapter_version,
         time_s=exchange.time_s,
         source=exchange.source,
-        pair=pair_of(exchange),
+        pair=pair,
     )
 
 

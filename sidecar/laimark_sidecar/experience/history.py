@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rapidfuzz import fuzz
@@ -68,10 +69,13 @@ class Step:
         return nearest if near and not cut else None
 
 
-def steps(exchange: Exchange, answers: Answers) -> tuple[Step, ...]:
-    """Return every answer of the history that the user replied to, in order."""
+def steps(exchange: Exchange, answers: Answers, ids: Sequence[str] | None = None) -> tuple[Step, ...]:
+    """Return every answer of the history that the user replied to, in order.
+
+    `ids` is the `chain` of its messages, where it is known already.
+    """
     messages = exchange.messages
-    ids = chain(messages)
+    ids = chain(messages) if ids is None else ids
     found: list[Step] = []
     for index in range(1, len(messages) - 1):
         before, message, after = messages[index - 1 : index + 2]

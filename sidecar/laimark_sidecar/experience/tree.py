@@ -13,6 +13,7 @@ from typing import Protocol
 from laimark_sidecar.experience.thinking import strip_thinking
 from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, Role, beside_text
 from laimark_sidecar.replay.answered import Answered
+from laimark_sidecar.replay.item import Item
 
 
 class Answers(Protocol):
@@ -22,12 +23,16 @@ class Answers(Protocol):
         """Return every remembered answer to the messages with this prefix id."""
         ...
 
-    def twins(self, pair: str, *, around_s: float, within_s: float) -> tuple[Answered, ...]:
-        """Return the remembered answers of this pair at most `within_s` from `around_s`."""
+    def twins(self, pairs: Sequence[str], *, since_s: float, until_s: float) -> tuple[Answered, ...]:
+        """Return the remembered answers of these pairs between two times, both included."""
         ...
 
-    def early_feedback(self, exchange_id: str) -> tuple[Feedback, ...]:
-        """Return the feedback that came before this exchange."""
+    def early_feedback(self, exchange_ids: Sequence[str]) -> tuple[Feedback, ...]:
+        """Return the feedback that came before any of these exchanges."""
+        ...
+
+    def made_by(self, exchange_id: str) -> tuple[Item, ...]:
+        """Return the lessons that reading this exchange, or feedback on it, brought and that nobody has trained on."""
         ...
 
     def exchange(self, exchange_id: str) -> Exchange | None:
@@ -57,14 +62,20 @@ def chain(messages: Iterable[Message]) -> tuple[str, ...]:
     ids: list[str] = []
     parent = ""
     for message in messages:
-        parent = message_id(parent, message.role, message.content, beside_text(message))
+        beside = beside_text(message) if message.tool_calls or message.attachments else b""
+        parent = message_id(parent, message.role, message.content, beside)
         ids.append(parent)
     return tuple(ids)
 
 
 def prefix(messages: Sequence[Message]) -> str:
     """Return the id of the last message, empty for none: the key under which answers to `messages` are remembered."""
-    return chain(messages)[-1] if messages else ""
+    return last_of(chain(messages))
+
+
+def last_of(ids: Sequence[str]) -> str:
+    """Return the prefix id, given the chain."""
+    return ids[-1] if ids else ""
 
 
 def root_prompt(messages: Sequence[Message]) -> tuple[Message, ...]:

@@ -7,6 +7,7 @@ a prefix. They share what was answered, the user's last words, and the time.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 
 from laimark_sidecar.experience.tree import Answers, canonical
 from laimark_sidecar.journal.exchange import Exchange, beside_text
@@ -27,20 +28,61 @@ def pair_of(exchange: Exchange) -> str:
     digest = hashlib.sha256(
         f"{canonical('user', asked.content)}\0{answer}\0".encode("utf-8", "surrogatepass")
     )
-    digest.update(beside_text(asked))
+    if asked.tool_calls or asked.attachments:
+        digest.update(beside_text(asked))
     return digest.hexdigest()[:32]
 
 
-def twin_of(exchange: Exchange, answers: Answers) -> Answered | None:
+def twin_of(exchange: Exchange, pair: str, answers: Answers) -> Answered | None:
     """Return the account that the runner's side gives of an exchange read elsewhere; None if there is none so far.
 
     The nearest in time, if there are several. An exchange of the runner's side has no twin: it is the one that counts.
     """
     if exchange.source in AT_THE_RUNNER:
         return None
-    pair = pair_of(exchange)
-    if not pair:
-        return None
-    found = answers.twins(pair, around_s=exchange.time_s, within_s=TWIN_WITHIN_S)
-    seen = (one for one in found if one.source in AT_THE_RUNNER)
+    seen = (one for one in _about(exchange.time_s, pair, answers) if one.source in AT_THE_RUNNER)
     return min(seen, key=lambda one: abs(one.time_s - exchange.time_s), default=None)
+
+
+def superseded_by(exchange: Exchange, pair: str, answers: Answers) -> tuple[Answered, ...]:
+    """Return what other logs told, before the runner's side did, of an exchange that it now gives its account of.
+
+    Not what another exchange of the runner's side is nearer to in time.
+    """
+    if exchange.source not in AT_THE_RUNNER:
+        return ()
+    found = _about(exchange.time_s, pair, answers)
+    others = [one.time_s for one in found if one.source in AT_THE_RUNNER and one.exchange_id != exchange.id]
+    return tuple(
+        one
+        for one in found
+        if one.source not in AT_THE_RUNNER
+        and all(abs(one.time_s - exchange.time_s) < abs(one.time_s - other_s) for other_s in others)
+    )
+
+
+def _about(time_s: float, pair: str, answers: Answers) -> tuple[Answered, ...]:
+    if not pair:
+        return ()
+    return answers.twins([pair], since_s=time_s - TWIN_WITHIN_S, until_s=time_s + TWIN_WITHIN_S)
+
+
+class Accounts:
+    """Exchanges of any logs, to tell whether another one is an account of one of them."""
+
+    def __init__(self) -> None:
+        self._seen: defaultdict[str, list[Exchange]] = defaultdict(list)
+
+    def add(self, exchange: Exchange) -> None:
+        pair = pair_of(exchange)
+        if pair:
+            self._seen[pair].append(exchange)
+
+    def hold_twin_of(self, exchange: Exchange) -> bool:
+        """Whether one of the two stands at the runner and the other does not, and they are a pair about one time."""
+        at_the_runner = exchange.source in AT_THE_RUNNER
+        return bool(self._seen) and any(
+            (one.source in AT_THE_RUNNER) is not at_the_runner
+            and abs(one.time_s - exchange.time_s) <= TWIN_WITHIN_S
+            for one in self._seen.get(pair_of(exchange), ())
+        )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from laimark_sidecar.errors import DataError
-from laimark_sidecar.experience.tree import chain, message_id
+from laimark_sidecar.experience.tree import chain
+from laimark_sidecar.experience.twins import Accounts
 from laimark_sidecar.journal.erasing import Line, lines_of
 from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, decode
 from laimark_sidecar.journal.sealing import Opener
@@ -69,7 +70,7 @@ class DoomedExchange:
     model: str
     size_bytes: int
     continues: bool
-    """It is meant only because it repeats, as its history, one that is."""
+    """It is meant only because it repeats, as its history, one that is, or is another log's account of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,16 +99,20 @@ class Doomed:
 
 
 def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
-    """Return what a wish means, reading the log twice: exchanges that repeat a doomed one are doomed too.
+    """Return what a wish means: exchanges that repeat a doomed one, or are its twin in another log, are doomed too.
+
+    The log is read three times, because a twin may stand before it and what repeats that twin before either.
 
     Raises:
         DataError: an id names nothing.
         StateError: the journal is sealed and its key is not there.
     """
     exchanges: dict[str, DoomedExchange] = {}
-    feedback: dict[str, None] = {}
+    # Of what waits, the line may be deleted, and its exchange be in no log.
+    feedback = {one.id: None for one in store.waiting_feedback() if _means_feedback(wish, one)}
     unreadable: list[str] = []
     tails: set[str] = set()
+    accounts = Accounts()
     items, answers = store.matching(
         lambda item: _means_item(wish, item), lambda text: _means_answer(wish, text)
     )
@@ -115,11 +120,15 @@ def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
     for line, record in _records(workshop):
         if isinstance(record, Exchange) and (record.id in named or _means_exchange(wish, record)):
             exchanges[record.id] = _listed(record, line, continues=False)
-            tails.add(message_id((chain(record.messages) or ("",))[-1], "assistant", record.answer))
+            tails |= _tails(record)
+            accounts.add(record)
         elif isinstance(record, Feedback) and _means_feedback(wish, record):
             feedback[record.id] = None
         elif record is None and wish.text is not None and wish.said_in(*_readings(line.content)):
             unreadable.append(hashlib.sha256(line.content).hexdigest())
+    for line, record in _twins(workshop, accounts) if exchanges else ():
+        exchanges.setdefault(record.id, _listed(record, line, continues=True))
+        tails |= _tails(record)
     for line, record in _records(workshop) if exchanges or answers else ():
         if isinstance(record, Feedback) and (
             record.exchange_id in exchanges or record.exchange_id in answers
@@ -139,6 +148,18 @@ def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
     )
     _require_named(wish, found)
     return found
+
+
+def _twins(workshop: Workshop, accounts: Accounts) -> Iterator[tuple[Line, Exchange]]:
+    for line, record in _records(workshop):
+        if isinstance(record, Exchange) and accounts.hold_twin_of(record):
+            yield line, record
+
+
+def _tails(one: Exchange) -> set[str]:
+    """Return the ids that its answer may have in the history of a later turn: clients may leave tool calls out."""
+    whole = Message(role="assistant", content=one.answer, tool_calls=one.tool_calls)
+    return {chain((*one.messages, said))[-1] for said in (whole, replace(whole, tool_calls=()))}
 
 
 def _records(workshop: Workshop) -> Iterator[tuple[Line, Exchange | Feedback | None]]:

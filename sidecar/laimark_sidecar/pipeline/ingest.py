@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from laimark_sidecar.experience.batch import experience_of
@@ -13,6 +14,7 @@ from laimark_sidecar.logs import action
 from laimark_sidecar.pipeline.screening import policy_of
 from laimark_sidecar.pipeline.workshop import ShouldStop, Workshop
 from laimark_sidecar.replay.answered import Answered
+from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.store import ReplayStore
 from laimark_sidecar.sources.source import LogSource
 
@@ -39,11 +41,14 @@ class Known:
     def answers(self, prefix: str) -> tuple[Answered, ...]:
         return self.store.answers(prefix)
 
-    def twins(self, pair: str, *, around_s: float, within_s: float) -> tuple[Answered, ...]:
-        return self.store.twins(pair, around_s=around_s, within_s=within_s)
+    def twins(self, pairs: Sequence[str], *, since_s: float, until_s: float) -> tuple[Answered, ...]:
+        return self.store.twins(pairs, since_s=since_s, until_s=until_s)
 
-    def early_feedback(self, exchange_id: str) -> tuple[Feedback, ...]:
-        return self.store.early_feedback(exchange_id)
+    def made_by(self, exchange_id: str) -> tuple[Item, ...]:
+        return self.store.made_by(exchange_id)
+
+    def early_feedback(self, exchange_ids: Sequence[str]) -> tuple[Feedback, ...]:
+        return self.store.early_feedback(exchange_ids)
 
     def exchange(self, exchange_id: str) -> Exchange | None:
         return find_exchange(self.workshop.home.journal, exchange_id)
@@ -79,6 +84,7 @@ def ingest(workshop: Workshop, store: ReplayStore, source: LogSource, *, should_
                 flagged=learned.flagged,
                 early=learned.early,
                 settled=learned.settled,
+                superseded=learned.superseded,
             )
             added += counts.added
             if counts.capped:

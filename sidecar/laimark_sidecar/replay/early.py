@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from laimark_sidecar.journal.exchange import Feedback
 
@@ -22,19 +23,29 @@ def keep(connection: sqlite3.Connection, early: Iterable[Feedback], *, most: int
     )
 
 
-def waiting_for(connection: sqlite3.Connection, exchange_id: str) -> tuple[Feedback, ...]:
-    """Return what waits for an exchange, oldest first."""
-    rows = connection.execute(
-        """SELECT id, exchange_id, time_s, source, kind, text FROM early_feedback WHERE exchange_id = ?
-        ORDER BY time_s, id""",
-        (exchange_id,),
-    )
-    return tuple(
-        Feedback(id=row[0], exchange_id=row[1], time_s=row[2], source=row[3], kind=row[4], text=row[5])
-        for row in rows
-    )
+def waiting_for(connection: sqlite3.Connection, exchange_ids: Sequence[str]) -> tuple[Feedback, ...]:
+    """Return what waits for any of these exchanges, oldest first."""
+    wanted = "exchange_id IN (SELECT value FROM json_each(?))"
+    return _selected(connection, wanted, (json.dumps(exchange_ids),))
+
+
+def waiting(connection: sqlite3.Connection) -> tuple[Feedback, ...]:
+    """Return all that waits, oldest first."""
+    return _selected(connection, "TRUE", ())
 
 
 def settle(connection: sqlite3.Connection, ids: Collection[str]) -> None:
     """Let what has been learned from wait no longer."""
     connection.executemany("DELETE FROM early_feedback WHERE id = ?", [(one,) for one in ids])
+
+
+def _selected(connection: sqlite3.Connection, wanted: str, values: tuple[str, ...]) -> tuple[Feedback, ...]:
+    rows = connection.execute(
+        f"""SELECT id, exchange_id, time_s, source, kind, text FROM early_feedback WHERE {wanted}
+        ORDER BY time_s, id""",  # noqa: S608 - a constant
+        values,
+    )
+    return tuple(
+        Feedback(id=row[0], exchange_id=row[1], time_s=row[2], source=row[3], kind=row[4], text=row[5])
+        for row in rows
+    )

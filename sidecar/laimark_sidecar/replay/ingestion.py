@@ -14,6 +14,7 @@ from laimark_sidecar.replay.daily import may_arrive
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.minhash import Signature
 from laimark_sidecar.replay.near_duplicates import copies, lesson_signature
+from laimark_sidecar.replay.reading import made_by
 from laimark_sidecar.replay.retention import delete_items, random_key
 
 ANSWERS_PER_PLACE = 8
@@ -53,6 +54,18 @@ def add_answers(connection: sqlite3.Connection, answered: Iterable[Answered], *,
         "DELETE FROM answered WHERE rowid IN (SELECT rowid FROM answered ORDER BY time_s, rowid LIMIT ?)",
         (max(0, held - ANSWERS_PER_PLACE * capacity),),
     )
+
+
+def supersede(connection: sqlite3.Connection, superseded: Iterable[Answered]) -> None:
+    """Take back what was learned from accounts that a better one was found of, and remember who answered.
+
+    What a cycle has used stays: a version has learned it.
+    """
+    for one in superseded:
+        connection.execute(
+            "UPDATE answered SET version = ? WHERE exchange_id = ?", (one.version, one.exchange_id)
+        )
+        delete_items(connection, [seq for seq, _ in made_by(connection, one.exchange_id)])
 
 
 def add_items(

@@ -49,14 +49,26 @@ def answers(connection: sqlite3.Connection, prefix: str) -> tuple[Answered, ...]
 
 
 def twins(
-    connection: sqlite3.Connection, pair: str, *, around_s: float, within_s: float
+    connection: sqlite3.Connection, pairs: Sequence[str], *, since_s: float, until_s: float
 ) -> tuple[Answered, ...]:
-    """Return the answers with this pair at most `within_s` from `around_s`, oldest first."""
+    """Return the answers with one of these pairs between two times, both included, oldest first."""
     rows = connection.execute(
-        f"{_ANSWER} WHERE pair = ? AND time_s BETWEEN ? AND ? ORDER BY time_s, rowid",
-        (pair, around_s - within_s, around_s + within_s),
+        f"""{_ANSWER} WHERE pair IN (SELECT value FROM json_each(?)) AND time_s BETWEEN ? AND ?
+        ORDER BY time_s, rowid""",  # noqa: S608 - a constant
+        (json.dumps(pairs), since_s, until_s),
     )
     return tuple(_answered(row) for row in rows)
+
+
+def made_by(connection: sqlite3.Connection, exchange_id: str) -> tuple[tuple[int, Item], ...]:
+    """Return the items, with their rows, that reading this exchange brought and that no cycle has used."""
+    rows = connection.execute(
+        """SELECT seq, body FROM origins JOIN items ON items.id = item_id JOIN contents USING (seq)
+        WHERE exchange_id = ? AND cycle IS NULL ORDER BY seq""",
+        (exchange_id,),
+    )
+    decoded = ((seq, decode_body(body)) for seq, body in rows)
+    return tuple((seq, held) for seq, held in decoded if held.exchange_ids[0] == exchange_id)
 
 
 def item(connection: sqlite3.Connection, item_id: str) -> Item | None:

@@ -157,6 +157,7 @@ class ReplayStore:
         flagged: Sequence[Flagged] = (),
         early: Sequence[Feedback] = (),
         settled: Sequence[str] = (),
+        superseded: Sequence[Answered] = (),
     ) -> IngestCounts:
         """Store a batch together with the source's new cursor: all or nothing, so every line counts exactly once.
 
@@ -164,7 +165,8 @@ class ReplayStore:
         beyond `max_copies` is left out, unless its signal is stronger than the weakest copy's, which then gives way. What
         exceeds the capacity is evicted in the same transaction. Of `flagged`, what was left out for what it holds, as
         many are remembered as the buffer has places, and as much of `early`, feedback that waits for its exchange.
-        `settled` are the ids of feedback that waits no longer.
+        `settled` are the ids of feedback that waits no longer; what reading `superseded` brought goes, unless a cycle
+        has used it.
 
         Raises:
             DataError: text that cannot be stored.
@@ -172,6 +174,7 @@ class ReplayStore:
         """
         with self._writing() as connection:
             ingestion.add_answers(connection, answered, capacity=self._capacity)
+            ingestion.supersede(connection, superseded)
             counts = ingestion.add_items(
                 connection,
                 items,
@@ -193,15 +196,25 @@ class ReplayStore:
         with self._reading() as connection:
             return reading.answers(connection, prefix)
 
-    def twins(self, pair: str, *, around_s: float, within_s: float) -> tuple[Answered, ...]:
-        """Return the remembered answers of this pair and about this time, oldest first."""
+    def twins(self, pairs: Sequence[str], *, since_s: float, until_s: float) -> tuple[Answered, ...]:
+        """Return the remembered answers of these pairs between two times, oldest first."""
         with self._reading() as connection:
-            return reading.twins(connection, pair, around_s=around_s, within_s=within_s)
+            return reading.twins(connection, pairs, since_s=since_s, until_s=until_s)
 
-    def early_feedback(self, exchange_id: str) -> tuple[Feedback, ...]:
-        """Return the feedback that waits for an exchange, oldest first."""
+    def made_by(self, exchange_id: str) -> tuple[Item, ...]:
+        """Return the held items that reading this exchange brought and that no cycle has used."""
         with self._reading() as connection:
-            return early_rows.waiting_for(connection, exchange_id)
+            return tuple(item for _, item in reading.made_by(connection, exchange_id))
+
+    def early_feedback(self, exchange_ids: Sequence[str]) -> tuple[Feedback, ...]:
+        """Return the feedback that waits for any of these exchanges, oldest first."""
+        with self._reading() as connection:
+            return early_rows.waiting_for(connection, exchange_ids)
+
+    def waiting_feedback(self) -> tuple[Feedback, ...]:
+        """Return all feedback that waits for its exchange, oldest first."""
+        with self._reading() as connection:
+            return early_rows.waiting(connection)
 
     def get(self, item_id: str) -> Item | None:
         """Return the item with this id, if it is held."""
