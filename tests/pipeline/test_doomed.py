@@ -127,6 +127,17 @@ def test_forgetting_either_account_of_an_exchange_forgets_the_other_and_what_rep
     assert ids(meant(ready_home, Wish(ids=(twins[1].id,)))) == {told.id, twins[1].id}
 
 
+def test_a_lesson_goes_with_the_twin_of_an_exchange_whose_line_is_deleted(ready_home: Home) -> None:
+    workshop = opened(ready_home)
+    _, told = say_secret(workshop)
+    for segment in ready_home.journal.glob("*.jsonl"):
+        segment.unlink()
+    twin = replace(told, id="a" * 32, source="chats", time_s=told.time_s + 2)
+    append(ready_home, twin)
+    found = meant(ready_home, Wish(ids=(twin.id,)))
+    assert (ids(found), found.answers, found.held) == ({twin.id}, (told.id,), 1)
+
+
 def test_a_turn_that_repeats_an_answer_with_tool_calls_goes_with_or_without_them(ready_home: Home) -> None:
     question = Message(role="user", content="Where is the wombat?")
     call = ToolCall(name="look", arguments="{}")

@@ -42,6 +42,7 @@ class Overlay:
         self._below = below
         self._answers: defaultdict[str, list[Answered]] = defaultdict(list)
         self._pairs: defaultdict[str, list[Answered]] = defaultdict(list)
+        self._stored: dict[str, tuple[Answered, ...]] = {}
         self._exchanges: dict[str, Exchange] = {}
         self._asked: frozenset[str] = frozenset()
         self.items: dict[str, Item] = {}
@@ -89,7 +90,9 @@ class Overlay:
                 self.items[item.id] = item
 
     def answers(self, prefix: str) -> tuple[Answered, ...]:
-        stored = self._below.answers(prefix)
+        stored = self._stored.get(prefix)
+        if stored is None:  # every later turn of a conversation asks again
+            stored = self._stored[prefix] = self._below.answers(prefix)
         ids = {one.exchange_id for one in stored}
         here = (one for one in self._answers.get(prefix, ()) if one.exchange_id not in ids)
         return tuple(self.superseded.get(one.exchange_id, one) for one in (*stored, *here))

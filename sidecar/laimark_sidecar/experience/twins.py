@@ -68,7 +68,7 @@ def _about(time_s: float, pair: str, answers: Answers) -> tuple[Answered, ...]:
 
 
 class Accounts:
-    """Exchanges of any logs, to tell whether another one is an account of one of them."""
+    """Exchanges of any logs, to tell what else is an account of one of them."""
 
     def __init__(self) -> None:
         self._seen: defaultdict[str, list[Exchange]] = defaultdict(list)
@@ -78,11 +78,20 @@ class Accounts:
         if pair:
             self._seen[pair].append(exchange)
 
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        return tuple(self._seen)
+
     def hold_twin_of(self, exchange: Exchange) -> bool:
-        """Whether one of the two stands at the runner and the other does not, and they are a pair about one time."""
-        at_the_runner = exchange.source in AT_THE_RUNNER
-        return bool(self._seen) and any(
-            (one.source in AT_THE_RUNNER) is not at_the_runner
-            and abs(one.time_s - exchange.time_s) <= TWIN_WITHIN_S
-            for one in self._seen.get(pair_of(exchange), ())
+        """Whether another log told of one of them what this exchange is: a pair, about one time."""
+        return bool(self._seen) and self._hold(pair_of(exchange), exchange.source, exchange.time_s)
+
+    def hold_twin_of_answer(self, answered: Answered) -> bool:
+        """Likewise of an exchange of which only the answer is remembered."""
+        return self._hold(answered.pair, answered.source, answered.time_s)
+
+    def _hold(self, pair: str, source: str, time_s: float) -> bool:
+        return any(
+            one.source != source and abs(one.time_s - time_s) <= TWIN_WITHIN_S
+            for one in self._seen.get(pair, ())
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -129,6 +130,7 @@ def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
     for line, record in _twins(workshop, accounts) if exchanges else ():
         exchanges.setdefault(record.id, _listed(record, line, continues=True))
         tails |= _tails(record)
+    answers |= _remembered_twins(store, accounts)
     for line, record in _records(workshop) if exchanges or answers else ():
         if isinstance(record, Feedback) and (
             record.exchange_id in exchanges or record.exchange_id in answers
@@ -154,6 +156,12 @@ def _twins(workshop: Workshop, accounts: Accounts) -> Iterator[tuple[Line, Excha
     for line, record in _records(workshop):
         if isinstance(record, Exchange) and accounts.hold_twin_of(record):
             yield line, record
+
+
+def _remembered_twins(store: ReplayStore, accounts: Accounts) -> frozenset[str]:
+    """Return the exchanges that are twins by their answer; their lines may be deleted and their lessons held."""
+    found = store.twins(accounts.pairs, since_s=-math.inf, until_s=math.inf)
+    return frozenset(one.exchange_id for one in found if accounts.hold_twin_of_answer(one))
 
 
 def _tails(one: Exchange) -> set[str]:
