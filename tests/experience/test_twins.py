@@ -33,6 +33,7 @@ def test_feedback_on_what_a_program_logged_joins_what_the_runner_was_sent() -> N
     assert item.messages == talk("s: Today is Monday.", ASK)
     assert item.answered_by == "me:1"
     assert seen.id in item.exchange_ids
+    assert item.source == "open-webui"  # whose word it is, and who is trusted as far as that
 
 
 def test_a_correction_that_two_logs_hold_is_one_lesson() -> None:

@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.support.forgetting import append
 from tests.support.homes import CONVERSATIONS, correction, never, opened, record, take_in
 
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.errors import StateError
-from laimark_sidecar.journal.exchange import Feedback, encode
+from laimark_sidecar.journal.exchange import Feedback, Message, encode
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import ingest as module
 from laimark_sidecar.pipeline.ingest import ingest
 from laimark_sidecar.pipeline.journal_source import journal_source
 from laimark_sidecar.pipeline.workshop import Workshop
+from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.store import ReplayStore
 
 
@@ -51,6 +54,36 @@ def test_batches_add_up_and_a_stop_between_them_loses_nothing(
         second = ingest(workshop, store, journal_source(workshop), should_stop=never)
     assert first.records == 6
     assert (first.records + second.records, first.added + second.added) == (20, 10)
+
+
+def test_what_a_log_told_first_becomes_the_lesson_of_the_runner_s_account(workshop: Workshop) -> None:
+    asked, _ = correction(400)
+    logged = replace(asked, id="a" * 32, source="chats", adapter_version="")
+    system = Message(role="system", content="Today is Monday.")
+    seen = replace(
+        asked,
+        source="gateway",
+        adapter_version="me:1",
+        messages=(system, *asked.messages),
+        time_s=asked.time_s + 2,
+    )
+    thumb = Feedback(
+        id="f" * 32,
+        time_s=asked.time_s + 3,
+        source="chats",
+        exchange_id=logged.id,
+        kind="edit",
+        text="Wombats.",
+    )
+    found: list[Item] = []
+    for records in ((logged, thumb), (seen,)):
+        append(workshop.home, *records)
+        take_in(workshop)
+        with workshop.store() as store:
+            (item,) = (item for item in store.items() if item.target == "Wombats.")
+        found.append(item)
+    assert [item.messages for item in found] == [logged.messages, seen.messages]
+    assert (found[1].answered_by, found[1].source) == ("me:1", "chats")
 
 
 def test_broken_lines_are_counted_and_stepped_over(workshop: Workshop) -> None:

@@ -63,12 +63,11 @@ def lessons(
             answered=replace(answered, version=twin.version),
             dropped=(Dropped(reason="twin", exchange_id=exchange.id),),
         )
+    items, dropped = admitted(_newest(exchange, steps(exchange, answers, ids)), exchange, heldout_share)
     superseded = superseded_by(exchange, pair, answers)
-    found = [
-        *(again for one in superseded for again in _told_again(exchange, answered, one, answers)),
-        *_newest(exchange, steps(exchange, answers, ids)),
-    ]
-    items, dropped = admitted(found, exchange, heldout_share)
+    for one in superseded:
+        told = _told_again(exchange, answered, one, answers)
+        items += admitted(told, replace(exchange, source=one.source), heldout_share)[0]
     known = tuple(replace(one, version=answered.version) for one in superseded)
     return Lessons(items=items, answered=answered, dropped=dropped, superseded=known)
 
@@ -81,7 +80,9 @@ def lessons_from_feedback(feedback: Feedback, answers: Answers, *, heldout_share
         return Lessons(dropped=(Dropped(reason="unknown exchange", exchange_id=feedback.exchange_id),))
     twin = twin_of(exchange, pair_of(exchange), answers)
     if twin is not None:
-        exchange = answers.exchange(twin.exchange_id) or replace(exchange, adapter_version=twin.version)
+        account = answers.exchange(twin.exchange_id) or replace(exchange, adapter_version=twin.version)
+        # Whose word it is decides how far it is trusted: an edit is text that the other log brought.
+        exchange = replace(account, source=exchange.source)
     if feedback.kind == "reject":
         found.append(Dropped(reason="rejected", exchange_id=exchange.id))
     elif _is_nobodys(exchange):
