@@ -63,3 +63,44 @@ def test_what_cannot_be_read_is_an_error_and_never_a_yes(tmp_path: Path, content
     (tmp_path / "recording.json").write_bytes(content)
     with pytest.raises(StateError, match=r"recording\.json"):
         read_consent(tmp_path / "recording.json")
+
+
+@pytest.mark.parametrize(
+    ("rule", "model"),
+    [
+        ("demo", "demo:latest"),
+        ("demo", "Demo"),
+        ("demo:latest", " demo"),
+        ("me:latest", "ME:latest"),
+        ("me:latest", "me"),
+        ("llama3", "registry.ollama.ai/library/llama3:latest"),
+    ],
+)
+def test_a_no_holds_for_every_spelling_of_a_models_name(rule: str, model: str) -> None:
+    assert not Consent().with_model(rule, recorded=False).covers_model(model, {model})
+    assert Consent().with_model(rule, recorded=True).covers_model(model, set())
+
+
+def test_a_request_without_a_model_is_recorded_only_where_none_is_refused() -> None:
+    assert Consent().covers_model("", {""})
+    assert Consent().with_model("a", recorded=True).covers_model("", {""})
+    assert not Consent().with_model("a", recorded=False).covers_model("", {""})
+
+
+@pytest.mark.parametrize("rule", ["Open-WebUI", "open-webui/0.6.5", "OPEN-WEBUI/v1", "Open WebUI"])
+def test_a_client_may_be_written_as_it_calls_itself(rule: str) -> None:
+    assert not Consent().with_client(rule, recorded=False).covers_client("open-webui")
+    assert not Consent().with_client("curl/8.5.0", recorded=False).covers_client("curl")
+
+
+def test_another_spelling_replaces_a_rule() -> None:
+    consent = Consent().with_model("demo", recorded=False).with_model("Demo:latest", recorded=True)
+    assert consent.models == {"demo:latest": True}
+    consent = Consent().with_client("curl/8.5", recorded=False).with_client("CURL", recorded=True)
+    assert consent.clients == {"curl": True}
+
+
+def test_rules_that_were_written_by_hand_hold_too() -> None:
+    consent = Consent(models={"Demo": False}, clients={"Curl/8": False})
+    assert not consent.covers_model("demo:latest", {"demo:latest"})
+    assert not consent.covers_client("curl")

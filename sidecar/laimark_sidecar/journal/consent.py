@@ -6,6 +6,7 @@ before it copies. A `no` wins over a `yes`, and what was said while recording wa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from laimark_sidecar.errors import StateError
 from laimark_sidecar.files import write_atomic
 
 FORMAT_VERSION = 1
+_VERSION = re.compile(r"/v?\d+(?:\.[\w.+-]*)?$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +62,24 @@ class Consent:
 
     def covers_client(self, client: str) -> bool:
         """Whether a client is recorded; a rule for `open-webui` holds for `open-webui/anybody`."""
-        names = (client, client.partition("/")[0])
-        return all(self.clients.get(name, True) for name in names)
+        rules = {client_name(name): yes for name, yes in self.clients.items()}
+        name = client_name(client)
+        return all(rules.get(each, True) for each in (name, name.partition("/")[0]))
 
     def covers_model(self, model: str, own: Collection[str]) -> bool:
-        """Whether a model is recorded: as the user said, else whether it is one of this home's (`own`)."""
-        said = self.models.get(model)
+        """Whether a model is recorded: as the user said, else whether it is one of this home's (`own`).
+
+        A request that names none may mean any: it is recorded only where no model is refused.
+        """
+        said = self.said_of(model)
         return model in own if said is None else said
+
+    def said_of(self, model: str) -> bool | None:
+        """Return what the user said of a model, under whatever spelling; None where he said nothing."""
+        if not model.strip():
+            return None if all(self.models.values()) else False
+        rules = [yes for name, yes in self.models.items() if model_name(name) == model_name(model)]
+        return all(rules) if rules else None
 
     def switched_off(self, why: str, now_s: float) -> Consent:
         """Return the consent with nothing recorded from now on; off for this reason already changes nothing."""
@@ -83,12 +96,25 @@ class Consent:
         )
 
     def with_model(self, model: str, *, recorded: bool) -> Consent:
-        """Return the consent with a rule for a model."""
-        return replace(self, models={**self.models, model: recorded})
+        """Return the consent with a rule for a model, in place of any for another spelling of its name."""
+        others = {name: yes for name, yes in self.models.items() if model_name(name) != model_name(model)}
+        return replace(self, models={**others, model_name(model): recorded})
 
     def with_client(self, client: str, *, recorded: bool) -> Consent:
-        """Return the consent with a rule for a client."""
-        return replace(self, clients={**self.clients, client: recorded})
+        """Return the consent with a rule for a client, likewise."""
+        others = {name: yes for name, yes in self.clients.items() if client_name(name) != client_name(client)}
+        return replace(self, clients={**others, client_name(client): recorded})
+
+
+def model_name(name: str) -> str:
+    """Return a model's name as Ollama reads it: in lower case, with a tag, without the registry that is meant anyway."""
+    whole = name.strip().lower().removeprefix("registry.ollama.ai/").removeprefix("library/")
+    return whole if not whole or ":" in whole else f"{whole}:latest"
+
+
+def client_name(name: str) -> str:
+    """Return a client's name in lower case and without a version: `curl/8.5` is `curl`, `open-webui/ada` stays."""
+    return _VERSION.sub("", name.strip().lower().replace(" ", "-"))
 
 
 def read_consent(path: Path) -> Consent:

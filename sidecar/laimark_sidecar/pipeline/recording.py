@@ -61,6 +61,6 @@ def wanted(workshop: Workshop) -> Callable[[Exchange | Feedback], bool]:
             return False
         if isinstance(record, Feedback):
             return True
-        return consent.covers_client(record.client) and consent.models.get(record.model, True)
+        return consent.covers_client(record.client) and consent.said_of(record.model) is not False
 
     return says

@@ -34,7 +34,7 @@ def test_models_and_clients_have_rules_of_their_own(
     assert "client    zed: not recorded" in told(capsys, "status")
     consent = read_consent(filled_home.recording)
     assert (consent.models, consent.clients, consent.on) == (
-        {"llama3": True},
+        {"llama3:latest": True},
         {"curl": False, "zed": False},
         True,
     )
