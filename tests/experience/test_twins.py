@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from tests.experience.conftest import Memory, exchange, feedback, learn, talk
@@ -73,6 +74,14 @@ def test_feedback_on_what_was_read_before_the_runner_s_account_moves_to_it() -> 
     (item,) = found.items
     assert item == learn(seen, logged, feedback(logged, "accept")).items[0]
     assert [(one.exchange_id, one.version) for one in found.superseded] == [(logged.id, "me:1")]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_the_order_in_which_two_logs_are_read_changes_nothing(order: tuple[int, ...]) -> None:
+    seen, logged = recorded(ASK, answer="Bern"), read(ASK, answer="Bern")
+    records = (seen, logged, feedback(logged, "accept"))
+    (item,) = learn(*(records[place] for place in order)).items
+    assert item == learn(*records).items[0]
 
 
 def test_feedback_of_an_earlier_batch_moves_to_the_runner_s_account() -> None:
