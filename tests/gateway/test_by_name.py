@@ -42,3 +42,12 @@ def test_one_upstream_gets_everything_unread() -> None:
     straight = Straight("http://one")
     assert not straight.reads_body(head("/v1/messages"))
     assert straight.route(head("/x"), None).upstream == "http://one"
+
+
+@pytest.mark.parametrize("target", ["/api/chat", "/api/generate?x=1"])
+def test_ollamas_own_calls_of_a_tuned_name_are_refused_with_the_way_that_works(target: str) -> None:
+    assert ROUTING.reads_body(head(target))
+    route = ROUTING.route(head(target), b'{"model":"me:latest"}')
+    assert "me:latest is answered by a llama-server" in route.refusal
+    assert "/v1/chat/completions" in route.refusal
+    assert ROUTING.route(head(target), b'{"model":"llama3"}').refusal == ""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from tests.support.tools import HandClock
 
 from laimark_sidecar.clock import SystemClock
+from laimark_sidecar.errors import StateError
+from laimark_sidecar.journal.consent import read_consent
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import control
 
@@ -81,3 +84,29 @@ def test_a_damaged_note_is_no_daemon(tmp_path: Path, content: bytes) -> None:
     home.control.mkdir()
     (home.control / "activity.json").write_bytes(content)
     assert control.told(home) is None
+
+
+def test_two_who_change_at_once_lose_no_word(tmp_path: Path) -> None:
+    home = Home(root=tmp_path)
+    names = [f"model-{number}" for number in range(8)]
+
+    def say(name: str) -> None:
+        control.change_consent(home, lambda consent: consent.with_model(name, recorded=False))
+
+    with ThreadPoolExecutor(len(names)) as threads:
+        list(threads.map(say, names))
+    assert read_consent(home.recording).models == dict.fromkeys(names, False)
+
+
+def test_a_damaged_consent_stops_neither_a_pause_nor_its_end_and_is_told(tmp_path: Path) -> None:
+    home = Home(root=tmp_path)
+    home.recording.write_bytes(b"{")
+    with pytest.raises(StateError, match="damaged"):
+        control.pause(home)
+    assert control.paused(home)
+    assert control.say_consent(home, lambda consent: consent).reasons() == (control.PAUSE,)
+    home.recording.write_bytes(b"{")
+    with pytest.raises(StateError, match="damaged"):
+        control.resume(home)
+    assert not control.paused(home)
+    assert control.say_consent(home, lambda consent: consent).on

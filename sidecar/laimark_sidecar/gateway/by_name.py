@@ -10,6 +10,8 @@ import msgspec
 from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.gateway.observing import Head, Route
 
+_NATIVE = frozenset({"/api/chat", "/api/generate"})
+
 
 class _Named(msgspec.Struct):
     model: str = ""
@@ -39,12 +41,28 @@ class ByName:
     is_tuned: Callable[[str], bool]
 
     def reads_body(self, head: Head) -> bool:
-        return head.method == "POST" and head.target.startswith("/v1/")
+        return head.method == "POST" and (head.target.startswith("/v1/") or _is_native(head))
 
     def route(self, head: Head, body: bytes | None) -> Route:
-        if body is not None and self.is_tuned(_model(body)):
-            return Route(upstream=self.tuned_upstream)
-        return Route(upstream=self.upstream)
+        model = "" if body is None else _model(body)
+        if not self.is_tuned(model):
+            return Route(upstream=self.upstream)
+        if _is_native(head):
+            return Route(upstream=self.upstream, refusal=_refusal(head, model))
+        return Route(upstream=self.tuned_upstream)
+
+
+def _is_native(head: Head) -> bool:
+    """Whether it asks for an answer in Ollama's own API, which the llama-server does not speak."""
+    return head.target.partition("?")[0] in _NATIVE
+
+
+def _refusal(head: Head, model: str) -> str:
+    path = head.target.partition("?")[0]
+    return (
+        f"{model} is answered by a llama-server, which does not know {path}: ask for it at /v1/chat/completions "
+        "(or set ollama.route in config.toml, so that Ollama itself answers it)"
+    )
 
 
 def _model(body: bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from laimark_sidecar.clock import Clock
 from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.gateway.activity import Traffic
 from laimark_sidecar.gateway.observing import Desk, Observer, Routing
+from laimark_sidecar.gateway.port_holder import port_holder
 from laimark_sidecar.gateway.proxy import Proxy
 from laimark_sidecar.gateway.settings import GatewaySettings
 from laimark_sidecar.gateway.watching import Complaints
@@ -143,8 +145,10 @@ async def _listen(runner: web.ServerRunner, settings: GatewaySettings) -> None:
     try:
         await web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG).start()
     except OSError as error:
+        who = port_holder(settings.port) if error.errno == errno.EADDRINUSE else ""
+        why = f"{who} listens there" if who else error.strerror or error
         raise RunnerError(
-            f"the gateway cannot listen on {settings.host}:{settings.port}: {error.strerror or error}",
+            f"the gateway cannot listen on {settings.host}:{settings.port}: {why}",
             hint="stop what listens there, or set gateway.port in config.toml",
         ) from error
 

@@ -65,6 +65,8 @@ class Route:
     """Base URL, for example `http://127.0.0.1:11434`."""
     body: bytes | None = None
     """Sent instead of what the client sent; None leaves it as it is."""
+    refusal: str = ""
+    """Why it goes nowhere, told to the client (400); empty where it goes to `upstream`."""
 
 
 class Routing(Protocol):

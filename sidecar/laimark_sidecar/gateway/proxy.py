@@ -100,6 +100,8 @@ class Proxy:
         self, request: web.BaseRequest, head: Head, headers: Headers, watch: Watch
     ) -> web.StreamResponse:
         route, body = await self._routed(request, head, watch)
+        if route.refusal:
+            return refused(400, head.target, route.refusal, "not_served_here")
         if route.body is not None:
             headers = _without(headers, "content-length")
             body = route.body

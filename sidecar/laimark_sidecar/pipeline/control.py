@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
 from laimark_sidecar.clock import Clock, SystemClock
 from laimark_sidecar.decoding import MalformedError, decode_json
-from laimark_sidecar.files import write_atomic
-from laimark_sidecar.journal.consent import read_consent, write_consent
+from laimark_sidecar.errors import StateError
+from laimark_sidecar.files import exclusive, write_atomic
+from laimark_sidecar.journal.consent import Consent, read_consent, write_consent
 from laimark_sidecar.paths import Home
 
 _CLOCK = SystemClock()
 PAUSE = "pause"
+_LOCK_WAIT_S = 5.0
 
 
 STALE_S = 600.0
@@ -36,15 +39,62 @@ class Activity:
 
 
 def pause(home: Home) -> None:
-    """No training and no recording from now on, also after a restart, until `resume`."""
+    """No training and no recording from now on, also after a restart, until `resume`.
+
+    Raises:
+        StateError: what the user wants recorded cannot be read. All the same it is paused: nothing is recorded then.
+    """
     write_atomic(home.control / "paused", b"")
-    write_consent(home.recording, read_consent(home.recording).switched_off(PAUSE, _CLOCK.now_s()))
+    change_consent(home, lambda consent: consent.switched_off(PAUSE, _CLOCK.now_s()))
 
 
 def resume(home: Home) -> None:
-    """Allow training and recording again; not paused is not an error. What `logs off` switched off stays off."""
-    write_consent(home.recording, read_consent(home.recording).switched_on(PAUSE, _CLOCK.now_s()))
-    (home.control / "paused").unlink(missing_ok=True)
+    """Allow training and recording again; not paused is not an error. What `logs off` switched off stays off.
+
+    Raises:
+        StateError: what the user wants recorded cannot be read: training goes on, nothing is recorded.
+    """
+    flag = home.control / "paused"
+    try:
+        change_consent(home, lambda consent: consent.switched_on(PAUSE, _CLOCK.now_s()))
+    except StateError:
+        flag.unlink(missing_ok=True)
+        raise
+    flag.unlink(missing_ok=True)
+
+
+def change_consent(home: Home, change: Callable[[Consent], Consent]) -> Consent:
+    """Replace what the user wants recorded by what `change` makes of it, and return that; one process at a time.
+
+    Raises:
+        StateError: what is there cannot be read.
+        LockedError: another process changes it for longer than anybody does.
+    """
+    return _changed(home, lambda: change(read_consent(home.recording)))
+
+
+def say_consent(home: Home, change: Callable[[Consent], Consent]) -> Consent:
+    """Do as `change_consent`, but begin anew where what is there is damaged: what is said now is what holds.
+
+    A pause outlasts the damage.
+    """
+
+    def said() -> Consent:
+        try:
+            known = read_consent(home.recording)
+        except StateError:
+            known = Consent().switched_off(PAUSE, _CLOCK.now_s()) if paused(home) else Consent()
+        return change(known)
+
+    return _changed(home, said)
+
+
+def _changed(home: Home, make: Callable[[], Consent]) -> Consent:
+    holder = f"laimark-sidecar (pid {os.getpid()}), which changes what is recorded"
+    with exclusive(home.root / "recording.lock", holder, wait_s=_LOCK_WAIT_S):
+        consent = make()
+        write_consent(home.recording, consent)
+    return consent
 
 
 def paused(home: Home) -> bool:

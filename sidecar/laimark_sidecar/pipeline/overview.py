@@ -15,6 +15,7 @@ from laimark_sidecar.pipeline.gateway import gateway_activity
 from laimark_sidecar.pipeline.readiness import readiness
 from laimark_sidecar.pipeline.recording import why_not_recorded
 from laimark_sidecar.pipeline.taint import tainted, told
+from laimark_sidecar.pipeline.usage import busier
 from laimark_sidecar.pipeline.waiting import waiting, was_latest
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.registry.check import interrupted
@@ -70,11 +71,11 @@ def overview(workshop: Workshop) -> Overview:
         stats = store.stats()
         ready = readiness(workshop, store)
     ended = [cycle for cycle in cycles(workshop.home.cycles) if cycle.closed()]
-    runner, reachable = _runner(workshop)
     estranged = other_base.estranged(workshop)
     identity = workshop.base.identity
     awaiting = waiting(workshop)
     gateway = gateway_activity(workshop.config)
+    runner, reachable = _runner(workshop, gateway)
     unrecorded = why_not_recorded(workshop.home, workshop.config, gateway_runs=gateway is not None)
     return Overview(
         home=str(workshop.home.root),
@@ -116,10 +117,10 @@ def overview(workshop: Workshop) -> Overview:
     )
 
 
-def _runner(workshop: Workshop) -> tuple[str, bool]:
+def _runner(workshop: Workshop, seen: GatewayActivity | None) -> tuple[str, bool]:
     url = runner_url(workshop.config)
     try:
-        activity = workshop.runner().activity()
+        activity = busier(workshop.runner().activity(), seen)
     except RunnerError as error:
         return f"not reachable at {url} ({error.hint})", False
     state = "busy" if activity.busy else f"idle for {activity.idle_s:.0f} s"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from laimark_sidecar.pipeline.connect import runner_url
 from laimark_sidecar.pipeline.following import LATEST
+from laimark_sidecar.pipeline.gateway import gateway_activity
+from laimark_sidecar.pipeline.usage import busier
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.runners.runner import Runner
 
@@ -62,7 +64,8 @@ def presence(workshop: Workshop) -> Presence:
         RunnerError: it is not reachable.
     """
     runner = workshop.runner()
-    base, activity = runner.base(), runner.activity()
+    base = runner.base()
+    activity = busier(runner.activity(), gateway_activity(workshop.config))
     return Presence(
         runner=f"{workshop.config.runner.kind} at {runner_url(workshop.config)}",
         base=f"{base.name} {base.sha256[:12]}",

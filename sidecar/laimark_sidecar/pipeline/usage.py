@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from laimark_sidecar.gateway.desk import GatewayActivity
 from laimark_sidecar.pipeline.gateway import gateway_activity
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.runners.runner import Activity
@@ -16,7 +17,11 @@ def usage(workshop: Workshop, *, timeout_s: float) -> Activity:
         RunnerError: the runner is not reachable.
     """
     told = workshop.runner(timeout_s=timeout_s).activity()
-    seen = gateway_activity(workshop.config)
+    return busier(told, gateway_activity(workshop.config))
+
+
+def busier(told: Activity, seen: GatewayActivity | None) -> Activity:
+    """Return the busier of what the runner tells and what the gateway, where one runs, has seen."""
     if seen is None:
         return told
     return replace(told, busy=told.busy or seen.busy, idle_s=min(told.idle_s, seen.idle_s))

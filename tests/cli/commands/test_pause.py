@@ -34,3 +34,16 @@ def test_a_paused_home_trains_nothing_even_when_asked(
     assert run(["train", "--now"]) == 5
     assert "error: learning is paused\nhint: laimark-sidecar resume\n" in capsys.readouterr().err
     assert not any(filled_home.cycles.iterdir())
+
+
+def test_a_home_whose_consent_is_damaged_pauses_and_says_what_to_do(
+    filled_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filled_home.recording.write_bytes(b"{")
+    assert run(["pause"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(
+        "paused: nothing is trained until `laimark-sidecar resume`; nothing is recorded, for "
+    )
+    assert told.endswith("after `resume`: set it anew: laimark-sidecar logs on, or logs off\n")
+    assert control.paused(filled_home)

@@ -88,8 +88,8 @@ def path() -> None:
 
 
 def _changed(models: tuple[str, ...], clients: tuple[str, ...], *, recorded: bool) -> Consent:
-    from laimark_sidecar.errors import ConfigError, StateError
-    from laimark_sidecar.journal.consent import Consent, read_consent, write_consent
+    from laimark_sidecar.errors import ConfigError
+    from laimark_sidecar.pipeline.control import say_consent
 
     opened = workshop()
     if recorded and not opened.config.journal.record:
@@ -97,19 +97,18 @@ def _changed(models: tuple[str, ...], clients: tuple[str, ...], *, recorded: boo
             "journal.record is false, so nothing is recorded whatever is said here",
             hint="laimark-sidecar config path, and set journal.record = true there",
         )
-    try:
-        consent = read_consent(opened.home.recording)
-    except StateError:
-        consent = Consent()  # damaged: what is said now is what holds
-    for model in models:
-        consent = consent.with_model(model, recorded=recorded)
-    for client in clients:
-        consent = consent.with_client(client, recorded=recorded)
-    if not models and not clients:
-        now_s = opened.clock.now_s()
-        consent = consent.switched_on(OFF, now_s) if recorded else consent.switched_off(OFF, now_s)
-    write_consent(opened.home.recording, consent)
-    return consent
+
+    def said(consent: Consent) -> Consent:
+        for model in models:
+            consent = consent.with_model(model, recorded=recorded)
+        for client in clients:
+            consent = consent.with_client(client, recorded=recorded)
+        if not models and not clients:
+            now_s = opened.clock.now_s()
+            consent = consent.switched_on(OFF, now_s) if recorded else consent.switched_off(OFF, now_s)
+        return consent
+
+    return say_consent(opened.home, said)
 
 
 def _say(consent: Consent, what: str, models: tuple[str, ...], clients: tuple[str, ...]) -> None:

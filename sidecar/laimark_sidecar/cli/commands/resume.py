@@ -10,10 +10,15 @@ from laimark_sidecar.paths import home
 @click.command()
 def command() -> None:
     """Learn and record again after `pause`; an interrupted cycle goes on from its checkpoint."""
+    from laimark_sidecar.errors import StateError
     from laimark_sidecar.pipeline.control import paused, resume
     from laimark_sidecar.pipeline.workshop import require_initialised
 
     require_initialised(home())
     stopped = paused(home())
-    resume(home())
-    click.echo("learning again" if stopped else "learning was not paused")
+    said = "learning again" if stopped else "learning was not paused"
+    try:
+        resume(home())
+    except StateError as error:
+        raise StateError(f"{said}, but nothing is recorded: {error}", hint=error.hint) from error
+    click.echo(said)
