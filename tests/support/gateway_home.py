@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support import llama_server
-from tests.support.homes import free_port, reconfigure
+from tests.support.homes import free_port, only_version, reconfigure
 from tests.support.ollama_homes import BASE, beside
-from tests.support.processes import command, started, wait_until
+from tests.support.processes import PATIENCE_S, command, runner, started, wait_until
 
 from laimark_sidecar.config.load import load
 from laimark_sidecar.gateway.desk import GatewayActivity
-from laimark_sidecar.journal.exchange import Exchange, decode
+from laimark_sidecar.journal.exchange import Exchange, Feedback, decode
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.gateway import gateway_activity
+from laimark_sidecar.pipeline.promote import promote
+from laimark_sidecar.pipeline.router import managed_server, start_router
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,7 @@ class Front:
     direct: str
     """Address of the runner behind it."""
     model: str
+    process: subprocess.Popen[bytes]
 
     def activity(self) -> GatewayActivity:
         found = gateway_activity(load(self.home.config), timeout_s=10.0)
@@ -48,19 +52,27 @@ class Front:
 
     def exchanges(self) -> list[Exchange]:
         """Return what the gateway has recorded, in the order of time."""
-        records = [
+        mine = [one for one in self.records() if isinstance(one, Exchange) and one.source == "gateway"]
+        return sorted(mine, key=lambda one: one.time_s)
+
+    def records(self) -> list[Exchange | Feedback]:
+        """Return all that the journal holds."""
+        return [
             decode(line)
             for path in self.home.journal.glob("*.jsonl")
             for line in path.read_bytes().splitlines(keepends=True)
         ]
-        mine = [one for one in records if isinstance(one, Exchange) and one.source == "gateway"]
-        return sorted(mine, key=lambda one: one.time_s)
+
+    def stop(self) -> None:
+        """Tell it to stop, as a user does; what it was to write is written then."""
+        self.process.terminate()
+        assert self.process.wait(PATIENCE_S) == 0
 
 
 @contextmanager
 def in_front_of_ollama(home: Home, gguf: Path) -> Iterator[Front]:
     """Run a gateway in front of the Ollama stand-in."""
-    with beside(home, gguf, "0.33.0") as (_, server), _gateway(home, direct=server.url, model=BASE) as front:
+    with beside(home, gguf, "0.33.0") as (_, server), gateway(home, direct=server.url, model=BASE) as front:
         yield front
 
 
@@ -71,16 +83,39 @@ def in_front_of_llama_server(home: Home, gguf: Path) -> Iterator[Front]:
     with llama_server.single_started(settings):
         reconfigure(home, "runner", kind="llama-server", mode="single", port=settings.port)
         direct = f"http://127.0.0.1:{settings.port}"
-        with _gateway(home, direct=direct, model="demo") as front:
+        with gateway(home, direct=direct, model="demo") as front:
             yield front
 
 
 @contextmanager
-def _gateway(home: Home, *, direct: str, model: str) -> Iterator[Front]:
+def in_front_of_embedded_runner(home: Home) -> Iterator[Front]:
+    """Run a gateway in front of the sidecar's own runner."""
+    port = load(home.config).runner.port
+    with runner(home, port), gateway(home, direct=f"http://127.0.0.1:{port}", model="base") as front:
+        yield front
+
+
+@contextmanager
+def in_front_of_own_server(home: Home, gguf: Path) -> Iterator[Front]:
+    """Run a gateway in front of the Ollama stand-in, and of a real llama-server that serves a trained home's version."""
+    with beside(home, gguf, "0.34.1", route="own-server") as (workshop, server):
+        start_router(workshop)
+        try:
+            promote(workshop, only_version(workshop))
+            with gateway(home, direct=server.url, model="me:latest") as front:
+                yield front
+        finally:
+            managed_server(workshop).stop()
+
+
+@contextmanager
+def gateway(home: Home, *, direct: str, model: str) -> Iterator[Front]:
+    """Run a gateway in front of what the home's configuration names."""
     reconfigure(home, "gateway", port=free_port())
     config = load(home.config)
     log = home.root.parent / "gateway.log"
-    with started(command(home, "gateway"), log):
+    with started(command(home, "gateway"), log) as process:
         wait_until(lambda: gateway_activity(config) is not None, "the gateway listens", log=log)
-        yield Front(home=home, url=f"http://127.0.0.1:{config.gateway.port}", direct=direct, model=model)
+        url = f"http://127.0.0.1:{config.gateway.port}"
+        yield Front(home=home, url=url, direct=direct, model=model, process=process)
     assert "Traceback" not in log.read_text(encoding="utf-8")
