@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import anthropic
 import ollama
@@ -21,7 +23,8 @@ from tests.support.homes import copy_home, opened, reconfigure, take_in
 from tests.support.llama_server import needs_llama_server
 from tests.support.processes import run_command, wait_until
 
-from laimark_sidecar.journal.exchange import Exchange, Message
+from laimark_converters.base_gguf import write_base_gguf
+from laimark_sidecar.journal.exchange import Exchange, Message, ToolCall
 
 QUESTION = "Complete the code:\n```python\ndef one():\n```"
 ASKED = (Message(role="user", content=QUESTION),)
@@ -33,20 +36,33 @@ OpenAIs = Callable[[str], openai.OpenAI]
 
 @pytest.fixture(scope="module")
 def before_ollama(
-    ready_root: object, demo_gguf: object, tmp_path_factory: pytest.TempPathFactory
+    ready_root: Path, demo_gguf: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Front]:
-    home = copy_home(ready_root, tmp_path_factory.mktemp("ollama") / "home")  # type: ignore[arg-type]
+    home = copy_home(ready_root, tmp_path_factory.mktemp("ollama") / "home")
     reconfigure(home, "replay", quarantine_hours=0.0)
-    with in_front_of_ollama(home, demo_gguf) as front:  # type: ignore[arg-type]
+    with in_front_of_ollama(home, demo_gguf) as front:
         yield front
 
 
 @pytest.fixture(scope="module")
 def before_llama_server(
-    ready_root: object, demo_gguf: object, tmp_path_factory: pytest.TempPathFactory
+    ready_root: Path, demo_gguf: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Front]:
-    home = copy_home(ready_root, tmp_path_factory.mktemp("llama") / "home")  # type: ignore[arg-type]
-    with in_front_of_llama_server(home, demo_gguf) as front:  # type: ignore[arg-type]
+    home = copy_home(ready_root, tmp_path_factory.mktemp("llama") / "home")
+    with in_front_of_llama_server(home, demo_gguf) as front:
+        yield front
+
+
+@pytest.fixture(scope="module")
+def before_tools(
+    ready_root: Path, demo_base_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Front]:
+    folder = tmp_path_factory.mktemp("tools")
+    home = copy_home(ready_root, folder / "home")
+    shutil.copytree(demo_base_dir, folder / "base")
+    (folder / "base" / "chat_template.jinja").write_text(TOOLS_TEMPLATE, encoding="utf-8")
+    write_base_gguf(folder / "base", folder / "base.gguf")
+    with in_front_of_llama_server(home, folder / "base.gguf") as front:
         yield front
 
 
@@ -267,3 +283,81 @@ def test_a_stream_is_told_as_busy_and_one_that_is_closed_stops_the_server_and_is
     (one,) = found
     assert one.finish == "aborted"
     assert one.answer.startswith(text)
+
+
+TOOLS_TEMPLATE = """{% if tools %}Tools: {{ tools | tojson }}
+{% endif %}{% for message in messages %}<{{ message.role }}>{{ message.content or "" }}
+{%- if message.tool_calls %}{% for call in message.tool_calls -%}
+<function={{ call.function.name }}>{{ call.function.arguments | tojson }}</function>
+{%- endfor %}{% endif %}</{{ message.role }}>
+{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"""
+"""llama.cpp finds out from a template how calls are written, and with `tool_choice` allows nothing else."""
+
+
+@needs_llama_server
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_tool_that_the_model_calls_is_recorded_as_called(
+    before_tools: Front, openai_at: OpenAIs, stream: bool
+) -> None:
+    front = before_tools
+    city = {"type": "string", "enum": ["Bern"]}
+    parameters = {"type": "object", "properties": {"city": city}, "required": ["city"]}
+    body = {
+        "model": front.model,
+        "messages": [{"role": "user", "content": "How is the weather?"}],
+        "tools": [{"type": "function", "function": {"name": "weather", "parameters": parameters}}],
+        "tool_choice": "required",
+        "temperature": 0,
+        "max_tokens": 60,
+    }
+    expected = openai_at(front.direct).chat.completions.create(**body)  # type: ignore[call-overload]
+    calls = tuple(
+        ToolCall(name=call.function.name, arguments=call.function.arguments)
+        for call in expected.choices[0].message.tool_calls
+    )
+    assert calls[0].name == "weather"
+    assert json.loads(calls[0].arguments) == {"city": "Bern"}
+    with front.recording(1) as found:
+        answer = openai_at(front.url).chat.completions.create(**body, stream=stream)  # type: ignore[call-overload]
+        if stream:
+            assert any(part.choices[0].delta.tool_calls for part in answer if part.choices)
+    (one,) = found
+    assert one.tool_calls == calls
+
+
+LITELLM = os.environ.get("LAIMARK_LITELLM_PYTHON", "")
+ASKING = """
+import json, sys, litellm
+url, model, question, most = sys.argv[1:]
+fields = dict(model=f"openai/{model}", api_base=f"{url}/v1", api_key="none", temperature=0, max_tokens=int(most),
+              messages=[{"role": "user", "content": question}], num_retries=0)
+whole = litellm.completion(**fields).choices[0].message.content
+parts = [part.choices[0].delta.content or "" for part in litellm.completion(stream=True, **fields)]
+print(json.dumps([whole, "".join(parts)]))
+"""
+
+
+@needs_llama_server
+@pytest.mark.skipif(
+    not LITELLM, reason="LAIMARK_LITELLM_PYTHON is not set; ./scripts/test installs litellm if it can"
+)
+@pytest.mark.timeout(240)
+def test_litellm_asks_and_streams(before_llama_server: Front) -> None:
+    front = before_llama_server
+
+    def ask(url: str) -> list[str]:
+        ran = subprocess.run(
+            [LITELLM, "-c", ASKING, url, front.model, QUESTION, str(MOST)],
+            capture_output=True,
+            encoding="utf-8",
+            env={**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"},
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr[-2000:]
+        answers: list[str] = json.loads(ran.stdout.splitlines()[-1])
+        return answers
+
+    direct = ask(front.direct)
+    with front.recording(2) as found:
+        assert ask(front.url) == direct
+    assert [(one.messages, one.answer) for one in found] == [(ASKED, answer) for answer in direct]
