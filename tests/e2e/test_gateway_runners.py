@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,15 +83,12 @@ def test_a_tuned_name_is_answered_by_our_server_and_the_base_by_ollama(before_bo
 def test_ollamas_own_client_is_told_where_a_tuned_name_is_answered(before_both: Front) -> None:
     front = before_both
     asked = [{"role": "user", "content": QUESTION}]
-    client = ollama.Client(host=front.url)
-    try:
+    with contextlib.closing(ollama.Client(host=front.url)) as client:
         with front.recording(0), pytest.raises(ollama.ResponseError, match="/v1/chat/completions") as caught:
             client.chat("me:latest", asked)
         assert caught.value.status_code == 400
         with front.recording(1):
             assert client.chat("demo", asked, options={"num_predict": 4}).message.content is not None
-    finally:
-        client.close()
 
 
 @needs_llama_server
@@ -100,17 +98,16 @@ def test_uploads_pass_and_a_pull_ends_as_it_does_without_a_gateway(
 ) -> None:
     front = before_both
     (tmp_path / "adapter").write_bytes(bytes(range(256)) * 8192)
-    through, direct = ollama.Client(host=front.url), ollama.Client(host=front.direct)
-    try:
-        with front.recording(0):
-            digest = through.create_blob(tmp_path / "adapter")
-            assert call(front.direct, "HEAD", f"/api/blobs/{digest}").status == 200
-            endings = []
-            for client in (through, direct):
-                with pytest.raises(ollama.ResponseError) as caught:
-                    client.pull("nobody-has-this")
-                endings.append((caught.value.status_code, caught.value.error))
-            assert endings[0] == endings[1]
-    finally:
-        through.close()
-        direct.close()
+    with (
+        contextlib.closing(ollama.Client(host=front.url)) as through,
+        contextlib.closing(ollama.Client(host=front.direct)) as direct,
+        front.recording(0),
+    ):
+        digest = through.create_blob(tmp_path / "adapter")
+        assert call(front.direct, "HEAD", f"/api/blobs/{digest}").status == 200
+        endings = []
+        for client in (through, direct):
+            with pytest.raises(ollama.ResponseError) as caught:
+                client.pull("nobody-has-this")
+            endings.append((caught.value.status_code, caught.value.error))
+        assert endings[0] == endings[1]
