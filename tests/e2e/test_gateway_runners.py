@@ -8,7 +8,12 @@ from pathlib import Path
 
 import ollama
 import pytest
-from tests.support.gateway_home import Front, in_front_of_embedded_runner, in_front_of_own_server
+from tests.support.gateway_home import (
+    Front,
+    in_front_of_embedded_runner,
+    in_front_of_own_server,
+    in_front_of_router,
+)
 from tests.support.homes import copy_home, opened, reconfigure
 from tests.support.llama_server import needs_llama_server
 from tests.support.processes import wait_until
@@ -44,6 +49,20 @@ def test_what_the_embedded_runner_answers_is_recorded_once_by_itself_with_the_cl
     )
     assert isinstance(second, Exchange)
     assert (second.source, second.finish) == ("embedded", "aborted")
+
+
+@needs_llama_server
+@pytest.mark.timeout(240)
+def test_of_a_router_every_answer_is_recorded_with_the_version_that_gave_it(trained_home: Home) -> None:
+    with in_front_of_router(trained_home) as front:
+        refs = opened(trained_home).registry.refs()
+        for model, version in (("me:latest", refs["latest"]), ("base", "")):
+            direct = chat(front.direct, model, QUESTION).json()["choices"][0]["message"]["content"]
+            with front.recording(1) as found:
+                told = chat(front.url, model, QUESTION).json()["choices"][0]["message"]["content"]
+            (one,) = found
+            assert (told, one.answer) == (direct, direct)
+            assert (one.model, one.adapter_version) == (model, version)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support import llama_server
-from tests.support.homes import free_port, only_version, reconfigure
+from tests.support.homes import free_port, only_version, opened, reconfigure
 from tests.support.ollama_homes import BASE, beside
 from tests.support.processes import PATIENCE_S, command, runner, started, wait_until
 
@@ -17,9 +17,11 @@ from laimark_sidecar.config.load import load
 from laimark_sidecar.gateway.desk import GatewayActivity
 from laimark_sidecar.journal.exchange import Exchange, Feedback, decode
 from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline.connect import runner_url
 from laimark_sidecar.pipeline.gateway import gateway_activity
 from laimark_sidecar.pipeline.promote import promote
 from laimark_sidecar.pipeline.router import managed_server, start_router
+from laimark_sidecar.pipeline.workshop import Workshop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,14 +100,33 @@ def in_front_of_embedded_runner(home: Home) -> Iterator[Front]:
 @contextmanager
 def in_front_of_own_server(home: Home, gguf: Path) -> Iterator[Front]:
     """Run a gateway in front of the Ollama stand-in, and of a real llama-server that serves a trained home's version."""
-    with beside(home, gguf, "0.34.1", route="own-server") as (workshop, server):
-        start_router(workshop)
-        try:
-            promote(workshop, only_version(workshop))
-            with gateway(home, direct=server.url, model="me:latest") as front:
-                yield front
-        finally:
-            managed_server(workshop).stop()
+    with (
+        beside(home, gguf, "0.34.1", route="own-server") as (workshop, server),
+        _promoted(workshop),
+        gateway(home, direct=server.url, model="me:latest") as front,
+    ):
+        yield front
+
+
+@contextmanager
+def in_front_of_router(home: Home) -> Iterator[Front]:
+    """Run a gateway in front of a real llama-server that serves a trained home's base and version by their names."""
+    reconfigure(home, "runner", kind="llama-server", mode="router")
+    workshop = opened(home)
+    direct = runner_url(workshop.config)
+    with _promoted(workshop), gateway(home, direct=direct, model="me:latest") as front:
+        yield front
+
+
+@contextmanager
+def _promoted(workshop: Workshop) -> Iterator[None]:
+    """Run the llama-server of a home, its one version promoted."""
+    start_router(workshop)
+    try:
+        promote(workshop, only_version(workshop))
+        yield
+    finally:
+        managed_server(workshop).stop()
 
 
 @contextmanager
