@@ -175,3 +175,12 @@ def test_what_is_set_aside_keeps_its_bytes_and_overwrites_nothing(tmp_path: Path
         "intent.json.damaged-2026-11-24-3",
     ]
     assert [place.read_bytes() for place in places] == [b"first", b"second", b"third"]
+
+
+def test_a_lock_is_seen_to_be_held_and_to_be_free(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    assert not files.is_held(path)
+    assert not path.exists()
+    with files.exclusive(path, "holder"):
+        assert files.is_held(path)
+    assert not files.is_held(path)

@@ -171,6 +171,19 @@ def _read_note(note: Path) -> str:
         return "another process"
 
 
+def is_held(path: Path) -> bool:
+    """Whether some process holds the lock file `path` now. Creates nothing."""
+    if not path.exists():
+        return False
+    lock = FileLock(path, mode=FILE_MODE)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
 @contextlib.contextmanager
 def exclusive(path: Path, holder: str, *, wait_s: float = 0.0) -> Iterator[None]:
     """Hold the lock file `path`, with `holder` (who, pid) readable beside it for whoever is refused.

@@ -12,9 +12,11 @@ from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.daemon import feeds as module
 from laimark_sidecar.daemon.feeds import Feeds
 from laimark_sidecar.daemon.tail import Tail
+from laimark_sidecar.files import exclusive
 from laimark_sidecar.journal.consent import Consent, write_consent
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.journal_source import journal_source
+from laimark_sidecar.pipeline.source_import import import_lock
 from laimark_sidecar.pipeline.source_list import add
 from laimark_sidecar.pipeline.source_state import states
 from laimark_sidecar.pipeline.workshop import Workshop
@@ -74,6 +76,19 @@ def test_a_log_that_failed_is_left_alone_for_a_while_and_read_when_it_is_mended(
         again.take_in(store, should_stop=never)
     assert states(workshop)["open-webui"].records == 2
     assert states(workshop)["open-webui"].error == ""
+
+
+def test_the_daemon_leaves_the_logs_to_an_import_that_runs(ready_home: Home, tmp_path: Path) -> None:
+    workshop = opened(ready_home)
+    put(ready_home, filled(tmp_path / "a.db", 3))
+    feeds = Feeds(workshop)
+    feeds.refresh()
+    with workshop.store() as store:
+        with exclusive(import_lock(ready_home), "an import"):
+            feeds.take_in(store, should_stop=never)
+        assert states(workshop) == {}
+        feeds.take_in(store, should_stop=never)
+    assert states(workshop)["open-webui"].records == 6
 
 
 def test_what_was_said_while_recording_was_off_is_never_taken_in(ready_home: Home, tmp_path: Path) -> None:

@@ -115,6 +115,21 @@ def test_the_cursor_stays_where_the_journal_could_not_be_written(
     assert set(journal(workshop.home)) == {f"{number:032x}" for number in range(5)}
 
 
+def test_a_cursor_that_another_reader_moved_meanwhile_is_gone_on_from(workshop: Workshop) -> None:
+    source = Listed(*(said(number) for number in range(7)))
+
+    class Overtaken(Listed):
+        def read(self, cursor: bytes | None, *, max_lines: int = 1000) -> SourceBatch:
+            batch = super().read(cursor, max_lines=max_lines)
+            if cursor is None:
+                with workshop.store() as store:
+                    store.move_cursor(ADDED.cursor, b"4")
+            return batch
+
+    assert copied(workshop, Overtaken(*source.records)) == Taken(records=5)
+    assert journal(workshop.home) == [f"{number:032x}" for number in (0, 1, 4, 5, 6)]
+
+
 def test_what_no_journal_could_hold_is_left_out_and_stands_in_nobodys_way(workshop: Workshop) -> None:
     source = Listed(said(0), said(1, text="\ud800"), said(2))
     assert copied(workshop, source) == Taken(records=2, faults=1)

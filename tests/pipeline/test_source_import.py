@@ -9,8 +9,12 @@ from tests.support.open_webui import WebUI, chat, turn
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.errors import StateError
 from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline import source_import
+from laimark_sidecar.pipeline.intake import take_in
 from laimark_sidecar.pipeline.source_import import import_history
 from laimark_sidecar.pipeline.source_list import add
+from laimark_sidecar.pipeline.source_list import opened as source_of
+from laimark_sidecar.sources.added import Added
 
 T = 1_760_000_000
 
@@ -53,3 +57,29 @@ def test_a_history_becomes_lessons_and_a_second_import_adds_nothing(ready_home: 
 def test_a_log_that_was_not_added_has_no_history(ready_home: Home) -> None:
     with pytest.raises(StateError, match="no log was added under the name 'llm'"):
         import_history(opened(ready_home), "llm", report=lambda *step: None)
+
+
+def test_a_daemon_that_still_reads_the_log_as_it_was_added_cannot_leave_its_history_out(
+    ready_home: Home, tmp_path: Path
+) -> None:
+    path = filled(tmp_path / "webui.db", 6)
+    workshop = opened(ready_home)
+    old = add(ready_home, "open-webui", str(path), name="", trusted=False, history=False, clock=SystemClock())
+
+    def overtake(text: str, share: float) -> None:
+        with workshop.store() as store:
+            late = take_in(
+                workshop, store, old, source_of(old), wanted=lambda _: True, should_stop=lambda: False
+            )
+        assert late.records == 0
+
+    assert import_history(workshop, "open-webui", report=overtake).records == 12
+
+
+def test_a_folder_is_not_counted_to_its_end_for_the_bar(ready_home: Home, tmp_path: Path) -> None:
+    folder = tmp_path / "ollama-request-logs-1"
+    folder.mkdir()
+    (folder / "a_body.json").write_bytes(b"x" * 100)
+    (tmp_path / "others.bin").write_bytes(b"x" * 5000)
+    added = Added(name="o", kind="ollama-requests", path=str(tmp_path), since_s=0.0)
+    assert source_import._size_bytes(added, source_of(added)) == 100

@@ -95,10 +95,12 @@ def test_a_log_that_is_removed_is_read_from_its_beginning_when_it_is_added_again
     put(ready_home, webui)
     with workshop.store() as store:
         store.move_cursor("source:open-webui", b"far")
+        store.move_cursor("source:open-webui:history", b"far")
     remove(workshop, "open-webui")
     assert read_added(ready_home.sources) == ()
     with workshop.store() as store:
         assert store.cursor("source:open-webui") is None
+        assert store.cursor("source:open-webui:history") is None
 
 
 def test_usual_places_are_told_for_people(monkeypatch: pytest.MonkeyPatch) -> None:

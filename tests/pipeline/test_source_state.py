@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from tests.support.homes import opened
 
 from laimark_sidecar.paths import Home
@@ -40,3 +42,10 @@ def test_a_log_that_was_removed_has_no_state(ready_home: Home) -> None:
     drop(workshop, "a")
     drop(workshop, "never there")
     assert states(workshop) == {}
+
+
+def test_two_that_remember_at_once_lose_no_count(ready_home: Home) -> None:
+    workshop = opened(ready_home)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: remember(workshop, "a", SourceState(records=1)), range(12)))
+    assert states(workshop)["a"].records == 12

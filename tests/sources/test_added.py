@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from laimark_sidecar.errors import StateError
-from laimark_sidecar.sources.added import Added, find, read_added, with_history, write_added
+from laimark_sidecar.sources.added import Added, change_added, find, read_added, with_history
 
 ONE = Added(name="work", kind="llm", path="/logs", since_s=5.0, trusted=True)
 
@@ -13,8 +15,24 @@ ONE = Added(name="work", kind="llm", path="/logs", since_s=5.0, trusted=True)
 def test_the_list_comes_back_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "sources.json"
     assert read_added(path) == ()
-    write_added(path, (ONE,))
+    change_added(path, lambda _: (ONE,))
     assert read_added(path) == (ONE,)
+
+
+def test_two_that_change_the_list_at_once_lose_neither_s_log(tmp_path: Path) -> None:
+    path = tmp_path / "sources.json"
+
+    def put(number: int) -> None:
+        change_added(path, lambda held: (*held, replace(ONE, name=str(number))))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(put, range(12)))
+    assert {one.name for one in read_added(path)} == {str(number) for number in range(12)}
+
+
+def test_a_history_that_is_wanted_after_all_has_a_cursor_of_its_own() -> None:
+    assert ONE.cursor == "source:work"
+    assert replace(ONE, since_s=0.0).cursor == "source:work:history"
 
 
 def test_a_name_that_was_not_added_is_told_with_those_that_were() -> None:

@@ -6,9 +6,11 @@ import logging
 from pathlib import Path
 
 from laimark_sidecar.errors import LaimarkError
+from laimark_sidecar.files import is_held
 from laimark_sidecar.logs import action
 from laimark_sidecar.pipeline.intake import take_in
 from laimark_sidecar.pipeline.recording import wanted
+from laimark_sidecar.pipeline.source_import import import_lock
 from laimark_sidecar.pipeline.source_list import opened
 from laimark_sidecar.pipeline.source_state import SourceState, remember
 from laimark_sidecar.pipeline.workshop import ShouldStop, Workshop
@@ -52,19 +54,20 @@ class Feeds:
         return tuple(path for source in self._sources.values() for path in source.watch())
 
     def take_in(self, store: ReplayStore, *, should_stop: ShouldStop) -> None:
-        """Read every log to its present end, but those that failed a moment ago."""
+        """Read every log to its present end, but those that failed a moment ago; none while an import reads one."""
+        importing = import_lock(self._workshop.home)
+
+        def leave() -> bool:
+            return should_stop() or is_held(importing)
+
         for one in self._added:
             wait = self._waiting.get(one.name)
             source = self._sources.get(one.name)
-            if (
-                should_stop()
-                or source is None
-                or (wait and wait.until_s > self._workshop.clock.monotonic_s())
-            ):
+            if leave() or source is None or (wait and wait.until_s > self._workshop.clock.monotonic_s()):
                 continue
             try:
                 taken = take_in(
-                    self._workshop, store, one, source, wanted=wanted(self._workshop), should_stop=should_stop
+                    self._workshop, store, one, source, wanted=wanted(self._workshop), should_stop=leave
                 )
             except (LaimarkError, OSError) as error:
                 self._failed(one, error)

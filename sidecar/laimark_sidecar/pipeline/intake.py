@@ -50,6 +50,7 @@ def take_in(
     *,
     wanted: Callable[[Exchange | Feedback], bool],
     should_stop: ShouldStop,
+    batch_lines: int = BATCH_LINES,
     told: Callable[[Taken], None] = lambda _: None,
 ) -> Taken:
     """Read a log to its present end; returns early, between batches, when asked to stop.
@@ -61,6 +62,7 @@ def take_in(
         source: reads it.
         wanted: whether the user wants this recorded.
         should_stop: asked between batches.
+        batch_lines: read at once; a larger batch lists a folder of many files less often.
         told: is told the sum so far after each batch.
 
     Raises:
@@ -71,13 +73,17 @@ def take_in(
     with JournalWriter(workshop.home.journal, clock=workshop.clock, fsync="never") as journal:
         while more and not should_stop():
             before = store.cursor(added.cursor)
-            batch = source.read(before, max_lines=BATCH_LINES)
+            batch = source.read(before, max_lines=batch_lines)
             taken = _append(journal, store, batch, added, wanted, workshop.config.promotion.name)
-            if batch.cursor != before:
-                store.move_cursor(added.cursor, batch.cursor)
             total = total.plus(taken)
             told(total)
             more = batch.more
+            if batch.cursor != before and not store.advance_cursor(
+                added.cursor, batch.cursor, expected=before
+            ):
+                more = (
+                    True  # another reader was faster, or the log was removed: on from where the cursor is now
+                )
     if total.records:
         log.info("%s: %d records taken in", added.name, total.records, extra=action("intake.done"))
     return total

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from laimark_sidecar.clock import Clock
 from laimark_sidecar.errors import ConfigError, StateError
 from laimark_sidecar.paths import Home, expanded
 from laimark_sidecar.pipeline.workshop import Workshop
-from laimark_sidecar.sources.added import Added, find, read_added, write_added
+from laimark_sidecar.sources.added import Added, change_added, find, read_added
 from laimark_sidecar.sources.places import usual_places
 from laimark_sidecar.sources.source import LogSource, SourceFactory, load_sources
 
@@ -55,12 +56,8 @@ def add(home: Home, kind: str, path: str, *, name: str, trusted: bool, history: 
         StateError: the name is taken, or what is there is not this kind of log.
         OSError: it cannot be read.
     """
-    known = read_added(home.sources)
     name = name or kind
-    if any(one.name == name for one in known):
-        raise StateError(
-            f"{name} is added already", hint="give it another name with --name, or remove it: sources rm"
-        )
+    _refuse_taken(read_added(home.sources), name)
     factory = _factory(kind)
     place = expanded(path, named_by="PATH").absolute() if path else _found(kind)
     if not place.exists():
@@ -69,22 +66,39 @@ def add(home: Home, kind: str, path: str, *, name: str, trusted: bool, history: 
     one = Added(
         name=name, kind=kind, path=str(place), since_s=0.0 if history else clock.now_s(), trusted=trusted
     )
-    write_added(home.sources, (*known, one))
+
+    def with_it(known: tuple[Added, ...]) -> tuple[Added, ...]:
+        _refuse_taken(known, name)
+        return (*known, one)
+
+    change_added(home.sources, with_it)
     return one
 
 
 def remove(workshop: Workshop, name: str) -> None:
     """Read a log no more, and forget how far it was read. What was taken in stays until it is forgotten."""
-    known = read_added(workshop.home.sources)
-    one = find(known, name)
-    write_added(workshop.home.sources, tuple(each for each in known if each.name != name))
+
+    def without_it(known: tuple[Added, ...]) -> tuple[Added, ...]:
+        find(known, name)
+        return tuple(each for each in known if each.name != name)
+
+    one = find(read_added(workshop.home.sources), name)
+    change_added(workshop.home.sources, without_it)
     with workshop.store() as store:
-        store.move_cursor(one.cursor, None)
+        for each in (replace(one, since_s=0.0), replace(one, since_s=1.0)):
+            store.move_cursor(each.cursor, None)
 
 
 def usually(kind: str) -> tuple[Path, ...]:
     """Return where logs of a kind usually are on this machine."""
     return usual_places(kind, os.environ, Path.home(), platform=sys.platform)
+
+
+def _refuse_taken(known: tuple[Added, ...], name: str) -> None:
+    if any(one.name == name for one in known):
+        raise StateError(
+            f"{name} is added already", hint="give it another name with --name, or remove it: sources rm"
+        )
 
 
 def _factory(kind: str) -> SourceFactory:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import msgspec
 
 from laimark_sidecar.decoding import MalformedError, decode_json
-from laimark_sidecar.files import write_atomic
+from laimark_sidecar.files import exclusive, write_atomic
 from laimark_sidecar.pipeline.intake import Taken
 from laimark_sidecar.pipeline.workshop import Workshop
+
+_LOCK_WAIT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,25 @@ def states(workshop: Workshop) -> dict[str, SourceState]:
 
 def remember(workshop: Workshop, name: str, news: SourceState) -> None:
     """Add the counts of `news` to what is known of a log, and take over its error. Nothing new writes nothing."""
-    held = states(workshop)
+    if _after(states(workshop), name, news) is None:
+        return
+    with _changing(workshop):
+        held = states(workshop)
+        after = _after(held, name, news)
+        if after is not None:
+            held[name] = replace(after, looked_s=workshop.clock.now_s())
+            write_atomic(workshop.home.control / "sources.json", msgspec.json.encode(held))
+
+
+def drop(workshop: Workshop, name: str) -> None:
+    """Forget the state of a log that was removed."""
+    with _changing(workshop):
+        held = states(workshop)
+        if held.pop(name, None) is not None:
+            write_atomic(workshop.home.control / "sources.json", msgspec.json.encode(held))
+
+
+def _after(held: dict[str, SourceState], name: str, news: SourceState) -> SourceState | None:
     before = held.get(name, SourceState())
     after = replace(
         before,
@@ -56,13 +77,10 @@ def remember(workshop: Workshop, name: str, news: SourceState) -> None:
         skipped=before.skipped + news.skipped,
         error=news.error,
     )
-    if after != before:
-        held[name] = replace(after, looked_s=workshop.clock.now_s())
-        write_atomic(workshop.home.control / "sources.json", msgspec.json.encode(held))
+    return None if after == before else after
 
 
-def drop(workshop: Workshop, name: str) -> None:
-    """Forget the state of a log that was removed."""
-    held = states(workshop)
-    if held.pop(name, None) is not None:
-        write_atomic(workshop.home.control / "sources.json", msgspec.json.encode(held))
+def _changing(workshop: Workshop) -> AbstractContextManager[None]:
+    """Keep others from changing the file between our reading and our writing it."""
+    lock = workshop.home.control / "sources.lock"
+    return exclusive(lock, "laimark-sidecar sources", wait_s=_LOCK_WAIT_S)

@@ -19,3 +19,11 @@ def move(connection: sqlite3.Connection, source: str, position: bytes | None) ->
         connection.execute(
             "INSERT OR REPLACE INTO cursors (source, position) VALUES (?, ?)", (source, position)
         )
+
+
+def advance(connection: sqlite3.Connection, source: str, position: bytes, *, expected: bytes | None) -> bool:
+    """Store the cursor of a source if it still is what its reader began at; returns whether it was."""
+    if cursor(connection, source) != expected:
+        return False
+    move(connection, source, position)
+    return True

@@ -142,6 +142,11 @@ class ReplayStore:
         with self._writing() as connection:
             cursors.move(connection, source, cursor)
 
+    def advance_cursor(self, source: str, cursor: bytes, *, expected: bytes | None) -> bool:
+        """Store how far a log was copied, unless another reader has moved the cursor from where this one began."""
+        with self._writing() as connection:
+            return cursors.advance(connection, source, cursor, expected=expected)
+
     def known_exchanges(self, ids: Sequence[str]) -> frozenset[str]:
         """Return those of `ids` that were ingested, as far back as answers are remembered."""
         with self._reading() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import msgspec
 
 from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import StateError
-from laimark_sidecar.files import write_atomic
+from laimark_sidecar.files import exclusive, write_atomic
 
 FORMAT_VERSION = 1
+_LOCK_WAIT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +32,12 @@ class Added:
 
     @property
     def cursor(self) -> str:
-        """Under which key its cursor is stored."""
-        return f"source:{self.name}"
+        """Under which key its cursor is stored.
+
+        A history that is wanted after all is read under another key from its beginning: whoever still reads the log as
+        it was added before cannot move this one.
+        """
+        return f"source:{self.name}" if self.since_s > 0 else f"source:{self.name}:history"
 
 
 class _File(msgspec.Struct):
@@ -62,10 +68,16 @@ def read_added(path: Path) -> tuple[Added, ...]:
     return tuple(held.sources)
 
 
-def write_added(path: Path, added: tuple[Added, ...]) -> None:
-    """Replace the list, durably."""
-    held = _File(version=FORMAT_VERSION, sources=list(added))
-    write_atomic(path, msgspec.json.format(msgspec.json.encode(held), indent=2))
+def change_added(path: Path, change: Callable[[tuple[Added, ...]], tuple[Added, ...]]) -> None:
+    """Replace the list by what `change` makes of it, durably; two that change it at once follow one another.
+
+    Raises:
+        LockedError: another process is changing it.
+        StateError: it is damaged, or what `change` raises; the list is what it was.
+    """
+    with exclusive(path.with_suffix(".lock"), "laimark-sidecar sources", wait_s=_LOCK_WAIT_S):
+        held = _File(version=FORMAT_VERSION, sources=list(change(read_added(path))))
+        write_atomic(path, msgspec.json.format(msgspec.json.encode(held), indent=2))
 
 
 def find(added: tuple[Added, ...], name: str) -> Added:
