@@ -24,3 +24,15 @@ def test_resume_ends_a_pause_and_is_harmless_without_one(
     assert capsys.readouterr().out.endswith("\nlearning again\n")
     assert run(["resume"]) == 0
     assert capsys.readouterr().out == "learning was not paused\n"
+
+
+def test_a_home_whose_consent_is_damaged_learns_again_and_says_that_nothing_is_recorded(
+    filled_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["pause"]) == 0
+    filled_home.recording.write_bytes(b"{")
+    assert run(["resume"]) != 0
+    told = capsys.readouterr().err
+    assert "learning again, but nothing is recorded: " in told
+    assert "hint: set it anew: laimark-sidecar logs on, or logs off" in told
+    assert not control.paused(filled_home)
