@@ -130,6 +130,54 @@ def test_a_cursor_that_another_reader_moved_meanwhile_is_gone_on_from(workshop: 
     assert journal(workshop.home) == [f"{number:032x}" for number in (0, 1, 4, 5, 6)]
 
 
+def about(exchange: Exchange, text: str = "Better") -> Feedback:
+    return Feedback(
+        id=f"f{exchange.id[1:]}",
+        time_s=exchange.time_s,
+        source="chats",
+        exchange_id=exchange.id,
+        kind="edit",
+        text=text,
+    )
+
+
+def test_records_are_known_by_the_name_of_their_log(workshop: Workshop) -> None:
+    copied(workshop, Listed(said(0), about(said(0))), replace(ADDED, name="work"))
+    batch = read_journal(workshop.home.journal, None, max_lines=100_000)
+    assert [one.source for one in batch.records if one.id in (said(0).id, about(said(0)).id)] == ["work"] * 2
+
+
+def test_of_a_log_that_several_share_only_the_user_s_is_taken_in(workshop: Workshop) -> None:
+    mine, other = replace(said(0), client="chats/me"), replace(said(1), client="chats/mallory")
+    source = Listed(mine, about(mine), other, about(other), about(said(9)))
+    assert copied(workshop, source, replace(ADDED, user="me")) == Taken(records=2, skipped=3)
+    assert journal(workshop.home) == [mine.id, about(mine).id]
+
+
+def test_an_edit_of_what_the_user_wants_unrecorded_is_not_recorded_either(workshop: Workshop) -> None:
+    source = Listed(said(0), about(said(0)))
+    with workshop.store() as store:
+        taken = take_in(
+            workshop,
+            store,
+            ADDED,
+            source,
+            wanted=lambda one: isinstance(one, Feedback),
+            should_stop=never,
+        )
+    assert taken == Taken(skipped=2)
+
+
+def test_what_follows_a_very_long_history_is_left_out_with_its_feedback_and_told_once(
+    workshop: Workshop, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask = Message(role="user", content="?")
+    long = [replace(said(number), messages=(ask,) * 201) for number in (1, 2, 3)]
+    source = Listed(said(0), about(said(0)), long[0], about(long[0]), long[1], long[2])
+    assert copied(workshop, source) == Taken(records=2, skipped=4, too_long=3)
+    assert caplog.text.count("chats: 3 answers left out: more than 200 messages or 256 KiB") == 1
+
+
 def test_what_no_journal_could_hold_is_left_out_and_stands_in_nobodys_way(workshop: Workshop) -> None:
     source = Listed(said(0), said(1, text="\ud800"), said(2))
     assert copied(workshop, source) == Taken(records=2, faults=1)

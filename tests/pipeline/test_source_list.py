@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.homes import opened as opened_home
-from tests.support.open_webui import WebUI
+from tests.support.open_webui import WebUI, chat, turn
 
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.errors import ConfigError, StateError
@@ -21,11 +21,31 @@ def webui(tmp_path: Path) -> Path:
 
 
 def put(
-    home: Home, path: Path | str, *, name: str = "", trusted: bool = False, history: bool = False
+    home: Home,
+    path: Path | str,
+    *,
+    name: str = "",
+    trusted: bool = False,
+    history: bool = False,
+    user: str = "",
 ) -> Added:
     return add(
-        home, "open-webui", str(path), name=name, trusted=trusted, history=history, clock=SystemClock()
+        home,
+        "open-webui",
+        str(path),
+        name=name,
+        trusted=trusted,
+        history=history,
+        user=user,
+        clock=SystemClock(),
     )
+
+
+def chats_of(path: Path, *people: str) -> None:
+    webui = WebUI(path, tables=())
+    for number, person in enumerate(people):
+        webui.put(f"c{number}", chat(turn("1", "", "user", "Hi", s=1.0)), updated_s=1, user=person)
+    webui.close()
 
 
 def test_every_source_that_ships_can_be_added_but_our_own_journal() -> None:
@@ -52,10 +72,50 @@ def test_only_the_future_is_wanted_unless_the_history_is(tmp_path: Path, webui: 
 
 def test_a_log_is_trusted_only_where_the_user_says_so(tmp_path: Path, webui: Path) -> None:
     home = Home(root=tmp_path / "home")
+    chats_of(webui, "me")
     put(home, webui)
     assert trusted(home) == ("embedded", "gateway")
     put(home, webui, name="mine", trusted=True)
-    assert trusted(home) == ("embedded", "gateway", "open-webui")
+    assert trusted(home) == ("embedded", "gateway", "mine")
+
+
+@pytest.mark.parametrize("name", ["gateway", "embedded", "journal", "Gateway"])
+def test_no_log_takes_the_name_of_what_we_record_ourselves(tmp_path: Path, webui: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="no log may be called"):
+        put(Home(root=tmp_path / "home"), webui, name=name)
+    assert name not in kinds()
+
+
+def test_of_several_people_it_must_be_said_who_is_trusted(tmp_path: Path, webui: Path) -> None:
+    home = Home(root=tmp_path / "home")
+    with pytest.raises(ConfigError, match="--trust needs --user") as empty:
+        put(home, webui, trusted=True)
+    assert "say something in it first" in (empty.value.hint or "")
+    chats_of(webui, "me")
+    assert put(home, webui, name="alone", trusted=True).user == "me"
+    chats_of(webui, "me", "mallory")
+    with pytest.raises(ConfigError, match="--trust needs --user") as shared:
+        put(home, webui, name="shared", trusted=True)
+    assert shared.value.hint == "there are: mallory, me"
+    assert put(home, webui, name="shared", trusted=True, user="me").user == "me"
+    assert put(home, webui, name="everybody").user == ""
+    with pytest.raises(ConfigError, match="nobody with the id 'you'"):
+        put(home, webui, name="wrong", user="you")
+
+
+def test_a_log_that_tells_nobody_apart_has_no_users(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b"")
+    with pytest.raises(ConfigError, match="does not tell people apart"):
+        add(
+            Home(root=tmp_path / "home"),
+            "openai-jsonl",
+            str(tmp_path / "a.jsonl"),
+            name="",
+            trusted=False,
+            history=False,
+            user="me",
+            clock=SystemClock(),
+        )
 
 
 def test_what_is_no_such_log_is_not_added(tmp_path: Path, webui: Path) -> None:

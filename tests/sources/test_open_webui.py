@@ -277,3 +277,10 @@ def test_reading_writes_nothing(webui: WebUI) -> None:
     ):
         connection.execute("DELETE FROM chat")
     assert webui.path.read_bytes() == before
+
+
+def test_the_people_of_a_database_are_told(webui: WebUI, tmp_path: Path) -> None:
+    for number, person in enumerate(("b", "a", "b")):
+        webui.put(f"c{number}", two_turns(), updated_s=T, user=person)
+    assert source(webui.path).people() == ("a", "b")
+    assert source(tmp_path / "nowhere.db").people() == ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from laimark_sidecar.journal.exchange import Exchange, Feedback
@@ -17,6 +17,7 @@ from laimark_sidecar.logs import action
 from laimark_sidecar.pipeline.workshop import ShouldStop, Workshop
 from laimark_sidecar.replay.store import ReplayStore
 from laimark_sidecar.sources.added import Added
+from laimark_sidecar.sources.history_limit import MAX_BYTES, MAX_MESSAGES, too_long
 from laimark_sidecar.sources.source import LogSource, SourceBatch
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,9 @@ class Taken:
     records: int = 0
     faults: int = 0
     skipped: int = 0
-    """Known already, said before the log was added, or said while recording was off."""
+    """Known already, said before the log was added or while recording was off, somebody else's, or too long."""
+    too_long: int = 0
+    """Of these, how many follow a history that is longer than is kept."""
 
     def plus(self, other: Taken) -> Taken:
         """Return the sum."""
@@ -39,6 +42,7 @@ class Taken:
             records=self.records + other.records,
             faults=self.faults + other.faults,
             skipped=self.skipped + other.skipped,
+            too_long=self.too_long + other.too_long,
         )
 
 
@@ -86,6 +90,16 @@ def take_in(
                 )
     if total.records:
         log.info("%s: %d records taken in", added.name, total.records, extra=action("intake.done"))
+    if total.too_long:
+        log.warning(
+            "%s: %d answers left out: more than %d messages or %d KiB came before each; what was said earlier in "
+            "these chats is taken in",
+            added.name,
+            total.too_long,
+            MAX_MESSAGES,
+            MAX_BYTES >> 10,
+            extra=action("intake.long"),
+        )
     return total
 
 
@@ -101,19 +115,43 @@ def _append(
         where = f"{fault.segment}:{fault.offset}"
         log.warning("%s: %s: %s; left out", added.name, where, fault.reason, extra=action("intake.fault"))
     known = store.known_exchanges([one.id for one in batch.records])
-    fresh = [
-        _attributed(one, own_name)
-        for one in batch.records
-        if one.id not in known and one.time_s >= added.since_s and wanted(one)
+    fresh = [one for one in batch.records if one.id not in known and one.time_s >= added.since_s]
+    long = {one.id for one in fresh if isinstance(one, Exchange) and too_long(one.messages)}
+    unwanted = long | {
+        one.id for one in _exchanges(batch) if not (_is_the_user_s(one, added) and wanted(one))
+    }
+    told = {one.id for one in _exchanges(batch)}
+    taken = [
+        _attributed(replace(one, source=added.name), own_name)
+        for one in fresh
+        if one.id not in unwanted
+        and (isinstance(one, Exchange) or (_is_about_the_user_s(one, unwanted, told, added) and wanted(one)))
     ]
-    refused = sum(not _written(journal, record, added) for record in fresh)
-    if len(fresh) > refused:
+    refused = sum(not _written(journal, record, added) for record in taken)
+    if len(taken) > refused:
         journal.flush()
     return Taken(
-        records=len(fresh) - refused,
+        records=len(taken) - refused,
         faults=len(batch.faults) + refused,
-        skipped=len(batch.records) - len(fresh),
+        skipped=len(batch.records) - len(taken) + batch.too_long,
+        too_long=len(long) + batch.too_long,
     )
+
+
+def _exchanges(batch: SourceBatch) -> Iterator[Exchange]:
+    return (one for one in batch.records if isinstance(one, Exchange))
+
+
+def _is_the_user_s(exchange: Exchange, added: Added) -> bool:
+    return not added.user or exchange.client == f"{added.kind}/{added.user}"
+
+
+def _is_about_the_user_s(feedback: Feedback, unwanted: set[str], told: set[str], added: Added) -> bool:
+    """Whether feedback goes with what is taken in: it holds the words of whoever edited an answer.
+
+    A log of several people tells an exchange beside what was done with it, so there a stray one is nobody's.
+    """
+    return feedback.exchange_id not in unwanted and (not added.user or feedback.exchange_id in told)
 
 
 def _attributed(record: Exchange | Feedback, own_name: str) -> Exchange | Feedback:

@@ -13,21 +13,24 @@ from laimark_sidecar.paths import Home, expanded
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.sources.added import Added, change_added, find, read_added
 from laimark_sidecar.sources.places import usual_places
-from laimark_sidecar.sources.source import LogSource, SourceFactory, load_sources
+from laimark_sidecar.sources.source import LogSource, SharedLog, SourceFactory, load_sources
 
-_OWN = "journal"
+_RESERVED = ("embedded", "gateway", "journal")
+"""What no log may be called: records are trusted by the name of their log."""
 OWN_SOURCES = ("embedded", "gateway")
 """What our own runner and gateway saw the user type."""
+
+_PEOPLE_TOLD = 20
 
 
 def kinds() -> dict[str, SourceFactory]:
     """Return what logs can be added; the sidecar's own journal is always read."""
-    return {kind: factory for kind, factory in sorted(load_sources().items()) if kind != _OWN}
+    return {kind: factory for kind, factory in sorted(load_sources().items()) if kind not in _RESERVED}
 
 
 def trusted(home: Home) -> tuple[str, ...]:
-    """Return the sources that no cap bounds: our own, and the kinds of logs that were added with `--trust`."""
-    return (*OWN_SOURCES, *sorted({one.kind for one in read_added(home.sources) if one.trusted}))
+    """Return the sources that no cap bounds: our own, and the logs that were added with `--trust`, by name."""
+    return (*OWN_SOURCES, *sorted({one.name for one in read_added(home.sources) if one.trusted}))
 
 
 def opened(added: Added) -> LogSource:
@@ -39,7 +42,17 @@ def opened(added: Added) -> LogSource:
     return _factory(added.kind)(Path(added.path))
 
 
-def add(home: Home, kind: str, path: str, *, name: str, trusted: bool, history: bool, clock: Clock) -> Added:
+def add(
+    home: Home,
+    kind: str,
+    path: str,
+    *,
+    name: str,
+    trusted: bool,
+    history: bool,
+    clock: Clock,
+    user: str = "",
+) -> Added:
     """Add a log, after a look at it.
 
     Args:
@@ -50,21 +63,36 @@ def add(home: Home, kind: str, path: str, *, name: str, trusted: bool, history: 
         trusted: whether no cap bounds it.
         history: whether what was said before now is wanted, too.
         clock: says now.
+        user: whose records are wanted, by the id that the log gives the person; empty for everybody's. One who is
+            alone in a trusted log is the one who is trusted, whoever comes later.
 
     Raises:
-        ConfigError: the kind is unknown, or there is nothing at its usual places.
+        ConfigError: the kind or the person is unknown, the name is reserved, it is not said which of several people to
+            trust, or there is nothing at its usual places.
         StateError: the name is taken, or what is there is not this kind of log.
         OSError: it cannot be read.
     """
     name = name or kind
+    if name.lower() in _RESERVED:
+        raise ConfigError(
+            f"no log may be called {name!r}: so is called what laimark-sidecar records itself",
+            hint="give it another name with --name",
+        )
     _refuse_taken(read_added(home.sources), name)
     factory = _factory(kind)
     place = expanded(path, named_by="PATH").absolute() if path else _found(kind)
     if not place.exists():
         raise ConfigError(f"{place} is not there", hint="give the path of the log")
-    factory(place).read(None, max_lines=1)
+    source = factory(place)
+    source.read(None, max_lines=1)
+    user = _person(source, place, user=user, trusted=trusted)
     one = Added(
-        name=name, kind=kind, path=str(place), since_s=0.0 if history else clock.now_s(), trusted=trusted
+        name=name,
+        kind=kind,
+        path=str(place),
+        since_s=0.0 if history else clock.now_s(),
+        trusted=trusted,
+        user=user,
     )
 
     def with_it(known: tuple[Added, ...]) -> tuple[Added, ...]:
@@ -92,6 +120,31 @@ def remove(workshop: Workshop, name: str) -> None:
 def usually(kind: str) -> tuple[Path, ...]:
     """Return where logs of a kind usually are on this machine."""
     return usual_places(kind, os.environ, Path.home(), platform=sys.platform)
+
+
+def _person(source: LogSource, place: Path, *, user: str, trusted: bool) -> str:
+    """Return whose records are taken in; empty for everybody's."""
+    if not (user or trusted):
+        return ""
+    if not isinstance(source, SharedLog):
+        if user:
+            raise ConfigError(f"a log of {source.name} does not tell people apart", hint="leave --user out")
+        return ""
+    people = source.people()
+    if user and user not in people:
+        raise ConfigError(
+            f"nobody with the id {user!r} has said anything in {place}", hint=f"there are: {_told(people)}"
+        )
+    if not user and len(people) != 1:
+        raise ConfigError(
+            f"{place} is not one person's: --trust needs --user ID", hint=f"there are: {_told(people)}"
+        )
+    return user or people[0]
+
+
+def _told(people: tuple[str, ...]) -> str:
+    shown = ", ".join(people[:_PEOPLE_TOLD]) or "none, say something in it first"
+    return f"{shown} and {len(people) - _PEOPLE_TOLD} more" if len(people) > _PEOPLE_TOLD else shown
 
 
 def _refuse_taken(known: tuple[Added, ...], name: str) -> None:

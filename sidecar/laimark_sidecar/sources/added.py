@@ -21,14 +21,16 @@ class Added:
     """One log."""
 
     name: str
-    """What the user calls it; its cursor is stored under it."""
+    """What the user calls it: the `source` of its records, and what its cursor is stored under."""
     kind: str
-    """The source that reads it, which is also the `source` of its records."""
+    """The source that reads it."""
     path: str
     since_s: float
     """What was said before is left out: the time at which it was added, or 0 where its history is wanted."""
     trusted: bool = False
     """Whether it may bring as many lessons as it likes, as the runner's own log may."""
+    user: str = ""
+    """Whose records are taken in, by the id that the program gives the person; empty for everybody's."""
 
     @property
     def cursor(self) -> str:

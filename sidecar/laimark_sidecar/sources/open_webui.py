@@ -58,6 +58,14 @@ class OpenWebUISource:
             look = _Look(connection, self._path, newest_s=self._clock.now_s() - SETTLED_S)
             return look.read(marks, max_lines)
 
+    def people(self) -> tuple[str, ...]:
+        if not self._path.is_file():
+            return ()
+        with foreign_database.reading(self._path, program=PROGRAM) as connection:
+            foreign_database.require(connection, self._path, program=PROGRAM, tables=_CHAT)
+            rows = connection.execute("SELECT DISTINCT user_id FROM chat ORDER BY user_id").fetchall()
+        return tuple(text(row[0]) for row in rows)
+
     def watch(self) -> tuple[Path, ...]:
         return (self._path.parent,)
 

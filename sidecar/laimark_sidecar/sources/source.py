@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from laimark_sidecar.journal.exchange import Exchange, Feedback
 from laimark_sidecar.journal.reader import Fault
@@ -31,6 +31,8 @@ class SourceBatch:
     cursor: bytes
     more: bool
     """Whether there is more to read at once."""
+    too_long: int = 0
+    """Exchanges that were not even built, because their history is longer than `history_limit` allows."""
 
 
 class LogSource(Protocol):
@@ -54,6 +56,20 @@ class LogSource(Protocol):
 
     def watch(self) -> tuple[Path, ...]:
         """Return the folders in which something changes when there is something to read."""
+        ...
+
+
+@runtime_checkable
+class SharedLog(Protocol):
+    """A log that several people may write into, each under an id: `client` of a record is `<name>/<id>`."""
+
+    def people(self) -> tuple[str, ...]:
+        """Return the ids of those who said something.
+
+        Raises:
+            LaimarkError: the log is locked, damaged or has another layout.
+            OSError: it cannot be read.
+        """
         ...
 
 

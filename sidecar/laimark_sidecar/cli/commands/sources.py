@@ -22,7 +22,10 @@ def command() -> None:
 @click.option(
     "--trust", is_flag=True, help="No cap: it is only you who writes into this log (see replay.per_source)."
 )
-def add(kind: str, path: str, name: str, history: bool, trust: bool) -> None:
+@click.option(
+    "--user", default="", metavar="ID", help="Only what this person said, where several share one log."
+)
+def add(kind: str, path: str, name: str, history: bool, trust: bool, user: str) -> None:
     """Add the log of KIND at PATH, or where it usually is. The daemon reads it from then on.
 
     KIND is one that `sources kinds` lists.
@@ -30,8 +33,11 @@ def add(kind: str, path: str, name: str, history: bool, trust: bool) -> None:
     from laimark_sidecar.pipeline.source_list import add as add_log
 
     opened = workshop()
-    one = add_log(opened.home, kind, path, name=name, trusted=trust, history=history, clock=opened.clock)
-    click.echo(f"{one.name}: {one.path} is read from now on, by `laimark-sidecar run`")
+    one = add_log(
+        opened.home, kind, path, name=name, trusted=trust, history=history, user=user, clock=opened.clock
+    )
+    whose = f", of {one.user} alone" if one.user else ""
+    click.echo(f"{one.name}: {one.path} is read from now on, by `laimark-sidecar run`{whose}")
     if not history:
         click.echo(
             f"what was said before now is left out; to take it in: laimark-sidecar sources import {one.name}"
@@ -57,8 +63,10 @@ def list_(as_json: bool) -> None:
     from laimark_sidecar.sources.added import read_added
 
     added = read_added(workshop().home.sources)
-    rows = [(one.name, one.kind, one.path, "yes" if one.trusted else "no") for one in added]
-    emit(list(added), lambda: table(("name", "kind", "path", "trusted"), rows), as_json=as_json)
+    rows = [
+        (one.name, one.kind, one.path, one.user or "all", "yes" if one.trusted else "no") for one in added
+    ]
+    emit(list(added), lambda: table(("name", "kind", "path", "of", "trusted"), rows), as_json=as_json)
 
 
 @command.command()
@@ -97,6 +105,10 @@ def import_(name: str) -> None:
     click.echo(
         f"{taken.records} records taken in, {taken.skipped} left out, {taken.faults} could not be read"
     )
+    if taken.too_long:
+        click.echo(
+            f"of those left out, {taken.too_long} are late answers of very long chats; what came earlier was taken in"
+        )
 
 
 @command.command()
@@ -115,5 +127,5 @@ def rm(name: str, yes: bool) -> None:
     remove(opened, name)
     drop(opened, name)
     click.echo(
-        f"{name} is read no more; to forget what came from it: laimark-sidecar forget --source {one.kind}"
+        f"{name} is read no more; to forget what came from it: laimark-sidecar forget --source {one.name}"
     )
