@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from laimark_sidecar.config.address import host_and_port, is_host, is_url
+from laimark_sidecar.config.address import host_and_port, is_host, is_loopback, is_url
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,18 @@ def test_what_leads_nowhere_is_a_value_error(url: str) -> None:
     assert not is_url(url)
     with pytest.raises(ValueError, match=r"."):
         host_and_port(url)
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("LocalHost", True),
+        ("0.0.0.0", False),
+        ("box", False),
+    ],
+)
+def test_only_loopback_is_reached_from_this_machine_alone(host: str, own: bool) -> None:
+    assert is_loopback(host) is own

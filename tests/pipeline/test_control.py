@@ -88,7 +88,7 @@ def test_a_damaged_note_is_no_daemon(tmp_path: Path, content: bytes) -> None:
 
 def test_two_who_change_at_once_lose_no_word(tmp_path: Path) -> None:
     home = Home(root=tmp_path)
-    names = [f"model-{number}" for number in range(8)]
+    names = [f"model-{number}:latest" for number in range(8)]
 
     def say(name: str) -> None:
         control.change_consent(home, lambda consent: consent.with_model(name, recorded=False))

@@ -21,6 +21,14 @@ def is_host(text: str) -> bool:
     return True
 
 
+def is_loopback(host: str) -> bool:
+    """Say whether what listens there is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 def host_and_port(url: str) -> tuple[str, int]:
     """Return where an `http://host:port` leads; without a port it is 80.
 

@@ -21,6 +21,10 @@ FORMAT_VERSION = 1
 _VERSION = re.compile(r"/v?\d+(?:\.[\w.+-]*)?$")
 
 
+class NewerConsentError(StateError):
+    """A newer version wrote it: its rules are there, and must not be overwritten."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Off:
     """A time in which nothing is recorded."""
@@ -107,8 +111,13 @@ class Consent:
 
 
 def model_name(name: str) -> str:
-    """Return a model's name as Ollama reads it: in lower case, with a tag, without the registry that is meant anyway."""
-    whole = name.strip().lower().removeprefix("registry.ollama.ai/").removeprefix("library/")
+    """Return a model's name as Ollama reads it: in lower case, with a tag, without the registry that is meant anyway.
+
+    llama-server's router lists `me:latest` as `me~latest`.
+    """
+    whole = (
+        name.strip().lower().replace("~", ":").removeprefix("registry.ollama.ai/").removeprefix("library/")
+    )
     return whole if not whole or ":" in whole else f"{whole}:latest"
 
 
@@ -132,7 +141,7 @@ def read_consent(path: Path) -> Consent:
             f"{path} is damaged: {error}", hint="set it anew: laimark-sidecar logs on, or logs off"
         ) from error
     if consent.version > FORMAT_VERSION:
-        raise StateError(
+        raise NewerConsentError(
             f"{path} has format version {consent.version}, this program reads up to {FORMAT_VERSION}",
             hint="upgrade laimark-sidecar",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from laimark_sidecar.clock import Clock, SystemClock
 from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import StateError
 from laimark_sidecar.files import exclusive, write_atomic
-from laimark_sidecar.journal.consent import Consent, read_consent, write_consent
+from laimark_sidecar.journal.consent import Consent, NewerConsentError, read_consent, write_consent
+from laimark_sidecar.logs import action
 from laimark_sidecar.paths import Home
 
+log = logging.getLogger(__name__)
 _CLOCK = SystemClock()
 PAUSE = "pause"
 _LOCK_WAIT_S = 5.0
@@ -74,16 +77,32 @@ def change_consent(home: Home, change: Callable[[Consent], Consent]) -> Consent:
 
 
 def say_consent(home: Home, change: Callable[[Consent], Consent]) -> Consent:
-    """Do as `change_consent`, but begin anew where what is there is damaged: what is said now is what holds.
+    """Do as `change_consent`, but begin anew where what is there is damaged.
 
-    A pause outlasts the damage.
+    The damaged file is set aside. Nothing said before now is taken in any more, because nobody knows what was agreed
+    to; rules for models and clients are to be said again. A pause outlasts the damage.
+
+    Raises:
+        StateError: a newer version wrote it; its rules must not be lost.
     """
 
     def said() -> Consent:
         try:
             known = read_consent(home.recording)
+        except NewerConsentError:
+            raise
         except StateError:
-            known = Consent().switched_off(PAUSE, _CLOCK.now_s()) if paused(home) else Consent()
+            aside = home.recording.with_suffix(".damaged")
+            home.recording.replace(aside)
+            log.warning(
+                "%s was damaged and is now %s: its rules are gone",
+                home.recording,
+                aside,
+                extra=action("consent.aside"),
+            )
+            now_s = _CLOCK.now_s()
+            known = Consent().switched_off("damaged", 0.0).switched_on("damaged", now_s)
+            known = known.switched_off(PAUSE, now_s) if paused(home) else known
         return change(known)
 
     return _changed(home, said)

@@ -22,6 +22,7 @@ from laimark_sidecar.pipeline.connect import driver, gateway_url, runner_url, us
 from laimark_sidecar.pipeline.convert import require_trainable
 from laimark_sidecar.pipeline.gateway import gateway_activity
 from laimark_sidecar.pipeline.parity import parity_now
+from laimark_sidecar.pipeline.recording import why_not_recorded
 from laimark_sidecar.pipeline.workshop import Workshop, open_workshop
 from laimark_sidecar.runners.llama_server.command import find_binary, modes
 from laimark_sidecar.runners.ollama.address import elsewhere
@@ -65,7 +66,7 @@ def _findings(home: Home) -> Iterator[Finding]:
     yield _runner(workshop)
     yield from _prompts(workshop)
     yield from _route(workshop)
-    yield from _gateway(workshop.config)
+    yield from _gateway(workshop.home, workshop.config)
     problems = checkup(workshop)
     if not problems:
         yield Finding(state="ok", what="registry, buffer and cycles are sound")
@@ -171,7 +172,7 @@ def _prompts(workshop: Workshop) -> Iterator[Finding]:
         yield Finding(state="error", what=str(error), fix=error.hint)
 
 
-def _gateway(config: Config) -> Iterator[Finding]:
+def _gateway(home: Home, config: Config) -> Iterator[Finding]:
     """Tell whether the gateway runs, where it is what records."""
     if config.runner.kind == "embedded" or not config.journal.record:
         return
@@ -179,7 +180,11 @@ def _gateway(config: Config) -> Iterator[Finding]:
         what = "the gateway does not run: nothing that is said to the runner is recorded"
         yield Finding(state="warning", what=what, fix="laimark-sidecar gateway")
     else:
-        yield Finding(state="ok", what=f"the gateway records at {gateway_url(config)}")
+        why = why_not_recorded(home, config, gateway_runs=True)
+        what = f"the gateway runs at {gateway_url(config)}{f', and nothing is recorded: {why}' if why else ', and records'}"
+        yield Finding(
+            state="warning" if why else "ok", what=what, fix="laimark-sidecar logs status" if why else ""
+        )
 
 
 def _route(workshop: Workshop) -> Iterator[Finding]:

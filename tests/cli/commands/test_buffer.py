@@ -67,7 +67,7 @@ def test_list_goes_on_behind_an_id_as_the_list_shows_it(
     filled_home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
     items = listed(capsys)
-    assert listed(capsys, "--limit", "2") == items[:2]
+    assert listed(capsys, "--limit", "2") == items[-2:]
     assert listed(capsys, "--after", items[1]["id"][:12], "--limit", "3") == items[2:5]
     assert listed(capsys, "--after", items[5]["id"]) == []
 

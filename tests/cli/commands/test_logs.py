@@ -64,3 +64,31 @@ def test_a_damaged_consent_is_set_anew(filled_home: Home, capsys: pytest.Capture
 
 def test_the_path_is_the_folder_of_the_log(filled_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert told(capsys, "path") == f"{filled_home.journal}\n"
+
+
+def test_a_damaged_consent_is_set_aside_and_nothing_from_before_is_taken_in(
+    filled_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filled_home.recording.write_bytes(b"{")
+    told(capsys, "on")
+    assert filled_home.recording.with_suffix(".damaged").read_bytes() == b"{"
+    consent = read_consent(filled_home.recording)
+    assert consent.on
+    assert not consent.covers_time(1_700_000_000.0)
+
+
+def test_the_rules_of_a_newer_version_are_not_overwritten(
+    filled_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = b'{"models":{"private":false},"version":2}'
+    filled_home.recording.write_bytes(content)
+    assert run(["logs", "on"]) == 5
+    assert "upgrade laimark-sidecar" in capsys.readouterr().err
+    assert filled_home.recording.read_bytes() == content
+
+
+def test_what_stays_off_is_told_when_recording_is_switched_on(
+    filled_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told(capsys, "off", "--client", "curl")
+    assert "still not recorded: client curl" in told(capsys, "on")

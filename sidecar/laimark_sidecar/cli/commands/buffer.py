@@ -68,14 +68,18 @@ def stats(as_json: bool) -> None:
 @click.option("--after", help="Go on behind the item with this id.")
 @json_option
 def list_(limit: int, split: str | None, after: str | None, as_json: bool) -> None:
-    """List items in order of arrival."""
+    """List the newest items in order of arrival, or those behind --after."""
     from laimark_sidecar.clock import iso
     from laimark_sidecar.pipeline.buffer import find
 
     with workshop().store() as store:
         # The list shows the first digits of an id: those must do here too.
         behind = find(store, after).id if after else None
-        items = list(store.items(split=cast("Split | None", split), limit=limit, after=behind))
+        wanted = cast("Split | None", split)
+        if behind is None:  # what came last is what somebody looks for
+            items = list(store.items(split=wanted, newest=limit))
+        else:
+            items = list(store.items(split=wanted, limit=limit, after=behind))
     rows = [
         (
             item.id[:12],

@@ -25,6 +25,7 @@ def command(context: click.Context) -> None:
     """
     if context.invoked_subcommand is not None:
         return
+    from laimark_sidecar.config.address import is_loopback
     from laimark_sidecar.pipeline.connect import gateway_url
     from laimark_sidecar.pipeline.gateway import run_gateway, upstream_url
     from laimark_sidecar.pipeline.recording import why_not_recorded
@@ -37,10 +38,19 @@ def command(context: click.Context) -> None:
         lines = [
             f"gateway at {url}, in front of {upstream_url(config)}",
             f"recording: {f'off ({why})' if why else f'on, in {opened.home.journal}'}",
-            f"clients of Ollama:      OLLAMA_HOST={gateway_url(config)}",
             f"clients of OpenAI:      OPENAI_BASE_URL={gateway_url(config)}/v1",
             f"clients of Anthropic:   ANTHROPIC_BASE_URL={gateway_url(config)}",
         ]
+        if config.runner.kind == "ollama":
+            lines.insert(2, f"clients of Ollama:      OLLAMA_HOST={gateway_url(config)}")
+            if not opened.registry.refs().get("latest"):
+                lines.append(
+                    f"ask {config.base.name} for now; {opened.ref('latest')} is there with the first version"
+                )
+        if not is_loopback(config.gateway.host):
+            lines.append(
+                f"warning: {config.gateway.host} is open to the network: whoever reaches it may use your runner"
+            )
         click.echo("\n".join(lines), err=True)
 
     run_gateway(opened, on_ready=on_ready)
@@ -75,7 +85,7 @@ def undo(dry_run: bool) -> None:
     from laimark_sidecar.pipeline.takeover import undo as take_back
 
     config = workshop().config
-    if not dry_run and gateway_activity(config) is not None:
+    if config.gateway.port == Ports().taken and not dry_run and gateway_activity(config) is not None:
         raise StateError(
             f"the gateway still listens at {gateway_url(config)}, which Ollama needs", hint="stop it first"
         )

@@ -114,5 +114,12 @@ def _changed(models: tuple[str, ...], clients: tuple[str, ...], *, recorded: boo
 def _say(consent: Consent, what: str, models: tuple[str, ...], clients: tuple[str, ...]) -> None:
     named = [*(f"model {name}" for name in models), *(f"client {name}" for name in clients)]
     click.echo(f"{', '.join(named) or 'conversations'}: {what}")
+    left = [*_refused("model", consent.models, models), *_refused("client", consent.clients, clients)]
+    if what.startswith("recorded") and not named and left:
+        click.echo(f"still not recorded: {', '.join(left)} (laimark-sidecar logs on --model or --client)")
     if "pause" in consent.reasons():
         click.echo("paused, so nothing is recorded before: laimark-sidecar resume")
+
+
+def _refused(kind: str, rules: dict[str, bool], named: tuple[str, ...]) -> list[str]:
+    return [f"{kind} {name}" for name, yes in rules.items() if not yes and name not in named]

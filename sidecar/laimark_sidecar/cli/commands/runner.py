@@ -33,10 +33,16 @@ def start() -> None:
 @command.command()
 def stop() -> None:
     """End it; answers in flight are cut, and one that hangs is killed."""
+    from laimark_sidecar.pipeline.control import told
     from laimark_sidecar.pipeline.router import managed_server
 
-    ran = managed_server(workshop()).stop()
+    opened = workshop()
+    ran = managed_server(opened).stop()
     click.echo("stopped" if ran else "it was not running")
+    if told(opened.home) is not None:
+        click.echo(
+            "the daemon starts it again while it runs: stop `laimark-sidecar run` first to keep it down"
+        )
 
 
 @command.command()
