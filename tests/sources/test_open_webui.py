@@ -6,14 +6,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.open_webui import CHAT, CHAT_MESSAGE, FEEDBACK, WebUI, chat, turn
 
 from laimark_sidecar.errors import LockedError, StateError
 from laimark_sidecar.journal.exchange import Exchange, Feedback
-from laimark_sidecar.sources import foreign_database
+from laimark_sidecar.sources import foreign_database, open_webui
 from laimark_sidecar.sources.open_webui import OpenWebUISource
+from laimark_sidecar.sources.open_webui_chat import Chat, read_chat
 from laimark_sidecar.sources.source import SourceBatch
 
 T = 1_760_000_000
@@ -284,3 +286,52 @@ def test_the_people_of_a_database_are_told(webui: WebUI, tmp_path: Path) -> None
         webui.put(f"c{number}", two_turns(), updated_s=T, user=person)
     assert source(webui.path).people() == ("a", "b")
     assert source(tmp_path / "nowhere.db").people() == ()
+
+
+def test_old_answers_of_chats_beyond_the_first_look_are_told(webui: WebUI) -> None:
+    for number in range(120):  # each was begun at one time, and changed a day after the one before
+        webui.put(f"c{number:03d}", two_turns(), updated_s=T + 86_400 * number)
+    records, _, batches = everything(source(webui.path, T + 86_400 * 200))
+    assert len(batches) > 2
+    assert len(records) == 240
+
+
+def test_the_owner_can_write_while_records_are_made_of_what_was_read(
+    webui: WebUI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webui.put("c", two_turns(), updated_s=T)
+    webui.rate("r", 1, chat_id="c", message_id="4", updated_s=T + 1)
+    owner = sqlite3.connect(webui.path, timeout=0, isolation_level=None)
+    written: list[int] = []
+
+    def reading(*args: Any, **named: Any) -> Chat | None:
+        owner.execute("UPDATE chat SET title = 'written meanwhile'")  # OperationalError where it is locked
+        written.append(1)
+        return read_chat(*args, **named)
+
+    monkeypatch.setattr(open_webui, "read_chat", reading)
+    records, _, _ = everything(source(webui.path))
+    owner.close()
+    assert (len(records), len(written)) == (4, 2)
+
+
+def test_a_look_takes_no_more_of_a_database_than_it_can_hold(
+    webui: WebUI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        webui.put(f"c{number}", two_turns(), updated_s=T + number)
+    monkeypatch.setattr(open_webui, "_BYTES_A_READ", 1)
+    records, _, batches = everything(source(webui.path))
+    assert len(records) == 12
+    assert max(len(batch.records) for batch in batches) == 2
+
+
+def test_a_very_long_chat_tells_its_beginning_and_how_many_answers_it_left_out(webui: WebUI) -> None:
+    turns = [
+        turn(str(at), str(at - 1) if at else "", "assistant" if at % 2 else "user", f"say {at}", s=T + at)
+        for at in range(600)
+    ]
+    webui.put("c", chat(*turns), updated_s=T + 600)
+    records, _, batches = everything(source(webui.path))
+    assert (len(records), sum(batch.too_long for batch in batches)) == (100, 200)
+    assert max(len(one.messages) for one in records if isinstance(one, Exchange)) == 199
