@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -147,3 +148,15 @@ def test_tool_calls_come_back_and_unknown_fields_in_them_are_refused() -> None:
     assert decode(encode(exchange)) == exchange
     with pytest.raises(DataError, match="1 unknown fields, for example 'mood'"):
         decode(encode(exchange).replace(b'"arguments"', b'"mood":1,"arguments"', 1))
+
+
+def test_of_how_many_texts_a_message_is_made_is_kept_and_makes_no_other_message_of_it(
+    make: Callable[..., Exchange],
+) -> None:
+    one, two = Message(role="user", content="No."), Message(role="user", content="No.", parts=2)
+    ids = {exchange_id(time_s=1.0, source="test", messages=(each,), answer="") for each in (one, two)}
+    assert len(ids) == 1
+    assert one == two
+    record = decode(encode(replace(make(1), messages=(two, one))))
+    assert isinstance(record, Exchange)
+    assert [message.parts for message in record.messages] == [2, 1]

@@ -44,3 +44,9 @@ def test_tool_calls_are_kept_and_a_developer_is_the_system() -> None:
 def test_what_is_no_message_is_refused(told: object) -> None:
     with pytest.raises(DataError, match="message"):
         messages_of(told)
+
+
+def test_texts_that_were_joined_are_counted() -> None:
+    texts = [{"type": "text", "text": "From a page."}, {"type": "text", "text": "typed"}]
+    told = messages_of([{"role": "user", "content": texts}, {"role": "user", "content": "typed"}])
+    assert [message.parts for message in told] == [2, 1]

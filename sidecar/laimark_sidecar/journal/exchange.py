@@ -1,7 +1,7 @@
 """One line of the conversation log: an exchange with a model, or feedback on an earlier one.
 
 A line is a JSON object whose `type` says which; unknown fields are an error, because a line that is half understood
-would be half learned. Format version 2 added thinking, tool calls, attachments and `background`, all empty by default,
+would be half learned. Format version 2 added thinking, tool calls, attachments, `parts` and `background`, with defaults,
 so a line of version 1 is a line of version 2.
 """
 
@@ -40,6 +40,8 @@ class Message:
     """What an `assistant` message asked to call."""
     attachments: tuple[str, ...] = ()
     """sha256 (hex) of each image, audio or file, in order."""
+    parts: int = field(default=1, compare=False)
+    """Texts joined into `content`: of several, nobody knows which one was typed. It makes no other message of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,8 @@ class Version:
     thinking: str = ""
     model: str = ""
     attachments: tuple[str, ...] = ()
+    parts: int = 1
+    """Texts joined into `text`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,9 @@ def exchanges(places: Sequence[Place], *, source: str, since_s: float) -> Iterat
             for version in (*others, kept):
                 if version.text.strip() and version.time_s > since_s:
                     yield _exchange(tuple(messages), version, source)
-        messages.append(Message(role=place.role, content=kept.text, attachments=kept.attachments))
+        messages.append(
+            Message(role=place.role, content=kept.text, attachments=kept.attachments, parts=kept.parts)
+        )
 
 
 def _exchange(messages: tuple[Message, ...], version: Version, source: str) -> Exchange:

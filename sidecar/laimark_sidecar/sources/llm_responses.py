@@ -69,7 +69,7 @@ class Responses:
         begun: _History = (
             () if history or not text(system) else (Message(role="system", content=text(system)),)
         )
-        messages = (*history, *begun, Message(role="user", content=_prompt(connection, row)))
+        messages = (*history, *begun, _asked(connection, row))
         answer = text(response)
         self._remember(text(conversation), number, (*messages, Message(role="assistant", content=answer)))
         return call(
@@ -100,7 +100,7 @@ class Responses:
         for row in rows:
             if not history and text(row[4]):
                 history = (Message(role="system", content=text(row[4])),)
-            asked = Message(role="user", content=_prompt(connection, row))
+            asked = _asked(connection, row)
             history = (*history, asked, Message(role="assistant", content=text(row[5])))
         return history
 
@@ -113,7 +113,7 @@ class Responses:
             self._histories.popitem(last=False)
 
 
-def _prompt(connection: sqlite3.Connection, row: tuple[object, ...]) -> str:
+def _asked(connection: sqlite3.Connection, row: tuple[object, ...]) -> Message:
     """Return what was asked, with the fragments that llm put before it."""
     try:
         fragments = connection.execute(
@@ -123,7 +123,8 @@ def _prompt(connection: sqlite3.Connection, row: tuple[object, ...]) -> str:
         ).fetchall()
     except sqlite3.OperationalError:
         fragments = []  # versions before fragments have no such table
-    return "\n".join([*(text(each[0]) for each in fragments), text(row[3])])
+    content = "\n".join([*(text(each[0]) for each in fragments), text(row[3])])
+    return Message(role="user", content=content, parts=1 + len(fragments))
 
 
 def _optional(connection: sqlite3.Connection, column: str) -> str:

@@ -84,8 +84,10 @@ def _version(version: dict[str, Any], before_s: float) -> Version:
     blocks = [one for one in steps if isinstance(one, dict)] if isinstance(steps, list) else [version]
     written = [one for one in blocks if one is version or one.get("type") == "contentBlock"]
     said = [one for one in written if not _is_thinking(one)]
+    texts = [text for one in said for text in _texts(one)]
     return Version(
-        text="".join(text for one in said for text in _texts(one)),
+        text="".join(texts),
+        parts=max(1, sum(bool(text.strip()) for text in texts)),
         thinking="".join(text for one in written if _is_thinking(one) for text in _texts(one)),
         time_s=next((time_s for one in blocks if (time_s := _time_s(one))), before_s),
         model=_model(version, blocks),

@@ -11,6 +11,7 @@ from typing import Any
 
 from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, ToolCall, exchange_id
 from laimark_sidecar.sources.branches import branch
+from laimark_sidecar.sources.history_limit import MAX_MESSAGES
 from laimark_sidecar.sources.times import seconds
 
 SOURCE = "open-webui"
@@ -52,7 +53,7 @@ class Chat:
             edited = isinstance(node.get("originalContent"), str)
             if node.get("role") != "assistant" or not (edited or _time_s(node) > since_s):
                 continue
-            exchange = self.exchange(key)
+            exchange = None if self._is_long(key) else self.exchange(key)
             if exchange is None:
                 continue
             yield exchange
@@ -61,6 +62,17 @@ class Chat:
             rating = _rating(node) if ratings else 0
             if rating:
                 yield _feedback(exchange, "accept" if rating > 0 else "reject", "")
+
+    def too_long(self, since_s: float) -> int:
+        """Return how many answers `records` leaves out, because more came before each than `history_limit` allows."""
+        return sum(
+            node.get("role") == "assistant" and _time_s(node) > since_s and self._is_long(key)
+            for key, node in self.nodes.items()
+        )
+
+    def _is_long(self, key: str) -> bool:
+        path = branch(self.nodes, key, _parent)
+        return path is not None and len(path) - 1 > MAX_MESSAGES
 
     def exchange(self, key: str) -> Exchange | None:
         """Return the exchange that ends with a message; None where that is no finished answer of a model."""
@@ -159,6 +171,7 @@ def _message(node: Mapping[str, Any]) -> Message:
         role="system" if role == "system" else "user",
         content=_text(node.get("content")),
         attachments=_attachments(node),
+        parts=max(1, sum(bool(text.strip()) for text in _texts(node.get("content")))),
     )
 
 
@@ -176,12 +189,14 @@ def _listed(value: object) -> list[Any]:
 
 
 def _text(content: object) -> str:
+    return "\n".join(_texts(content))
+
+
+def _texts(content: object) -> list[str]:
     if isinstance(content, list):
-        parts = [
-            part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"
-        ]
-        return "\n".join(part for part in parts if isinstance(part, str))
-    return content if isinstance(content, str) else ""
+        told = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        return [text for text in told if isinstance(text, str)]
+    return [content] if isinstance(content, str) else []
 
 
 def _answer(content: object) -> Answer:

@@ -47,6 +47,7 @@ def _message(told: object, number: int) -> Message:
         content="".join(texts),
         tool_calls=tuple(_call(each, number) for each in calls) if isinstance(calls, list) else (),
         attachments=tuple(_digest(one) for one in payloads),
+        parts=max(1, sum(bool(text.strip()) for text in texts)),
     )
 
 

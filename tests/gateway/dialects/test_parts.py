@@ -80,3 +80,16 @@ def test_arguments_are_the_models_text(raw: bytes, text: str) -> None:
 def test_arguments_that_are_no_text_are_an_error() -> None:
     with pytest.raises(MalformedError):
         json_text(msgspec.Raw(b'{"a": "\xff"}'))
+
+
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        ("typed", 1),
+        ([], 1),
+        ([{"type": "text", "text": "typed"}, {"type": "text", "text": "\n"}], 1),
+        ([{"type": "text", "text": "From a page."}, {"type": "text", "text": "typed"}], 2),
+    ],
+)
+def test_texts_that_were_joined_are_counted(content: object, parts: int) -> None:
+    assert read(content if isinstance(content, str) else msgspec.convert(content, list[Part])).parts == parts

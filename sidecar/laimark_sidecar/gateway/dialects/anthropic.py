@@ -160,7 +160,8 @@ def _messages(turn: _Turn) -> list[Message]:
     calls = [part for part in turn.content if part.type in _CALLS]
     rest = [part for part in turn.content if part.type not in _CALLS and part.type != "tool_result"]
     messages = [
-        Message(role="tool", content=result.text, attachments=result.attachments) for result in results
+        Message(role="tool", content=result.text, attachments=result.attachments, parts=result.parts)
+        for result in results
     ]
     if rest or calls or not messages:
         content = read(rest)
@@ -169,6 +170,7 @@ def _messages(turn: _Turn) -> list[Message]:
                 role=role(turn.role),
                 content=content.text,
                 attachments=content.attachments,
+                parts=content.parts,
                 tool_calls=tuple(
                     ToolCall(name=call.name or "", arguments=json_text(call.input)) for call in calls
                 ),

@@ -69,7 +69,9 @@ def ask_generate(body: bytes) -> Asked:
     messages = []
     if request.prompt or request.images:
         content = read(request.prompt, request.images)
-        messages.append(Message(role="user", content=content.text, attachments=content.attachments))
+        messages.append(
+            Message(role="user", content=content.text, attachments=content.attachments, parts=content.parts)
+        )
         if request.system:
             messages.insert(0, Message(role="system", content=request.system))
     bare = bool(request.raw or request.template or request.context or request.suffix)

@@ -155,14 +155,26 @@ def _messages(items: list[_Item]) -> list[Message]:
             case "message":
                 content = read(item.content)
                 messages.append(
-                    Message(role=role(item.role), content=content.text, attachments=content.attachments)
+                    Message(
+                        role=role(item.role),
+                        content=content.text,
+                        attachments=content.attachments,
+                        parts=content.parts,
+                    )
                 )
             case "function_call" | "custom_tool_call":
                 call = ToolCall(name=item.name or "", arguments=item.arguments or item.input or "")
                 messages.append(Message(role="assistant", content="", tool_calls=(call,)))
             case "function_call_output" | "custom_tool_call_output":
                 content = read(item.output)
-                messages.append(Message(role="tool", content=content.text, attachments=content.attachments))
+                messages.append(
+                    Message(
+                        role="tool",
+                        content=content.text,
+                        attachments=content.attachments,
+                        parts=content.parts,
+                    )
+                )
             case "reasoning":
                 pass
             case _:

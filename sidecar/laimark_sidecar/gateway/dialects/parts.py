@@ -68,6 +68,8 @@ class Read:
 
     text: str
     attachments: tuple[str, ...] = ()
+    parts: int = 1
+    """Texts that are not blank, joined into `text`."""
 
 
 def read(content: Content, images: Images = None) -> Read:
@@ -85,7 +87,11 @@ def read(content: Content, images: Images = None) -> Read:
         elif part.type not in _UNSEEN:
             attachments.append(digest_of(_payload(part)))
     attachments.extend(digest_of(image) for image in images or ())
-    return Read(text="".join(texts), attachments=tuple(attachments))
+    return Read(
+        text="".join(texts),
+        attachments=tuple(attachments),
+        parts=max(1, sum(bool(text.strip()) for text in texts)),
+    )
 
 
 def digest_of(payload: str) -> str:

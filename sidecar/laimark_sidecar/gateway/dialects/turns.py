@@ -63,6 +63,7 @@ def message(turn: Turn) -> Message:
             for function in functions(turn.tool_calls, turn.function_call)
         ),
         attachments=content.attachments,
+        parts=content.parts,
     )
 
 

@@ -182,7 +182,9 @@ def _message(index: int, turn: _Turn) -> Message:
             raise ApiError(
                 400, f"{where}.content has a part that is not text; this model reads text only", param=where
             )
-        return Message(role=role, content="".join(part.text for part in turn.content))
+        texts = [part.text for part in turn.content]
+        parts = max(1, sum(bool(text.strip()) for text in texts))
+        return Message(role=role, content="".join(texts), parts=parts)
     return Message(role=role, content=turn.content or "")
 
 
