@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from laimark_sidecar.errors import LockedError, StateError
+from laimark_sidecar.sources import foreign_database
 from laimark_sidecar.sources.foreign_database import columns_of, reading, require, text
 
 
@@ -110,3 +113,38 @@ def test_a_text_that_is_not_utf_8_is_read_with_marks() -> None:
     assert text(b"a\xffb") == "a\ufffdb"
     assert text(None) == ""
     assert text(3) == "3"
+
+
+def left_behind(folder: Path) -> Path:
+    """Return a copy of a database in WAL mode whose owner has it open: the log is beside it, the shared memory is not."""
+    owner = made(folder / "owner.db", "PRAGMA journal_mode = WAL", "CREATE TABLE t (x)")
+    owner.execute("INSERT INTO t VALUES (7)")
+    owner.commit()
+    (folder / "copy").mkdir()
+    for mark in ("", "-wal"):
+        shutil.copyfile(folder / f"owner.db{mark}", folder / "copy" / f"a.db{mark}")
+    owner.close()
+    return folder / "copy" / "a.db"
+
+
+def test_a_log_without_shared_memory_is_read_and_nothing_is_left_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, ours = left_behind(tmp_path), tmp_path / "ours"
+    ours.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(ours))
+    before = {one.name: one.read_bytes() for one in path.parent.iterdir()}
+    with reading(path, program="P") as connection:
+        assert connection.execute("SELECT x FROM t").fetchall() == [(7,)]
+    assert {one.name: one.read_bytes() for one in path.parent.iterdir()} == before
+    assert list(ours.iterdir()) == []
+
+
+def test_one_that_is_too_large_to_be_copied_waits_for_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = left_behind(tmp_path)
+    monkeypatch.setattr(foreign_database, "MAX_COPY_BYTES", 100)
+    with pytest.raises(LockedError, match="too many to read a copy"), reading(path, program="P"):
+        pass
+    assert sorted(one.name for one in path.parent.iterdir()) == ["a.db", "a.db-wal"]

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
@@ -16,6 +18,9 @@ from laimark_sidecar.errors import LockedError, StateError
 
 BUSY_S = 5.0
 """How long a lock of the owner is waited for in one look; the next look comes later."""
+MAX_COPY_BYTES = 1 << 30
+ROWS_A_READ = 100
+"""Rows of which records are made while a database is open: its owner may have to wait for that long to write."""
 _WAL = 2
 _HEADER_BYTES = 20
 
@@ -26,7 +31,8 @@ def reading(path: Path, *, program: str) -> Iterator[sqlite3.Connection]:
 
     A database in WAL mode that nobody has open is read as immutable: reading it otherwise would create `-wal` and `-shm`
     files, which the owner, perhaps another user, could not open again. If the owner comes while it is read, what was
-    read is given up.
+    read is given up. One whose owner died, or which was copied, has a `-wal` and no `-shm`: a copy of it in a folder of
+    ours is read, which is removed again.
 
     Args:
         path: the file; must be there.
@@ -39,16 +45,44 @@ def reading(path: Path, *, program: str) -> Iterator[sqlite3.Connection]:
     """
     begun = _state(path)
     unattended = _in_wal_mode(path) and not _wal(path).exists()
-    mode = "immutable=1" if unattended else "mode=ro"
+    if _in_wal_mode(path) and not unattended and not _beside(path, "-shm").exists():
+        with _copied(path, program) as copy, _opened(copy, path, "mode=ro", program) as connection:
+            yield connection
+        return
+    with _opened(path, path, "immutable=1" if unattended else "mode=ro", program) as connection:
+        yield connection
+    if unattended and (_wal(path).exists() or _state(path) != begun):
+        raise _just_opened(path, program)
+
+
+@contextlib.contextmanager
+def _opened(file: Path, path: Path, mode: str, program: str) -> Iterator[sqlite3.Connection]:
     with _explained(path, program):
-        connection = sqlite3.connect(f"file:{quote(str(path))}?{mode}", uri=True, timeout=BUSY_S)
+        connection = sqlite3.connect(f"file:{quote(str(file))}?{mode}", uri=True, timeout=BUSY_S)
         with contextlib.closing(connection):
             connection.text_factory = bytes
             connection.execute("PRAGMA query_only = ON")
             connection.execute("BEGIN")  # one state, however many questions
             yield connection
-    if unattended and (_wal(path).exists() or _state(path) != begun):
-        raise LockedError(f"{program} has just opened {path}", hint="it is read again in a moment")
+
+
+@contextlib.contextmanager
+def _copied(path: Path, program: str) -> Iterator[Path]:
+    """Lend a copy of a database and of what its owner had not moved into it yet."""
+    files = (path, _wal(path))
+    size_bytes = sum(file.stat().st_size for file in files)
+    if size_bytes > MAX_COPY_BYTES:
+        raise LockedError(
+            f"{program} left {path} unfinished, and its {size_bytes} bytes are too many to read a copy of it",
+            hint=f"start {program} once and close it",
+        )
+    with tempfile.TemporaryDirectory(prefix="laimark-sidecar-", ignore_cleanup_errors=True) as folder:
+        begun = [_state(file) for file in files]
+        for file in files:
+            shutil.copyfile(file, Path(folder, file.name))
+        if [_state(file) for file in files] != begun or _beside(path, "-shm").exists():
+            raise _just_opened(path, program)
+        yield Path(folder, path.name)
 
 
 def require(
@@ -117,7 +151,15 @@ def _state(path: Path) -> tuple[int, ...]:
 
 
 def _wal(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
+    return _beside(path, "-wal")
+
+
+def _beside(path: Path, mark: str) -> Path:
+    return path.with_name(f"{path.name}{mark}")
+
+
+def _just_opened(path: Path, program: str) -> LockedError:
+    return LockedError(f"{program} has just opened {path}", hint="it is read again in a moment")
 
 
 @contextlib.contextmanager

@@ -46,7 +46,9 @@ class LlmSource:
                 mark = marks.of(table)
                 same = foreign_database.row_key(connection, table, int(mark.time_s), ("id",)) == mark.key
                 after = last = int(mark.time_s) if same else 0
-                for rowid, found in rows(connection, after, max_lines - len(records)):
+                for rowid, found in rows(
+                    connection, after, min(max_lines - len(records), foreign_database.ROWS_A_READ)
+                ):
                     last = rowid
                     if isinstance(found, Exchange):
                         records.append(found)

@@ -47,13 +47,14 @@ class OllamaDesktopSource:
         if not self._path.is_file():
             return SourceBatch(records=(), faults=(), cursor=marks.encode(), more=False)
         mark = marks.of("messages")
+        rows = min(max_lines, foreign_database.ROWS_A_READ)
         records: list[Exchange] = []
         faults: list[Fault] = []
         with foreign_database.reading(self._path, program=PROGRAM) as connection:
             foreign_database.require(connection, self._path, program=PROGRAM, tables=_TABLES)
             same = foreign_database.row_key(connection, "messages", int(mark.time_s), _KEY) == mark.key
             after = last = int(mark.time_s) if same else 0
-            for row_id, found in _answers(connection, after, max_lines, self._clock.now_s() - STILL_S):
+            for row_id, found in _answers(connection, after, rows, self._clock.now_s() - STILL_S):
                 last = row_id
                 if isinstance(found, Exchange):
                     records.append(found)
