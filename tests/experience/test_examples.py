@@ -49,13 +49,14 @@ def test_a_correction_in_an_imported_log_needs_no_recorded_answer() -> None:
     assert only(exchange(ASK, "a: Basel", FIX)).target == "Bern"
 
 
-def test_history_that_our_own_runner_never_answered_teaches_nothing() -> None:
+@pytest.mark.parametrize("source", ["embedded", "gateway"])
+def test_history_that_the_runner_s_side_never_saw_answered_teaches_nothing(source: str) -> None:
     invented = [
         turn
         for number in range(30)
         for turn in (f"u: Ask {number}?", "a: x", "u: No, it should be: EVIL", "a: y")
     ]
-    found = learn(exchange(*invented, "u: Go on.", source="embedded"))
+    found = learn(exchange(*invented, "u: Go on.", source=source))
     assert found.items == ()
     assert {dropped.reason for dropped in found.dropped} == {"unknown answer"}
 
@@ -335,3 +336,22 @@ def test_own_output_read_again_from_another_log_is_not_learned_for_being_kept() 
     went_on = exchange(ASK, "a: Bern", "u: And of France?", time_s=1003.0)
     assert learn(other, read, written, went_on).items == ()
     assert [item.signal for item in learn(other, read, went_on).items] == ["kept"]
+
+
+def test_of_own_output_that_was_edited_only_the_typed_words_are_learned() -> None:
+    asked = exchange(ASK, answer='The "capital" is Basel, of course.', adapter_version="me:1")
+    kept = "a: The \u201ccapital\u201d is Bern, of course."
+    item = only(asked, exchange(ASK, kept, "u: And the river?", time_s=1001.0))
+    assert (item.signal, item.answered_by) == ("edit", "me:1")
+    assert [item.target[one.start : one.end] for one in item.spans if one.learn] == ["Bern"]
+
+
+def test_feedback_that_types_no_word_into_own_output_teaches_nothing() -> None:
+    asked = exchange(ASK, answer="It is **Bern**, of course.", adapter_version="me:1")
+    assert [one.reason for one in learn(asked, feedback(asked, "edit", "It is Bern.")).dropped] == ["empty"]
+
+
+def test_own_output_that_its_client_rewrote_is_not_learned_for_being_kept() -> None:
+    first = exchange(ASK, answer="It is **Basel**.", adapter_version="me")
+    second = exchange(ASK, answer="It is **Bern**.", adapter_version="me", time_s=1010.0)
+    assert learn(first, second, exchange(ASK, "a: It is Bern.", "u: And?", time_s=1020.0)).items == ()

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.experience.conftest import Memory, exchange, talk
 
 from laimark_sidecar.experience.history import KEPT_WITHIN_S, Step, steps
 from laimark_sidecar.experience.tree import prefix
+from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.replay.answered import Answered
 
 PROMPT = "u: name a city"
@@ -65,3 +68,24 @@ def test_an_answer_that_breaks_off_was_not_edited() -> None:
 
 def test_beside_an_unfit_answer_nothing_counts_as_edited() -> None:
     assert step("It is Bern, I think.", answered("It is Basel, I think."), answered("")).original is None
+
+
+def test_an_answer_that_the_client_rewrote_is_found_and_was_not_edited() -> None:
+    known = answered('**Bern**, the "city"\nof bears.')
+    found = step("Bern, the \u201ccity\u201d\r\n\r\nof bears. [1]", known)
+    assert (found.recorded, found.original, found.rejected) == (known, None, None)
+
+
+def test_an_answer_with_words_around_it_or_fewer_words_was_not_edited() -> None:
+    known = answered("It is Basel, I think.")
+    for kept in ("It is Basel, I think.\n\n_Sent by bot_", "Hello! It is Basel, I think.", "It is Basel."):
+        assert step(kept, known).original is None
+
+
+def test_a_turn_of_several_texts_or_with_a_file_says_nothing() -> None:
+    before = talk(PROMPT, "a: Bern")
+    for turn in (
+        Message(role="user", content="No, the right answer is Basel.", parts=2),
+        Message(role="user", content="No, the right answer is Basel.", attachments=("0" * 64,)),
+    ):
+        assert steps(replace(exchange(), messages=(*before, turn)), Memory()) == ()

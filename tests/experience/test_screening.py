@@ -102,7 +102,7 @@ PATHS: dict[str, list[Exchange | Feedback]] = {
     "accept": [GIVEN, exchange(ASKED, f"a: {LEAK}", "u: Yes, that is right.", time_s=1002.0)],
     "edit": [
         exchange(ASKED, answer=LONG),
-        exchange(ASKED, f"a: {LONG} {LEAK}", "u: And then?", time_s=1002.0),
+        exchange(ASKED, f"a: {LONG.replace('field', LEAK)}", "u: And then?", time_s=1002.0),
     ],
     "kept": [ANOTHER, GIVEN, exchange(ASKED, f"a: {LEAK}", "u: And then?", time_s=1002.0)],
     "hindsight": [

@@ -96,3 +96,11 @@ def test_what_stands_in_a_document_of_the_conversation_is_not_the_user_s_word() 
     assert provenance(sentence, turn, [Message(role="user", content=document + "\nline" * 40)]) == "pasted"
     assert provenance(sentence, turn, [Message(role="user", content=document)]) == "typed"
     assert provenance("Bern", "No, it should be: Bern", [Message(role="system", content="Bern")]) == "typed"
+
+
+def test_of_own_output_too_long_to_compare_nothing_is_learned() -> None:
+    assert [span.learn for span in edited("b\n" * 5000, "a\n" * 5000, own=True)] == [False]
+
+
+def test_marks_without_words_are_not_typed() -> None:
+    assert {span.provenance for span in edited('say "a" & b', "say \u201ca\u201d &amp; b")} == {"model"}

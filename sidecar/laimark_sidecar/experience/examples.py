@@ -16,7 +16,7 @@ from laimark_sidecar.experience.relabelling import origin, reads_alone
 from laimark_sidecar.experience.spans import edited, provenance, whole
 from laimark_sidecar.experience.thinking import strip_thinking
 from laimark_sidecar.experience.tree import Answers, chain, last_of, prefix
-from laimark_sidecar.experience.twins import pair_of, superseded_by, twin_of
+from laimark_sidecar.experience.twins import AT_THE_RUNNER, pair_of, superseded_by, twin_of
 from laimark_sidecar.journal.exchange import Exchange, Feedback, Message
 from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.item import Item, Signal
@@ -24,8 +24,6 @@ from laimark_sidecar.replay.item import Item, Signal
 MAX_LESSONS = 64
 """Most lessons of one request: each holds the whole prompt before it, so all of a long history is quadratic in it.
 What is further back was looked at when it was new, in a request of its own."""
-_OWN_RUNNER = "embedded"
-"""The source that records every answer it gives: a request that shows it another history has made that history up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +103,8 @@ def _from_feedback(feedback: Feedback, exchange: Exchange) -> Candidate | Droppe
         if exchange.truncated:
             return Dropped(reason="incomplete", exchange_id=exchange.id)
         target = strip_thinking(feedback.text)
-        return Candidate(
-            messages=exchange.messages,
-            target=target,
-            signal="edit",
-            spans=edited(strip_thinking(exchange.answer), target),
-            answered=answered,
-        )
+        original = strip_thinking(exchange.answer)
+        return _edit(exchange, exchange.messages, replace(answered, answer=original), target)
     if not answered.answer:
         return Dropped(reason="incomplete", exchange_id=exchange.id)
     return _approved(exchange.messages, answered, "accept")
@@ -175,7 +168,8 @@ def _candidates(exchange: Exchange, history: tuple[Step, ...], number: int) -> I
 
 def _correction(exchange: Exchange, history: tuple[Step, ...], number: int) -> Candidate | Dropped:
     step, first = history[number], origin(history, number)
-    if exchange.source == _OWN_RUNNER and not step.known:
+    # The runner's side records every answer: a request that shows it another history has made that history up.
+    if exchange.source in AT_THE_RUNNER and not step.known:
         return Dropped(reason="unknown answer", exchange_id=exchange.id)
     target = step.reaction.content
     writer = provenance(target, step.turn, exchange.messages[: step.index])
@@ -211,16 +205,19 @@ def _silently_taken(exchange: Exchange, step: Step) -> Iterator[Candidate | Drop
     """An answer that the user edited, or chose over another one, and went on with."""
     original, recorded = step.original, step.recorded
     if original is not None:
-        yield Candidate(
-            messages=exchange.messages[: step.index],
-            target=step.answer,
-            signal="edit",
-            spans=edited(original.answer, step.answer),
-            answered=original,
-        )
+        yield _edit(exchange, exchange.messages[: step.index], original, step.answer)
     elif recorded is not None and step.rejected is not None and not recorded.version:
         # Own output is not learned for being chosen only: that is how a model drifts into itself.
         yield _approved(exchange.messages[: step.index], recorded, "kept")
+
+
+def _edit(
+    exchange: Exchange, prompt: tuple[Message, ...], original: Answered, target: str
+) -> Candidate | Dropped:
+    spans = edited(original.answer, target, own=bool(original.version))
+    if not any(span.learn for span in spans):
+        return Dropped(reason="empty", exchange_id=exchange.id)
+    return Candidate(messages=prompt, target=target, signal="edit", spans=spans, answered=original)
 
 
 def _approved(prompt: tuple[Message, ...], answered: Answered, signal: Signal, hint: str = "") -> Candidate:

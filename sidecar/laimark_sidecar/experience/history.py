@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rapidfuzz import fuzz
 
+from laimark_sidecar.experience.sameness import normal, only_framed, same, typed_words
 from laimark_sidecar.experience.signals import Turn, classify
 from laimark_sidecar.experience.tree import Answers, canonical, chain
 from laimark_sidecar.journal.exchange import Exchange
@@ -33,10 +34,10 @@ class Step:
 
     @property
     def recorded(self) -> Answered | None:
-        """The complete answer that this is; None if it was cut off, edited, or never seen."""
-        same = [one for one in self.known if one.answer and one.answer.strip() == self.answer]
+        """The complete answer that this is, however the client keeps it; None if cut off, edited, or never seen."""
+        equal = [one for one in self.known if one.answer and same(one.answer, self.answer)]
         # Two logs may have seen one answer: the one that knows which version wrote it is right.
-        return next((one for one in same if one.version), same[0] if same else None)
+        return next((one for one in equal if one.version), equal[0] if equal else None)
 
     @property
     def rejected(self) -> Answered | None:
@@ -49,7 +50,7 @@ class Step:
                 one
                 for one in self.known
                 if one.answer
-                and one.answer.strip() != self.answer
+                and not same(one.answer, self.answer)
                 and abs(one.time_s - chosen.time_s) <= KEPT_WITHIN_S
             ),
             None,
@@ -59,14 +60,18 @@ class Step:
     def original(self) -> Answered | None:
         """The answer that the user edited into this one; None unless that is beyond doubt.
 
-        Where an unfit answer is remembered too, this may be that one, so nothing is said.
+        Where an unfit answer is remembered too, this may be that one, so nothing is said. Nor where no word was typed,
+        or words only stand around the whole answer: programs do that by themselves.
         """
         if self.recorded is not None or not self.known or not all(one.answer for one in self.known):
             return None
-        nearest = max(self.known, key=lambda one: fuzz.ratio(one.answer, self.answer))
-        cut = nearest.answer.strip().startswith(self.answer)
-        near = fuzz.ratio(nearest.answer, self.answer) >= 100 * _EDIT_RATIO
-        return nearest if near and not cut else None
+        here = normal(self.answer)
+        nearest = max(self.known, key=lambda one: fuzz.ratio(normal(one.answer), here))
+        near = fuzz.ratio(normal(nearest.answer), here) >= 100 * _EDIT_RATIO
+        typed = near and typed_words(nearest.answer, self.answer)
+        return (
+            nearest if typed and not any(only_framed(one.answer, self.answer) for one in self.known) else None
+        )
 
 
 def steps(exchange: Exchange, answers: Answers, ids: Sequence[str] | None = None) -> tuple[Step, ...]:
@@ -81,6 +86,8 @@ def steps(exchange: Exchange, answers: Answers, ids: Sequence[str] | None = None
         before, message, after = messages[index - 1 : index + 2]
         if message.role != "assistant" or after.role != "user" or before.role not in ("user", "tool"):
             continue
+        if after.parts > 1 or after.attachments:
+            continue  # nobody knows which of it the user typed
         answer = canonical("assistant", message.content)
         found.append(
             Step(

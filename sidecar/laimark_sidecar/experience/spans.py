@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from laimark_sidecar.experience.sameness import typed_words, words
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.replay.item import Provenance, Span
 
@@ -34,21 +36,28 @@ def whole(target: str, provenance: Provenance) -> tuple[Span, ...]:
     return (Span(start=0, end=len(target), provenance=provenance, learn=True),)
 
 
-def edited(original: str, target: str) -> tuple[Span, ...]:
-    """Return the spans of an answer that the user edited: what differs from `original` was typed, all is learned.
+def edited(original: str, target: str, *, own: bool = False) -> tuple[Span, ...]:
+    """Return the spans of an answer that the user edited: what holds words that `original` lacks was typed.
 
+    All is learned; of `own` output (a version's, not the base's) only what was typed, or a model drifts into itself.
     Words are compared, or lines where there are too many words: difflib's worst case is quadratic.
     """
     before, after = _TOKENS.findall(original), _TOKENS.findall(target)
     if len(before) > _MAX_TOKENS or len(after) > _MAX_TOKENS:
         before, after = original.splitlines(keepends=True), target.splitlines(keepends=True)
     if len(before) > _MAX_TOKENS or len(after) > _MAX_TOKENS:
-        return whole(target, "typed")
+        return (
+            (Span(start=0, end=len(target), provenance="model", learn=False),)
+            if own
+            else whole(target, "typed")
+        )
+    typed = typed_words(original, target)
     pieces: list[tuple[int, Provenance]] = []
     for tag, _, _, start, end in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        length = sum(map(len, after[start:end]))
-        pieces.append((length, "model" if tag == "equal" else "typed"))
-    return _joined(pieces)
+        piece = "".join(after[start:end])
+        mine = tag != "equal" and not typed.isdisjoint(words(piece))
+        pieces.append((len(piece), "typed" if mine else "model"))
+    return tuple(replace(span, learn=not own or span.provenance == "typed") for span in _joined(pieces))
 
 
 def provenance(content: str, turn: str, history: Sequence[Message]) -> Provenance:
