@@ -34,6 +34,7 @@ def test_an_answer_that_a_program_rewrote_is_the_same_and_nobody_typed_a_word(ke
         ("x = a[0]", "x = a[1]"),
         ("return [1]", "return [2]"),
         ("a*b", "a+b"),
+        ("a*b", "a**b"),
         ("2 * 3", "2 ** 3"),
         ("berlin", "Berlin"),
     ],
@@ -51,3 +52,9 @@ def test_a_word_that_occurs_once_more_was_typed_and_one_that_moved_was_not() -> 
 def test_what_stands_around_an_answer_only_frames_it() -> None:
     assert only_framed(ANSWER, f"Hi!\n{ANSWER}\n\n_Sent by bot_")
     assert not only_framed(ANSWER, ANSWER.replace("first", "third"))
+
+
+@pytest.mark.parametrize("run", [" ", "*", "*a", "<a", "- ", "&", "[1", "[1]", "\n", "> "])
+def test_a_very_long_run_of_marks_is_read(run: str) -> None:
+    assert same(f"a{run * 200_000}b", f"a{run * 200_000}b ".replace("\n", "\r\n"))
+    assert not same(f"a{run * 200_000}b", f"a{run * 200_000}c")

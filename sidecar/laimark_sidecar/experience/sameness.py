@@ -21,7 +21,8 @@ _PLAIN = str.maketrans(
 )
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>")
 _LINE_MARK = re.compile(r"^[ \t]*(?:(?:[-*+\u2022>]|#{1,6}|\d{1,3}[.)])[ \t]+)+", re.MULTILINE)
-_EMPHASIS = re.compile(r"(?<!\w)[*_`~]+(?=\S)|(?<=\S)[*_`~]+(?!\w)")
+# Whole runs only, begun nowhere but at their first mark: `a**b` stays, and a long run is read in one pass.
+_EMPHASIS = re.compile(r"(?<![\w*_`~])[*_`~]++(?=\S)|(?<=[^\s*_`~])[*_`~]++(?!\w)")
 _FOOTNOTE = re.compile(r"\s*\[\^?\d{1,3}\](?!\()")
 _WORD = re.compile(r"\w+")
 
@@ -39,9 +40,10 @@ def same(answer: str, kept: str) -> bool:
 
     Numbers of footnotes are left out only where the answer has none: in code, `[1]` is an index or a list.
     """
-    if answer.strip() == kept.strip() or normal(answer) == normal(kept):
+    if answer.strip() == kept.strip():
         return True
-    return _FOOTNOTE.search(answer) is None and normal(answer) == normal(_FOOTNOTE.sub("", kept))
+    here, there = normal(answer), normal(kept)
+    return here == there or (_FOOTNOTE.search(here) is None and here == _FOOTNOTE.sub("", there))
 
 
 def words(text: str) -> list[str]:
