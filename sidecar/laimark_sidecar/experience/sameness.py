@@ -27,7 +27,7 @@ _FOOTNOTE = re.compile(r"\s*\[\^?\d{1,3}\](?!\()")
 _WORD = re.compile(r"\w+")
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def normal(text: str) -> str:
     """Return a text without what programs change about it by themselves; its words and their order stay."""
     plain = unicodedata.normalize("NFKC", html.unescape(text)).translate(_PLAIN)
