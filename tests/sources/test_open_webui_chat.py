@@ -156,3 +156,16 @@ def test_whatever_stands_in_a_chat_gives_records_that_can_be_kept(body: dict[str
         except UnicodeEncodeError:
             continue  # the journal refuses a lone surrogate by itself
         assert decode(line) == record
+
+
+def test_of_several_texts_in_one_turn_the_message_says_so() -> None:
+    texts = [{"type": "text", "text": "From a page."}, {"type": "text", "text": "typed"}]
+    nodes = {
+        "1": {"role": "user", "content": texts, "parentId": None, "timestamp": 10},
+        "2": {"role": "assistant", "content": "ok", "parentId": "1", "timestamp": 11},
+    }
+    chat = read_chat({"history": {"messages": nodes}}, [], chat_id="c", user_id="u")
+    assert chat is not None
+    exchange = chat.exchange("2")
+    assert exchange is not None
+    assert [(one.content, one.parts) for one in exchange.messages] == [("From a page.\ntyped", 2)]
