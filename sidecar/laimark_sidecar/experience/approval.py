@@ -14,19 +14,21 @@ _ACCEPTS = (
     r"works(?: now| perfectly| great| fine| for me| like a charm)*",
     r"i(?:'ll| will) (?:take|use|keep|go with) (?:it|this|that)(?: one)?",
     r"accepted|i accept(?: (?:it|this|that))?|lgtm|looks good to me|correct|exactly(?: right)?",
-    r"(?:ja )?(?:das )?(?:stimmt|passt|funktioniert|ist (?:richtig|korrekt))(?: so| jetzt| genau)*|genau(?: so)?|richtig",
-    r"c'est (?:ça|bon|exact|correct|juste|exactement ça)|ça (?:marche|fonctionne)(?: maintenant)?|exact(?:ement)?",
-    r"(?:eso |ahora (?:ya )?)?(?:es correcto|está bien|funciona)|correcto|exacto|así es",
+    r"(?:ja )?(?:das )?(?:stimmt|passt|funktioniert|ist (?:richtig|korrekt))(?: so| jetzt| genau)*|genau(?: so)?|richtig|"
+    r"jetzt (?:funktioniert|geht|läuft|klappt|passt|stimmt) (?:es|das|alles)|(?:genau )?so nehme ich (?:das|es)",
+    r"c'est (?:ça|bon|exact|correct|juste|exactement ça)|ça (?:marche|fonctionne)(?: maintenant)?|exact(?:ement)?|c'est exactement ce que je voulais",
+    r"(?:eso |ahora (?:ya )?)?(?:es correcto|está bien|funciona)|correcto|exacto|(?:es )?(?:exactamente|justo) lo que (?:quería|necesitaba)|así es",
     r"(?:è )?(?:esatto|giusto|corretto)|(?:adesso |ora )?funziona(?: adesso| ora)?",
     r"(?:(?:isso )?está )?(?:certo|correto)|isso mesmo|(?:agora )?funciona(?: agora)?",
     r"(?:dat )?klopt|precies|(?:het |dat |nu )?werkt(?: het)?(?: nu)?",
     r"zgadza się|dokładnie|(?:teraz |to )?działa(?: teraz)?",
     r"(?:это )?(?:верно|правильно)|именно|(?:теперь )?(?:всё )?работает",
-    r"对|对的|正确|没错|可以了|成功了|正解(?:です)?|その通り(?:です)?|動きました|うまくいきました",
+    r"对|对的|正确|没错|(?:现在)?(?:可以|好)了|成功了|正解(?:です)?|その通り(?:です)?|動きました|うまくいきました",
 )
 _YES = r"yes|yep|yeah|yup|ja|oui|sí|si"
+_NOD = r"sim|sì|tak|да|はい|是的|ah|oh|haha+"
 _PRAISE = (
-    r"(?:many )?thanks?(?: a lot| so much| you(?: so much| very much)?)?|thx|ty|love it|good job|well done|"
+    r"(?:many )?thanks?(?: a lot| so much| you(?: so much| very much)?)?|thx|ty|(?:i )?love it|you(?:'re| are) great|super gemacht|good job|well done|"
     r"(?:(?:that|this|it)(?:'s| is| looks) (?:really |very |so )?)?"
     r"(?:great|perfect|awesome|nice|cool|excellent|amazing|wonderful|brilliant|good|fantastic)(?: work| job| answer)?|"
     r"danke(?: schön| sehr)?|(?:vielen|besten|herzlichen) dank|super|toll|prima|merci(?: beaucoup)?|parfait|génial|(?:muchas )?gracias|perfecto|genial|"
@@ -36,6 +38,7 @@ _PRAISE = (
 )
 _ACCEPT = re.compile("|".join(f"(?:{pattern})" for pattern in _ACCEPTS), re.IGNORECASE)
 _YES_ONLY = re.compile(_YES, re.IGNORECASE)
+_NOD_ONLY = re.compile(_NOD, re.IGNORECASE)
 _POLITE = re.compile(_PRAISE, re.IGNORECASE)
 _SENTENCES = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])\s*|\n+")
 _CLAUSES = re.compile(r"[,;\uff0c\u3001]| [-\u2013\u2014] | (?:and|und|et|y) ")
@@ -90,4 +93,6 @@ def _clause_kind(clause: str) -> str:
         return "accept"
     if _YES_ONLY.fullmatch(clause):
         return "yes"
+    if _NOD_ONLY.fullmatch(clause):
+        return "nod"
     return "praise" if _POLITE.fullmatch(clause) else ""

@@ -22,8 +22,8 @@ _NOUN = (
 _FIRM = (
     rf"(?:the )?(?:correct|right|proper) {_NOUN} (?:is|was|would be)",
     r"(?:die |das |der )?(?:richtige|korrekte) \w{2,20} (?:ist|lautet|heißt|wäre)",
-    r"richtig (?:ist|wäre|heißt)(?: es)?",
-    r"la (?:bonne réponse|réponse correcte|bonne version) est",
+    r"(?:richtig|korrekt) (?:ist|wäre|heißt)(?: es)?",
+    r"la (?:bonne (?:réponse|orthographe)|réponse correcte|bonne version) est",
     r"la (?:respuesta|versión|línea|forma|palabra) correcta es|lo correcto es",
     r"la (?:risposta|parola|forma|versione|riga) (?:giusta|corretta|esatta) è|quella (?:giusta|corretta) è",
     r"a (?:resposta|forma|palavra|versão|linha) (?:correta|certa) é|o (?:correto|certo) é",
@@ -40,12 +40,15 @@ _LOOSE = (
     r"correction|corrected|(?:the )?(?:correct|corrected|right|fixed) (?:version|one|answer|line)(?: is)?",
     r"(?:es|das|die \w{2,20}|der \w{2,20}) (?:muss|müsste|sollte) (?:so )?(?:heißen|sein|lauten)|"
     r"die nächste zeile (?:ist|lautet)",
-    r"(?:ça|cela|il|elle) (?:devrait|doit) (?:être|dire)|la ligne suivante est|correction|il faut (?:écrire|dire)",
+    r"(?:ça|cela|il|elle) (?:devrait|doit) (?:être|dire)|la ligne suivante est|ce devrait être(?: plutôt)?|correction|il faut (?:écrire|dire)",
     r"(?:debería|debe|tiene que) (?:ser|decir)|la siguiente línea es|corrección",
-    r"dovrebbe (?:essere|dire)|deve essere|deveria ser|deve ser|(?:het|dat) moet zijn|powinno być|должно быть|правильно",
+    r"dovrebbe (?:essere|dire)|deve essere|la prossima riga è|a próxima linha é|de volgende regel is|następna linia to|следующая строка|deveria ser|deve ser|(?:het|dat) moet zijn|powinno być|должно быть|правильно",
     r"应该?[是为]|正确的是",
 )
-_FILLER = r"(?:(?:actually|well|hm+|sorry|but|i think|thanks|thank you|almost|eigentlich|en fait|en realidad)[, ]+)*"
+_FILLER = (
+    r"(?:(?:actually|well|hm+|sorry|but|i think|thanks|thank you|i believe|eigentlich|en fait|en realidad|"
+    r"almost|not quite|close|fast|presque|[\u00a1]?casi|quasi|quase|bijna|prawie|почти|差一点|惜しい)[, !.\uff01\u3002\uff0c]+)*"
+)
 _MARKER = re.compile(
     rf"(?P<firm>{'|'.join(_FIRM)})(?=\W)|(?P<loose>{'|'.join(_LOOSE)})(?=\s*[:\uff1a`\"“«„「『])"
     rf"|(?P<cjk>{_FIRM_CJK})",
@@ -107,7 +110,7 @@ def _fenced(turn: str, blocks: tuple[Fence, ...], *, negated: bool) -> tuple[int
 
 def _announces(sentence: str) -> bool:
     """Whether the words before a block say that it is the right content: a marker stands at their very end."""
-    text = sentence.rstrip().removesuffix(":") + ":"
+    text = sentence.rstrip().rstrip(":\uff1a") + ":"
     return any(not text[match.end() :].strip(" :") for match in _MARKER.finditer(text))
 
 
@@ -170,7 +173,7 @@ def _quotation(turn: str, start: int, *, alone: bool) -> tuple[int, int] | None:
     if closing is None:
         return None
     end = min((at for mark in closing if (at := turn.find(mark, start + 1)) >= 0), default=-1)
-    after = turn[end + 1 :].strip(" \t\n.!")
+    after = turn[end + 1 :].removesuffix("\u3002").removesuffix("です").strip(" \t\n.!\u3002\uff01")
     if end < 0 or not turn[start + 1 : end].strip() or "\n" in turn[start:end] or (alone and after):
         return None
     inner = turn[start + 1 : end]

@@ -12,6 +12,7 @@ from laimark_sidecar.experience.approval import approves, praises
 from laimark_sidecar.experience.clarification import clarifies
 from laimark_sidecar.experience.correction import corrected_span
 from laimark_sidecar.experience.fences import fences
+from laimark_sidecar.experience.replacement import names_a_form, replacement_span
 
 Kind = Literal["correction", "correction_bare", "accept", "praise", "rephrase", "clarification", "neutral"]
 REPHRASE_RATIO = 80.0
@@ -29,34 +30,39 @@ _REJECTIONS = (
     rf"(?:that|this|it|your answer){_IS}\s+(?:just |still |completely |also |simply )?"
     r"(?:wrong\b|incorrect|false\b|not (?:right|correct|quite|true|it\b|what))",
     r"(?:that|this|it)\s+(?:isn|wasn)'?t\s+(?:right|correct|quite|true|it\b|what)",
+    r"i (?:don'?t|do not) think (?:that|this|it)(?:'s| is) (?:right|correct)",
     r"(?:that|this|it)\s+(?:still )?(?:does not|doesn'?t|did not|didn'?t) work",
     rf"(?:still |also )?(?:wrong|incorrect|false){_END}",
     rf"not (?:quite|right|correct|exactly|what i (?:want|wanted|asked for|meant)){_END}",
     rf"falsch{_END}|(?:das|es) (?:ist|war) (?:leider |immer noch )?(?:falsch|nicht (?:richtig|korrekt))|"
-    r"(?:das )?stimmt (?:so |leider )?nicht",
+    r"(?:das )?stimmt (?:so |leider ){0,2}nicht|das is falsch",
     rf"faux{_END}|c'est (?:faux|incorrect|pas (?:ça|bon|correct|juste))|"
     r"ce n'est pas (?:ça|bon|correct|juste)",
     rf"(?:incorrecto|falso){_END}|(?:eso |esto )?está (?:mal|incorrecto)|(?:eso |esto )?no es (?:correcto|así)\b",
     rf"(?:doesn'?t|does not|didn'?t) work{_END}|(?:it )?still (?:broken|fails)\b|you got (?:it|that) wrong",
     rf"(?:das |es )?(?:funktioniert|geht) (?:leider |immer noch )?nicht{_END}|das ist (?:doch )?(?:quatsch|unsinn)",
     rf"(?:ça|cela) ne (?:marche|fonctionne) (?:toujours )?pas{_END}|n'importe quoi\s*!",
-    rf"(?:sigue sin funcionar|(?:todavía |aún |eso )?no funciona){_END}",
+    rf"(?:mal|sigue sin funcionar|(?:todavía |aún |eso )?no funciona){_END}",
     rf"(?:(?:no, )?è )?(?:sbagliato|errato|scorretto){_END}|non è (?:giusto|corretto|esatto){_END}|"
-    rf"(?:ancora )?non funziona{_END}",
+    rf"(?:ancora )?non funziona(?: ancora)?{_END}",
     rf"(?:(?:isso )?está )?(?:errado|incorreto){_END}|(?:isso )?não está (?:certo|correto){_END}|"
     rf"(?:ainda )?não funciona{_END}",
     rf"fout{_END}|(?:dat|dit|het) (?:klopt niet|is (?:niet (?:juist|goed|correct)|fout)){_END}|"
     rf"(?:het |dat )?werkt (?:nog (?:steeds )?)?niet{_END}",
     rf"(?:to )?(?:jest )?(?:źle|nieprawda|niepoprawnie|błędnie){_END}|(?:to )?(?:nadal )?nie działa{_END}|"
     rf"to nie jest (?:poprawne|prawda|dobrze){_END}",
-    rf"(?:это )?(?:неправильно|неверно){_END}|(?:это )?(?:всё ещё )?не работает{_END}|это не так{_END}",
+    rf"(?:это )?(?:неправильно|неверно){_END}|(?:это )?(?:всё (?:ещё|равно) )?не работает{_END}|это не так{_END}",
     rf"(?:这(?:是)?|答案)?(?:不对|不是|错了|不正确|(?:还是)?不行){_END}",
-    rf"(?:それは)?(?:違います|違う|間違いです|間違っています|動きません|うまくいきません){_END}",
+    rf"(?:それは|まだ)?(?:違います|違う|間違いです|間違っています|動きません|うまくいきません){_END}",
+)
+_QUIZ = re.compile(
+    r"\b(?:question|frage|pregunta|domanda|pergunta|vraag|pytanie|вопрос)\s*[\d:#]|问题|第.题|問題|第.問",
+    re.IGNORECASE,
 )
 _REJECTS = re.compile("|".join(_REJECTIONS), re.IGNORECASE)
 _PLAIN_NO = re.compile(rf"{_NO}{_END}", re.IGNORECASE)
 _SOFTENED = re.compile(
-    r"(?:(?:unfortunately|sorry|hm+|well|leider|i'm afraid)[, ]+(?:that )?(?=that|this|it|das|es))",
+    r"(?:(?:unfortunately|sorry|hm+|well|leider|i'm afraid|désolée?|tut mir leid)[, ]+(?:(?:that|but|mais|aber) )?(?=that|this|it|das|es|c'est)|¡)",
     re.IGNORECASE,
 )
 _NO_BUT_FINE = re.compile(
@@ -81,19 +87,21 @@ class Turn:
 def classify(turn: str, answer: str, *, prompt: str = "") -> Turn:
     """Return what `turn` says about `answer`, which was given to `prompt`.
 
-    A plain "no" or "yes" after an answer that ends by asking something answers that question: it is neutral.
+    A plain "no" or "yes" after an answer that ends by asking something answers that question: it is neutral. So is
+    "the right answer is X" after an answer that asks something at all, unless the turn begins by rejecting it.
     """
     plain = turn.replace("\u2019", "'")  # of the same length: spans hold in both
     rejected = _rejects(plain)
-    span = corrected_span(plain, negated=rejected)
+    asked = answer.rstrip().endswith(("?", "\uff1f"))
+    span = corrected_span(plain, negated=rejected) or (None if asked else replacement_span(plain, answer))
     if span is not None:
         content = turn[span[0] : span[1]]
-        if content.strip() == answer.strip():
+        if content.strip() == answer.strip() or (not rejected and _examines(answer, prompt)):
             return Turn(kind="neutral")
-        if not _is_fragment(content, answer):
+        if not _is_fragment(content, answer) and not names_a_form(content, answer):
             return Turn(kind="correction", content=content, content_span=span)
         rejected = True
-    return Turn(kind=_kind(plain, rejected=rejected, asked=answer.rstrip().endswith("?"), prompt=prompt))
+    return Turn(kind=_kind(plain, rejected=rejected, asked=asked, prompt=prompt))
 
 
 def _kind(turn: str, *, rejected: bool, asked: bool, prompt: str) -> Kind:
@@ -106,6 +114,12 @@ def _kind(turn: str, *, rejected: bool, asked: bool, prompt: str) -> Kind:
     if _asks_again(turn, prompt):
         return "rephrase"
     return "clarification" if clarifies(turn) else "neutral"
+
+
+def _examines(answer: str, prompt: str) -> bool:
+    """Whether the model asked the user something: what he calls the right answer is his answer then."""
+    asks = "?" in answer or "\uff1f" in answer
+    return asks or _QUIZ.search(answer[:_OPENING_CHARS]) is not None or "quiz" in prompt.casefold()
 
 
 def _is_fragment(content: str, answer: str) -> bool:
