@@ -7,6 +7,8 @@ from laimark_sidecar.journal.exchange import Exchange, Feedback
 
 ID = "0123456789abcdef" * 2
 
+SERVERS_ID = "chatcmpl-a1B2c3D4e5F6g7H8"
+
 
 def exchange(number: int) -> Exchange:
     return Exchange(
@@ -36,10 +38,10 @@ def test_feedback_is_a_record_of_the_journal() -> None:
 
 def test_exchange_is_found_by_its_id_and_by_the_servers() -> None:
     recent = Recent()
-    recent.add(exchange(1), "chatcmpl-1")
+    recent.add(exchange(1), SERVERS_ID)
 
     about = About(exchange_id=exchange(1).id, model="m")
-    assert recent.find(exchange(1).id) == recent.find("chatcmpl-1") == about
+    assert recent.find(exchange(1).id) == recent.find(SERVERS_ID) == about
 
 
 def test_id_of_an_exchange_is_known_though_it_is_forgotten_and_a_servers_is_not() -> None:
@@ -53,9 +55,11 @@ def test_id_of_an_exchange_is_known_though_it_is_forgotten_and_a_servers_is_not(
 def test_only_the_newest_are_remembered() -> None:
     recent = Recent(most=4)
     for number in range(5):
-        recent.add(exchange(number), f"chatcmpl-{number}")
+        recent.add(exchange(number), f"{SERVERS_ID}{number}")
 
-    assert [recent.find(f"chatcmpl-{number}") is not None for number in range(5)] == [False] * 3 + [True] * 2
+    assert [recent.find(f"{SERVERS_ID}{number}") is not None for number in range(5)] == [False] * 3 + [
+        True
+    ] * 2
 
 
 def test_answers_without_a_name_are_found_by_the_exchanges_only() -> None:
@@ -63,3 +67,13 @@ def test_answers_without_a_name_are_found_by_the_exchanges_only() -> None:
     recent.add(exchange(1), "")
 
     assert recent.find("") is None
+
+
+def test_an_id_that_could_be_guessed_or_that_two_answers_share_is_nobodys() -> None:
+    recent = Recent()
+    recent.add(exchange(1), "chatcmpl-34")
+    assert recent.find("chatcmpl-34") is None
+    recent.add(exchange(1), SERVERS_ID)
+    recent.add(exchange(2), SERVERS_ID)
+    assert recent.find(SERVERS_ID) is None
+    assert recent.find(exchange(2).id) is not None

@@ -69,6 +69,12 @@ def test_other_names_are_not(header: str) -> None:
         ("null", False),
         ("http://", False),
         ("file://localhost", False),
+        ("http://app.localhost:1", True),
+        ("http://[::1]:3000", True),
+        ("http://192.168.1.7", False),
+        ("http://box.local", False),
+        ("http://host.internal", False),
+        ("chrome-extension://abc", False),
     ],
 )
 def test_only_pages_of_this_machine_are_its_own(origin: str, own: bool) -> None:

@@ -358,3 +358,24 @@ def test_pages_of_other_sites_may_not_ask_the_gateway_itself() -> None:
             == 200
         )
     assert upstream.calls == []
+
+
+@pytest.mark.parametrize(
+    ("more", "watched"),
+    [
+        ("", True),
+        ("Origin: http://localhost:3000\r\nSec-Fetch-Site: same-site\r\n", True),
+        ("Origin: https://evil.example\r\n", False),
+        ("Origin: http://localhost\r\nOrigin: https://evil.example\r\n", False),
+        ("Origin: moz-extension://abc\r\n", False),
+        ("Sec-Fetch-Site: cross-site\r\n", False),
+    ],
+)
+def test_request_of_a_foreign_page_passes_and_nobody_watches_it(more: str, watched: bool) -> None:
+    with (
+        raw_upstream(answering(b"{}")) as upstream,
+        running_gateway(upstream.url, observer=Keeping()) as gateway,
+    ):
+        answer = gateway.exchange(request(more=more))
+    assert (status_of(answer), len(upstream.calls)) == (200, 1)
+    assert (b"X-Laimark-Seen: yes" in answer) is watched

@@ -18,7 +18,7 @@ from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.errors import StateError
 from laimark_sidecar.gateway.exchanges import Answering
 from laimark_sidecar.gateway.observing import Head
-from laimark_sidecar.gateway.recorder import Recorder
+from laimark_sidecar.gateway.recorder import Recorder, declines
 from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, exchange_id
 from laimark_sidecar.journal.reader import read
 from laimark_sidecar.journal.writer import JournalWriter
@@ -83,7 +83,7 @@ def only(folder: Path) -> Exchange:
 
 def chunk(text: str | None = None, finish: str | None = None) -> object:
     return {
-        "id": "chatcmpl-9",
+        "id": "chatcmpl-a1B2c3D4e5F6g7H8",
         "model": "llama3",
         "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}],
     }
@@ -92,7 +92,9 @@ def chunk(text: str | None = None, finish: str | None = None) -> object:
 def completion(text: str, **more: object) -> bytes:
     said = {"role": "assistant", "content": text}
     choice = {"index": 0, "message": said, "finish_reason": "stop"}
-    return json.dumps({"id": "chatcmpl-9", "model": "llama3", "choices": [choice], **more}).encode()
+    return json.dumps(
+        {"id": "chatcmpl-a1B2c3D4e5F6g7H8", "model": "llama3", "choices": [choice], **more}
+    ).encode()
 
 
 def test_streamed_openai_chat_is_recorded_whole(tmp_path: Path) -> None:
@@ -354,7 +356,7 @@ def test_feedback_is_recorded_under_the_id_that_the_header_told(tmp_path: Path) 
 def test_feedback_finds_its_exchange_by_the_id_of_the_servers_answer(tmp_path: Path) -> None:
     with recording(tmp_path) as recorder:
         passed(recorder, request(CHAT), ASKED, WHOLE, [completion("I.")])
-        feedback(recorder, id="chatcmpl-9", kind="edit", text="I am a llama.")
+        feedback(recorder, id="chatcmpl-a1B2c3D4e5F6g7H8", kind="edit", text="I am a llama.")
         feedback(recorder, id="chatcmpl-unknown", kind="accept")
 
     exchange, given = recorded(tmp_path)
@@ -388,7 +390,7 @@ def test_feedback_obeys_the_same_consent(tmp_path: Path) -> None:
         passed(recorder, request(CHAT), ASKED, WHOLE, [completion("I.")])
         until(lambda: recorder.counts.recorded == 1)
         consent.refused = ("llama3",)
-        feedback(recorder, id="chatcmpl-9", kind="accept")
+        feedback(recorder, id="chatcmpl-a1B2c3D4e5F6g7H8", kind="accept")
 
     assert len(recorded(tmp_path)) == 1
     assert consent.asked[-1] == ("llama3", "")
@@ -481,3 +483,16 @@ def test_lookup_that_fails_is_counted_and_told_once_and_the_next_chat_is_recorde
 
     assert only(tmp_path).answer == "2"
     assert (recorder.counts.failed, len(caplog.records)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [("off",), ("on", "off"), ("off, off",), ('"off"',), ("never",), ("none",), ("n",), ("",), ("on, no",)],
+)
+def test_whatever_is_no_plain_yes_declines(values: tuple[str, ...]) -> None:
+    assert declines(Head(headers=tuple(("x-laimark-record", value) for value in values)))
+
+
+@pytest.mark.parametrize("values", [(), ("on",), ("TRUE",), ("1", "yes")])
+def test_a_plain_yes_or_nothing_does_not(values: tuple[str, ...]) -> None:
+    assert not declines(Head(headers=tuple(("x-laimark-record", value) for value in values)))

@@ -93,8 +93,9 @@ class Making:
         if self._asked is None or self._reader is None:
             return None
         answer = self._reader.finish(how)
-        # A server with one model needs no name in a request: consent is to the model that answered.
-        if not self._asked.model and not self._permitted(answer.model):
+        # Asked again at the end: consent that was withdrawn meanwhile holds. A server with one model needs no name in a
+        # request: consent is to the model that answered.
+        if not self._permitted(self._asked.model or answer.model):
             return None
         return self._record(self._asked, answer), answer
 

@@ -18,6 +18,8 @@ from laimark_sidecar.journal.exchange import Exchange, Feedback
 _EXCHANGE_ID = re.compile(r"(?:chatcmpl-|cmpl-)?([0-9a-f]{32})")
 """Of an exchange of the gateway, or of the embedded runner, which tells it behind OpenAI's prefixes."""
 _REMEMBERED = 4096
+_HARD_TO_GUESS = re.compile(r"[A-Za-z0-9]{16,}")
+"""Ids of answers that other programs could not guess; Ollama's (`chatcmpl-123`) they can."""
 
 
 class _Request(msgspec.Struct):
@@ -88,23 +90,26 @@ class Recent:
 
     def __init__(self, *, most: int = _REMEMBERED) -> None:
         self._most = most
-        self._known: dict[str, About] = {}
+        self._known: dict[str, About | None] = {}
 
     def add(self, exchange: Exchange, answer_id: str) -> None:
         """Remember one; the oldest is forgotten for it."""
         about = About(exchange_id=exchange.id, model=exchange.model)
-        for name in (exchange.id, answer_id):
-            if name and len(name) <= 200:
-                self._known.pop(name, None)
-                self._known[name] = about
+        self._keep(exchange.id, about)
+        if _HARD_TO_GUESS.search(answer_id) and len(answer_id) <= 200:
+            # A server that gives an id twice means neither answer by it.
+            self._keep(answer_id, None if answer_id in self._known else about)
         while len(self._known) > self._most:
             del self._known[next(iter(self._known))]
 
+    def _keep(self, name: str, about: About | None) -> None:
+        self._known.pop(name, None)
+        self._known[name] = about
+
     def find(self, name: str) -> About | None:
         """Return the exchange of that name; any exchange id is one, for it may be older than what is remembered."""
-        known = self._known.get(name)
-        if known is not None:
-            return known
+        if name in self._known:
+            return self._known[name]
         own = _EXCHANGE_ID.fullmatch(name)
         return About(exchange_id=own[1], model="") if own else None
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 Headers = tuple[tuple[str, str], ...]
 
+_KEPT = frozenset({"content-length", "host", "x-laimark-record", "x-laimark-client", "origin"})
+"""What we read ourselves is there whatever Connection says."""
 _HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -51,7 +53,4 @@ def lowered(headers: Iterable[tuple[str, str]]) -> Headers:
 def _named_by_connection(headers: Headers) -> frozenset[str]:
     values = (value for name, value in headers if name.lower() == "connection")
     # What the length of a body is read from is never left out, whatever Connection says: without it a body is another.
-    return frozenset(part.strip().lower() for value in values for part in value.split(",")) - {
-        "content-length",
-        "host",
-    }
+    return frozenset(part.strip().lower() for value in values for part in value.split(",")) - _KEPT

@@ -11,6 +11,8 @@ import ipaddress
 import socket
 from collections.abc import Collection
 
+from laimark_sidecar.gateway.observing import Head
+
 _SUFFIXES = (".localhost", ".local", ".internal")
 
 
@@ -39,8 +41,36 @@ def is_allowed(value: str, extra: Collection[str] = ()) -> bool:
 
 
 def is_own_origin(value: str, extra: Collection[str] = ()) -> bool:
-    """Whether an Origin header is absent or a page of this machine. `null`, a sandboxed page's, is not."""
+    """Whether an Origin header is absent or a page of this machine. `null`, a sandboxed page's, is not.
+
+    Narrower than `is_allowed`: a page of another address or of a `.local` name is another machine's. What is in `extra`
+    may have any scheme: a browser extension has one of its own.
+    """
     if not value:
         return True
     scheme, found, host = value.partition("://")
-    return bool(found) and scheme in ("http", "https") and is_allowed(host, extra) and host != ""
+    name = host_name(host).removesuffix(".")
+    if not found or not name:
+        return False
+    if name in extra:
+        return True
+    return scheme in ("http", "https") and _is_loopback(name)
+
+
+def is_foreign_page(head: Head, extra: Collection[str] = ()) -> bool:
+    """Whether a page of another site makes this request, as its browser says: nobody typed what it holds."""
+    origins = [value for name, value in head.headers if name == "origin"]
+    if origins:
+        return not all(is_own_origin(origin, extra) for origin in origins)
+    return any(
+        name == "sec-fetch-site" and value.strip().lower() == "cross-site" for name, value in head.headers
+    )
+
+
+def _is_loopback(name: str) -> bool:
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -12,8 +12,8 @@ from laimark_sidecar.gateway.activity import Traffic, is_work
 from laimark_sidecar.gateway.admission import objection
 from laimark_sidecar.gateway.answering import UnfitAnswerError, UpstreamBrokeOffError, break_off, pass_answer
 from laimark_sidecar.gateway.headers import Headers, lowered, passing
-from laimark_sidecar.gateway.hosts import is_own_origin
-from laimark_sidecar.gateway.observing import Desk, Head, Observer, Route, Routing
+from laimark_sidecar.gateway.hosts import is_foreign_page
+from laimark_sidecar.gateway.observing import Desk, Head, Observation, Observer, Route, Routing
 from laimark_sidecar.gateway.refusing import refused
 from laimark_sidecar.gateway.settings import GatewaySettings
 from laimark_sidecar.gateway.watching import Complaints, Watch
@@ -22,6 +22,14 @@ OWN_PATHS = "/laimark/"
 HELD_BYTES = 16 << 20
 """A body that decides where a request goes is held back up to here; a longer one goes where any goes."""
 DESK_BYTES = 1 << 20
+
+
+class _Nobody:
+    def begin(self, head: Head) -> Observation | None:
+        return None
+
+
+_NOBODY = _Nobody()
 _NOT_SENT = frozenset({"host", "expect"})
 
 
@@ -84,7 +92,9 @@ class Proxy:
                 self._traffic.end()
 
     async def _watched(self, request: web.BaseRequest, head: Head, headers: Headers) -> web.StreamResponse:
-        watch = Watch(self._observer, head, self._complaints)
+        # It passes, for upstream decides about it, but nobody learns from it.
+        foreign = is_foreign_page(head, self._settings.allowed_hosts)
+        watch = Watch(_NOBODY if foreign else self._observer, head, self._complaints)
         try:
             response = await self._passed(request, head, headers, watch)
         except UpstreamBrokeOffError:
@@ -146,7 +156,7 @@ class Proxy:
         return self._routing.route(head, whole), whole
 
     async def _tell(self, request: web.BaseRequest, head: Head) -> web.Response:
-        if not is_own_origin(head.header("origin"), self._settings.allowed_hosts):
+        if is_foreign_page(head, self._settings.allowed_hosts):
             return refused(403, head.target, "pages of other sites may not use this", "forbidden_origin")
         body = b""
         async for chunk in request.content.iter_any():

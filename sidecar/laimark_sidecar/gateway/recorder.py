@@ -27,8 +27,9 @@ from laimark_sidecar.logs import action
 log = logging.getLogger(__name__)
 
 _CLOSE_S = 0.8  # beside the four that answers in flight get: SIGTERM is obeyed within five
-# Whoever writes "false" means it: what was recorded against a client's wish cannot be unlearned.
-_DECLINING = frozenset({"off", "false", "0", "no"})
+RECORD = "x-laimark-record"
+# What was recorded against a client's wish cannot be unlearned.
+_AGREEING = frozenset({"on", "true", "1", "yes"})
 
 
 class Journal(Protocol):
@@ -197,5 +198,11 @@ class _Scribe:
 
 
 def declines(head: Head) -> bool:
-    """Whether the client says that this is not to be recorded."""
-    return head.header("x-laimark-record").strip().lower() in _DECLINING
+    """Whether the client says that this is not to be recorded: anything that is no plain yes is a no."""
+    said = [
+        part.strip().strip("\"'").lower()
+        for key, value in head.headers
+        if key == RECORD
+        for part in value.split(",")
+    ]
+    return any(part not in _AGREEING for part in said)

@@ -13,8 +13,8 @@ def test_every_known_role_is_one_of_the_journals(name: str) -> None:
     assert role(name) in ("system", "user", "assistant", "tool")
 
 
-def test_unknown_role_is_an_error_that_names_it() -> None:
-    with pytest.raises(DataError, match="narrator"):
+def test_unknown_role_is_an_error_that_repeats_nothing_of_the_clients() -> None:
+    with pytest.raises(DataError, match="a role that is not known$"):
         role("narrator")
 
 

@@ -125,5 +125,5 @@ def _payload(part: Part) -> str:
     held = part.input_audio or part.file or part.source or Payload()
     payload = url or held.data or held.url or held.file_data or held.file_id or part.file_data or part.file_id
     if not payload:
-        raise DataError(f"a part of a message has the unknown type {part.type[:40]!r}")
+        raise DataError("a part of a message has a type that is not known")
     return payload
