@@ -163,3 +163,15 @@ def test_feedback_that_waits_for_its_exchange_is_found_by_its_text_without_its_l
     forget(workshop, found)
     with workshop.store() as store:
         assert store.waiting_feedback() == ()
+
+
+def test_a_later_turn_goes_though_its_instructions_tell_another_time(ready_home: Home) -> None:
+    def at(minute: int) -> Message:
+        return Message(role="system", content=f"It is 10:{minute:02}.")
+
+    question, answer = Message(role="user", content="Where is the wombat?"), "In its burrow."
+    said = Message(role="assistant", content=answer)
+    asked = exchange((at(1), question), answer, 100.0)
+    later = exchange((at(2), question, said, Message(role="user", content="And now?")), "Still there.", 160.0)
+    append(ready_home, asked, later)
+    assert ids(meant(ready_home, Wish(ids=(asked.id,)))) == {asked.id, later.id}

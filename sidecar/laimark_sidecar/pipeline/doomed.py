@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from laimark_sidecar.errors import DataError
@@ -136,7 +136,7 @@ def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
             record.exchange_id in exchanges or record.exchange_id in answers
         ):
             feedback[record.id] = None
-        elif isinstance(record, Exchange) and (record.id in answers or tails & set(chain(record.messages))):
+        elif isinstance(record, Exchange) and (record.id in answers or tails & set(_said(record.messages))):
             exchanges.setdefault(record.id, _listed(record, line, continues=True))
     made = items | store.made_from([*exchanges, *answers])
     found = Doomed(
@@ -167,7 +167,12 @@ def _remembered_twins(store: ReplayStore, accounts: Accounts) -> frozenset[str]:
 def _tails(one: Exchange) -> set[str]:
     """Return the ids that its answer may have in the history of a later turn: clients may leave tool calls out."""
     whole = Message(role="assistant", content=one.answer, tool_calls=one.tool_calls)
-    return {chain((*one.messages, said))[-1] for said in (whole, replace(whole, tool_calls=()))}
+    return {_said((*one.messages, answer))[-1] for answer in (whole, replace(whole, tool_calls=()))}
+
+
+def _said(messages: Iterable[Message]) -> tuple[str, ...]:
+    """Return the ids of a conversation without its instructions: clients write the time into them, anew each turn."""
+    return chain(message for message in messages if message.role != "system")
 
 
 def _records(workshop: Workshop) -> Iterator[tuple[Line, Exchange | Feedback | None]]:

@@ -60,7 +60,7 @@ def test_texts_are_joined_and_thoughts_are_left_out() -> None:
 
 
 def test_unknown_part_is_an_error() -> None:
-    with pytest.raises(DataError, match="a type that is not known$"):
+    with pytest.raises(DataError, match=r"a type that is not known$"):
         read([part({"type": "hologram"})])
 
 

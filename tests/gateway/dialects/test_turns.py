@@ -14,7 +14,7 @@ def test_every_known_role_is_one_of_the_journals(name: str) -> None:
 
 
 def test_unknown_role_is_an_error_that_repeats_nothing_of_the_clients() -> None:
-    with pytest.raises(DataError, match="a role that is not known$"):
+    with pytest.raises(DataError, match=r"a role that is not known$"):
         role("narrator")
 
 
