@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 import laimark_sidecar
-from laimark_sidecar.decoding import MalformedError, decode_json
+from laimark_sidecar.decoding import MalformedError, NewerFormatError, decode_json, decode_versioned
+from laimark_sidecar.errors import StateError
 
 
 class _Point(msgspec.Struct):
@@ -49,3 +50,27 @@ def test_no_other_module_decodes_json_with_msgspec() -> None:
     ]
 
     assert found == ["decoding.py"]
+
+
+class _Kept(msgspec.Struct):
+    version: int = 1
+
+
+def _kept(content: bytes) -> _Kept:
+    return decode_versioned(content, _Kept, newest=2, what="the note", hint="remove it")
+
+
+def test_what_is_of_a_version_that_is_known_is_read() -> None:
+    assert [_kept(content).version for content in (b"{}", b'{"version":2}')] == [1, 2]
+
+
+def test_what_a_newer_program_wrote_is_told_apart_from_what_is_damaged() -> None:
+    with pytest.raises(
+        NewerFormatError, match="the note is newer than this program: it has format version 3"
+    ) as newer:
+        _kept(b'{"version":3}')
+    assert newer.value.hint == "upgrade laimark-sidecar"
+    with pytest.raises(StateError, match="the note is damaged") as damaged:
+        _kept(b"{")
+    assert not isinstance(damaged.value, NewerFormatError)
+    assert damaged.value.hint == "remove it"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-PATIENCE_S = 20.0
+from tests.support.listening import listening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +42,9 @@ class UnreadableError(Exception):
 @contextlib.contextmanager
 def echo_upstream() -> Iterator[EchoUpstream]:
     """Run it; answers `200` with the body that it got, and keeps connections open."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-    upstream = EchoUpstream(port=listener.getsockname()[1])
+    upstream = EchoUpstream(port=0)
 
     def one(connection: socket.socket) -> None:
-        connection.settimeout(PATIENCE_S)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with connection, contextlib.suppress(OSError, EOFError):
             reader = _Reader(connection)
             try:
@@ -60,20 +56,8 @@ def echo_upstream() -> Iterator[EchoUpstream]:
             except UnreadableError as error:
                 upstream.unreadable.append(str(error).encode())
 
-    def accept() -> None:
-        with contextlib.suppress(OSError):  # closed: the test is over
-            while True:
-                connection, _ = listener.accept()
-                threading.Thread(target=one, args=(connection,), daemon=True).start()
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    try:
+    with listening(one) as upstream.port:
         yield upstream
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(PATIENCE_S)
 
 
 class _Reader:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from tests.support.listening import listening
+
 Behaviour = Callable[["Call"], None]
-PATIENCE_S = 20.0
 
 
 @dataclass(slots=True)
@@ -52,12 +52,9 @@ class RawUpstream:
 @contextlib.contextmanager
 def raw_upstream(behave: Behaviour) -> Iterator[RawUpstream]:
     """Run an upstream; each connection has a thread and is closed when `behave` returns."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-    upstream = RawUpstream(port=listener.getsockname()[1])
+    upstream = RawUpstream(port=0)
 
     def one(connection: socket.socket) -> None:
-        connection.settimeout(PATIENCE_S)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with connection, contextlib.suppress(OSError):
             received = b""
             while b"\r\n\r\n" not in received:
@@ -70,20 +67,8 @@ def raw_upstream(behave: Behaviour) -> Iterator[RawUpstream]:
             upstream.calls.append(call)
             behave(call)
 
-    def accept() -> None:
-        with contextlib.suppress(OSError):  # closed: the test is over
-            while True:
-                connection, _ = listener.accept()
-                threading.Thread(target=one, args=(connection,), daemon=True).start()
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    try:
+    with listening(one) as upstream.port:
         yield upstream
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(PATIENCE_S)
 
 
 def answering(content: bytes, *, kind: str = "application/json") -> Behaviour:

@@ -26,7 +26,8 @@ def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host.lower() == "localhost"
+        name = host.lower()
+        return name == "localhost" or name.endswith(".localhost")
 
 
 def host_and_port(url: str) -> tuple[str, int]:

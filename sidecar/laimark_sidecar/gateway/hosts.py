@@ -11,6 +11,7 @@ import ipaddress
 import socket
 from collections.abc import Collection
 
+from laimark_sidecar.config.address import is_loopback
 from laimark_sidecar.gateway.observing import Head
 
 _SUFFIXES = (".localhost", ".local", ".internal")
@@ -54,7 +55,7 @@ def is_own_origin(value: str, extra: Collection[str] = ()) -> bool:
         return False
     if name in extra:
         return True
-    return scheme in ("http", "https") and _is_loopback(name)
+    return scheme in ("http", "https") and is_loopback(name)
 
 
 def is_foreign_page(head: Head, extra: Collection[str] = ()) -> bool:
@@ -65,12 +66,3 @@ def is_foreign_page(head: Head, extra: Collection[str] = ()) -> bool:
     return any(
         name == "sec-fetch-site" and value.strip().lower() == "cross-site" for name, value in head.headers
     )
-
-
-def _is_loopback(name: str) -> bool:
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False

@@ -13,16 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from laimark_sidecar.decoding import MalformedError, decode_json
-from laimark_sidecar.errors import StateError
+from laimark_sidecar.decoding import decode_versioned
 from laimark_sidecar.files import write_atomic
 
 FORMAT_VERSION = 1
 _VERSION = re.compile(r"/v?\d+(?:\.[\w.+-]*)?$")
-
-
-class NewerConsentError(StateError):
-    """A newer version wrote it: its rules are there, and must not be overwritten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,19 +128,16 @@ def read_consent(path: Path) -> Consent:
         StateError: it is damaged or a newer version's: nothing is recorded rather than what was not wanted.
     """
     try:
-        consent = decode_json(path.read_bytes(), Consent)
+        content = path.read_bytes()
     except FileNotFoundError:
         return Consent()
-    except MalformedError as error:
-        raise StateError(
-            f"{path} is damaged: {error}", hint="set it anew: laimark-sidecar logs on, or logs off"
-        ) from error
-    if consent.version > FORMAT_VERSION:
-        raise NewerConsentError(
-            f"{path} has format version {consent.version}, this program reads up to {FORMAT_VERSION}",
-            hint="upgrade laimark-sidecar",
-        )
-    return consent
+    return decode_versioned(
+        content,
+        Consent,
+        newest=FORMAT_VERSION,
+        what=str(path),
+        hint="set it anew: laimark-sidecar logs on, or logs off",
+    )
 
 
 def write_consent(path: Path, consent: Consent) -> None:

@@ -9,8 +9,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from laimark_sidecar.decoding import MalformedError, decode_json
-from laimark_sidecar.errors import StateError
+from laimark_sidecar.decoding import decode_versioned
 from laimark_sidecar.journal.erasing import ERASED
 
 FORMAT_VERSION = 1
@@ -50,19 +49,13 @@ class Cursor:
         Raises:
             StateError: it is damaged or was written by a newer version.
         """
-        try:
-            cursor = decode_json(content, cls)
-        except MalformedError as error:
-            raise StateError(
-                f"journal cursor of {len(content)} bytes is damaged: {error}",
-                hint="without a cursor the journal is read again from its start, which is harmless",
-            ) from error
-        if cursor.version > FORMAT_VERSION:
-            raise StateError(
-                f"journal cursor has format version {cursor.version}, this program reads up to {FORMAT_VERSION}",
-                hint="upgrade laimark-sidecar",
-            )
-        return cursor
+        return decode_versioned(
+            content,
+            cls,
+            newest=FORMAT_VERSION,
+            what=f"journal cursor of {len(content)} bytes",
+            hint="without a cursor the journal is read again from its start, which is harmless",
+        )
 
 
 def resume(handle: BinaryIO, known: Position | None) -> Position:

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from laimark_sidecar.decoding import MalformedError, decode_json
+from laimark_sidecar.decoding import MalformedError, decode_json, decode_versioned
 from laimark_sidecar.errors import DataError, MissingExtraError, StateError
 from laimark_sidecar.files import write_atomic
 
@@ -46,16 +46,16 @@ def read_seal(folder: Path) -> Seal | None:
     """
     path = folder / "seal.json"
     try:
-        seal = decode_json(path.read_bytes(), Seal)
+        content = path.read_bytes()
     except FileNotFoundError:
         return None
-    except MalformedError as error:
-        raise StateError(
-            f"{path} is damaged: {error}", hint="move it away; it is written anew from the configuration"
-        ) from error
-    if seal.version > FORMAT_VERSION:
-        raise StateError(f"{path} is of a newer version", hint="upgrade laimark-sidecar")
-    return seal
+    return decode_versioned(
+        content,
+        Seal,
+        newest=FORMAT_VERSION,
+        what=str(path),
+        hint="move it away; it is written anew from the configuration",
+    )
 
 
 def turn_on(folder: Path, key_file: Path) -> None:

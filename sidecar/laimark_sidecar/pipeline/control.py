@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import msgspec
 
 from laimark_sidecar.clock import Clock, SystemClock
-from laimark_sidecar.decoding import MalformedError, decode_json
+from laimark_sidecar.decoding import MalformedError, NewerFormatError, decode_json
 from laimark_sidecar.errors import StateError
 from laimark_sidecar.files import exclusive, write_atomic
-from laimark_sidecar.journal.consent import Consent, NewerConsentError, read_consent, write_consent
+from laimark_sidecar.journal.consent import Consent, read_consent, write_consent
 from laimark_sidecar.logs import action
 from laimark_sidecar.paths import Home
 
@@ -89,7 +89,7 @@ def say_consent(home: Home, change: Callable[[Consent], Consent]) -> Consent:
     def said() -> Consent:
         try:
             known = read_consent(home.recording)
-        except NewerConsentError:
+        except NewerFormatError:
             raise
         except StateError:
             aside = home.recording.with_suffix(".damaged")

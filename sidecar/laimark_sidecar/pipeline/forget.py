@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from laimark_sidecar.decoding import MalformedError, decode_json
-from laimark_sidecar.errors import DataError, LockedError, StateError
+from laimark_sidecar.decoding import decode_versioned
+from laimark_sidecar.errors import DataError, LockedError
 from laimark_sidecar.files import exclusive, fsync_dir, write_atomic
 from laimark_sidecar.journal.erasing import erase
 from laimark_sidecar.journal.exchange import Feedback, decode
@@ -64,16 +64,16 @@ def pending(home: Home) -> Intent | None:
         StateError: the intent is damaged or a newer program wrote it.
     """
     try:
-        intent = decode_json(home.forgetting.read_bytes(), Intent)
+        content = home.forgetting.read_bytes()
     except FileNotFoundError:
         return None
-    except MalformedError as error:
-        raise StateError(
-            f"{home.forgetting} is damaged: {error}", hint="move it away and repeat: laimark-sidecar forget"
-        ) from error
-    if intent.version > FORMAT_VERSION:
-        raise StateError(f"{home.forgetting} is of a newer version", hint="upgrade laimark-sidecar")
-    return intent
+    return decode_versioned(
+        content,
+        Intent,
+        newest=FORMAT_VERSION,
+        what=str(home.forgetting),
+        hint="move it away and repeat: laimark-sidecar forget",
+    )
 
 
 def forget(workshop: Workshop, found: Doomed) -> Forgotten:

@@ -18,7 +18,7 @@ import msgspec
 
 from laimark_sidecar.config.edit import edit, written
 from laimark_sidecar.config.keys import Value
-from laimark_sidecar.decoding import MalformedError, decode_json
+from laimark_sidecar.decoding import decode_versioned
 from laimark_sidecar.errors import RunnerError, StateError
 from laimark_sidecar.files import write_atomic
 from laimark_sidecar.paths import Home
@@ -179,17 +179,16 @@ def _note(home: Home) -> Path:
 
 def _before(home: Home) -> Before | None:
     try:
-        before = decode_json(_note(home).read_bytes(), Before)
+        content = _note(home).read_bytes()
     except FileNotFoundError:
         return None
-    except MalformedError as error:
-        raise StateError(
-            f"{_note(home)} is damaged: {error}",
-            hint="remove it, and set gateway.port and ollama.url in config.toml by hand",
-        ) from error
-    if before.version > FORMAT_VERSION:
-        raise StateError(f"{_note(home)} is of a newer version", hint="upgrade laimark-sidecar")
-    return before
+    return decode_versioned(
+        content,
+        Before,
+        newest=FORMAT_VERSION,
+        what=str(_note(home)),
+        hint="remove it, and set gateway.port and ollama.url in config.toml by hand",
+    )
 
 
 def _remember(home: Home) -> None:

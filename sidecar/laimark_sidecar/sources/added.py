@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from laimark_sidecar.decoding import MalformedError, decode_json
+from laimark_sidecar.decoding import decode_versioned
 from laimark_sidecar.errors import StateError
 from laimark_sidecar.files import exclusive, write_atomic
 
@@ -54,19 +54,16 @@ def read_added(path: Path) -> tuple[Added, ...]:
         StateError: it is damaged, or a newer version wrote it.
     """
     try:
-        held = decode_json(path.read_bytes(), _File)
+        content = path.read_bytes()
     except FileNotFoundError:
         return ()
-    except MalformedError as error:
-        raise StateError(
-            f"{path} is damaged: {error}",
-            hint="remove it and add your logs again (laimark-sidecar sources add); what was taken in stays",
-        ) from error
-    if held.version > FORMAT_VERSION:
-        raise StateError(
-            f"{path} has format version {held.version}, this program reads up to {FORMAT_VERSION}",
-            hint="upgrade laimark-sidecar",
-        )
+    held = decode_versioned(
+        content,
+        _File,
+        newest=FORMAT_VERSION,
+        what=str(path),
+        hint="remove it and add your logs again (laimark-sidecar sources add); what was taken in stays",
+    )
     return tuple(held.sources)
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 
 from laimark_sidecar.clock import Clock
-from laimark_sidecar.decoding import MalformedError, decode_json
-from laimark_sidecar.errors import DataError, StateError
+from laimark_sidecar.decoding import decode_versioned
+from laimark_sidecar.errors import DataError
 from laimark_sidecar.journal.cursor import Position, resume, sealed
 from laimark_sidecar.journal.exchange import Exchange, Feedback
 from laimark_sidecar.journal.lines import Budget, Lines
@@ -45,8 +45,8 @@ def read(
 ) -> SourceBatch:
     """Return what was written since the cursor, the files in the order in which they changed last.
 
-    A bad line is a fault, stepped over, and so is a file that may not be read; a last line without its end is left for later; a file that is gone meanwhile
-    is passed over.
+    A bad line is a fault, stepped over, and so is a file that may not be read; a last line without its end is left for
+    later; a file that is gone meanwhile is passed over.
 
     Raises:
         StateError: the cursor is damaged or a newer version's.
@@ -115,15 +115,10 @@ def _parsed(
 def _decode(cursor: bytes | None) -> _Cursor:
     if cursor is None:
         return _Cursor()
-    try:
-        held = decode_json(cursor, _Cursor)
-    except MalformedError as error:
-        raise StateError(
-            f"a source's cursor is damaged: {error}", hint="laimark-sidecar sources status"
-        ) from error
-    if held.version > FORMAT_VERSION:
-        raise StateError(
-            f"a source's cursor has format version {held.version}, this program reads up to {FORMAT_VERSION}",
-            hint="upgrade laimark-sidecar",
-        )
-    return held
+    return decode_versioned(
+        cursor,
+        _Cursor,
+        newest=FORMAT_VERSION,
+        what="a source's cursor",
+        hint="laimark-sidecar sources status",
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from laimark_sidecar.journal.exchange import Exchange, Message, Role, exchange_id
+from laimark_sidecar.journal.exchange import Exchange, Message, Role
+from laimark_sidecar.sources.told_exchange import told_exchange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +51,12 @@ def exchanges(places: Sequence[Place], *, source: str, since_s: float) -> Iterat
 
 
 def _exchange(messages: tuple[Message, ...], version: Version, source: str) -> Exchange:
-    return Exchange(
-        id=exchange_id(time_s=version.time_s, source=source, messages=messages, answer=version.text),
-        time_s=version.time_s,
+    return told_exchange(
         source=source,
-        client=source,
+        time_s=version.time_s,
         model=version.model,
-        base_sha256="",
-        adapter_version="",
         messages=messages,
-        answer=version.text,
-        finish="stop",
+        answer=Message(role="assistant", content=version.text),
+        timed=True,
         thinking=version.thinking,
     )

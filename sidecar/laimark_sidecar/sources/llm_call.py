@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from laimark_sidecar.journal.exchange import Exchange, Message, ToolCall, exchange_id
+from laimark_sidecar.journal.exchange import Exchange, Message, ToolCall
+from laimark_sidecar.sources.told_exchange import told_exchange
 
 SOURCE = "llm"
 
@@ -19,21 +20,16 @@ def call(
     answer_tokens: int = 0,
 ) -> Exchange:
     """Return the exchange of one call of llm. Which base answered is not told: only its name."""
-    return Exchange(
-        id=exchange_id(time_s=time_s, source=SOURCE, messages=messages, answer=answer),
-        time_s=time_s,
+    return told_exchange(
         source=SOURCE,
-        client=SOURCE,
+        time_s=time_s,
         model=model,
-        base_sha256="",
-        adapter_version="",
         messages=messages,
-        answer=answer,
-        finish="stop",
+        answer=Message(role="assistant", content=answer, tool_calls=tool_calls),
+        timed=True,
+        thinking=thinking,
         prompt_tokens=prompt_tokens,
         answer_tokens=answer_tokens,
-        thinking=thinking,
-        tool_calls=tool_calls,
     )
 
 

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from laimark_sidecar.clock import Clock, SystemClock
-from laimark_sidecar.journal.exchange import Exchange, Message, Role, ToolCall, exchange_id
+from laimark_sidecar.journal.exchange import Exchange, Message, Role, ToolCall
 from laimark_sidecar.journal.reader import Fault
 from laimark_sidecar.sources import foreign_database, watermark
 from laimark_sidecar.sources.branches import MAX_DEPTH
 from laimark_sidecar.sources.foreign_database import text
 from laimark_sidecar.sources.source import SourceBatch
 from laimark_sidecar.sources.times import seconds
+from laimark_sidecar.sources.told_exchange import told_exchange
 from laimark_sidecar.sources.watermark import Watermark
 
 PROGRAM = "Ollama's desktop app"
@@ -105,20 +106,14 @@ def _exchange(
     answer = text(content)
     if not messages or not (answer or calls):
         return ""
-    time_s = seconds(text(created))
-    return Exchange(
-        id=exchange_id(time_s=time_s, source=OllamaDesktopSource.name, messages=messages, answer=answer),
-        time_s=time_s,
+    return told_exchange(
         source=OllamaDesktopSource.name,
-        client=OllamaDesktopSource.name,
+        time_s=seconds(text(created)),
         model=text(model),
-        base_sha256="",
-        adapter_version="",
         messages=messages,
-        answer=answer,
-        finish="stop",
+        answer=Message(role="assistant", content=answer, tool_calls=calls),
+        timed=True,
         thinking=text(thinking),
-        tool_calls=calls,
     )
 
 

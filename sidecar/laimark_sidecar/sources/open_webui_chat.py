@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, ToolCall, exchange_id
+from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, ToolCall
 from laimark_sidecar.sources.branches import branch
 from laimark_sidecar.sources.history_limit import MAX_MESSAGES
 from laimark_sidecar.sources.times import seconds
+from laimark_sidecar.sources.told_exchange import told_exchange
 
 SOURCE = "open-webui"
 _ROLES = {"user": "user", "assistant": "assistant", "system": "system"}
@@ -88,19 +89,15 @@ class Chat:
         messages = tuple(_message(one) for one in path[:-1])
         if self.system:
             messages = (Message(role="system", content=self.system), *messages)
-        return Exchange(
-            id=exchange_id(time_s=time_s, source=SOURCE, messages=messages, answer=answer.text),
-            time_s=time_s,
+        return told_exchange(
             source=SOURCE,
-            client=f"{SOURCE}/{self.user_id}" if self.user_id else SOURCE,
+            time_s=time_s,
             model=str(node.get("model") or ""),
-            base_sha256="",
-            adapter_version="",
             messages=messages,
-            answer=answer.text,
-            finish="stop",
+            answer=Message(role="assistant", content=answer.text, tool_calls=answer.tool_calls),
+            timed=True,
+            client=f"{SOURCE}/{self.user_id}" if self.user_id else SOURCE,
             thinking=answer.thinking,
-            tool_calls=answer.tool_calls,
         )
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from laimark_sidecar.decoding import MalformedError, decode_json
-from laimark_sidecar.errors import StateError
+from laimark_sidecar.decoding import decode_versioned
 
 FORMAT_VERSION = 1
 
@@ -48,15 +47,10 @@ def decode(cursor: bytes | None) -> Watermarks:
     """
     if cursor is None:
         return Watermarks(tables={})
-    try:
-        marks = decode_json(cursor, Watermarks)
-    except MalformedError as error:
-        raise StateError(
-            f"a source's cursor is damaged: {error}", hint="laimark-sidecar sources status"
-        ) from error
-    if marks.version > FORMAT_VERSION:
-        raise StateError(
-            f"a source's cursor has format version {marks.version}, this program reads up to {FORMAT_VERSION}",
-            hint="upgrade laimark-sidecar",
-        )
-    return marks
+    return decode_versioned(
+        cursor,
+        Watermarks,
+        newest=FORMAT_VERSION,
+        what="a source's cursor",
+        hint="laimark-sidecar sources status",
+    )

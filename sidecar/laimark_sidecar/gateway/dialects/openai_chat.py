@@ -67,13 +67,18 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class _Event(msgspec.Struct):
+class Envelope(msgspec.Struct):
+    """What a completion says beside its choices, whole or in pieces."""
+
     id: str | None = None
     model: str | None = None
-    choices: Annotated[list[_Choice], Few] | None = None
     usage: Usage | None = None
     timings: Timings | None = None
     error: object = None
+
+
+class _Event(Envelope):
+    choices: Annotated[list[_Choice], Few] | None = None
 
 
 def ask(body: bytes) -> Asked:
@@ -99,9 +104,7 @@ def fold(draft: Draft, content: bytes) -> None:
         DataError: of another shape.
     """
     event = decode_json(content, _Event)
-    draft.named(model=event.model, id=event.id)
-    draft.failed = draft.failed or bool(event.error)
-    counted(draft, event.usage, event.timings)
+    opened(draft, event)
     for choice in event.choices or ():
         if choice.index:
             continue
@@ -110,6 +113,13 @@ def fold(draft: Draft, content: bytes) -> None:
             _take(draft, said)
         if choice.finish_reason is not None:
             draft.stopped(choice.finish_reason, REASONS)
+
+
+def opened(draft: Draft, event: Envelope) -> None:
+    """Take what stands beside the choices."""
+    draft.named(model=event.model, id=event.id)
+    draft.failed = draft.failed or bool(event.error)
+    counted(draft, event.usage, event.timings)
 
 
 def counted(draft: Draft, usage: Usage | None, timings: Timings | None) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from laimark_sidecar.decoding import decode_json
 from laimark_sidecar.gateway.dialects.dialect import NO_TURN, Asked, Dialect
 from laimark_sidecar.gateway.dialects.draft import Draft, Few
-from laimark_sidecar.gateway.dialects.openai_chat import REASONS, Timings, Usage, counted
+from laimark_sidecar.gateway.dialects.openai_chat import REASONS, Envelope, opened
 from laimark_sidecar.gateway.dialects.sampling import Sampled, is_probe, options_of
 from laimark_sidecar.journal.exchange import Message
 
@@ -30,13 +30,8 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class _Event(msgspec.Struct):
-    id: str | None = None
-    model: str | None = None
+class _Event(Envelope):
     choices: Annotated[list[_Choice], Few] | None = None
-    usage: Usage | None = None
-    timings: Timings | None = None
-    error: object = None
 
 
 def bare(prompt: object) -> tuple[Message, ...]:
@@ -69,9 +64,7 @@ def fold(draft: Draft, content: bytes) -> None:
         DataError: of another shape.
     """
     event = decode_json(content, _Event)
-    draft.named(model=event.model, id=event.id)
-    draft.failed = draft.failed or bool(event.error)
-    counted(draft, event.usage, event.timings)
+    opened(draft, event)
     for choice in event.choices or ():
         if choice.index:
             continue

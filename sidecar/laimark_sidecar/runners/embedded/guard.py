@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from laimark_sidecar.config.address import is_loopback
 from laimark_sidecar.runners.embedded.api_error import ApiError
 
 MAX_BODY_BYTES = 8 << 20
@@ -55,7 +56,7 @@ def refuse(headers: Mapping[str, str], bound_host: str) -> ApiError | None:
 def host_allowed(host: str, bound_host: str) -> bool:
     """Tell whether a Host header is fine: localhost, an IP address (cannot be rebound), or the bound name."""
     name = _host_name(f"//{host}")
-    return bool(name) and (_is_local(name) or _is_address(name) or name == bound_host.lower())
+    return bool(name) and (is_loopback(name) or _is_address(name) or name == bound_host.lower())
 
 
 def origin_allowed(origin: str, bound_host: str) -> bool:
@@ -64,8 +65,7 @@ def origin_allowed(origin: str, bound_host: str) -> bool:
     if scheme not in ("http", "https"):
         return "://" in origin
     name = _host_name(origin)
-    loopback = _is_address(name) and ipaddress.ip_address(name).is_loopback
-    return loopback or _is_local(name) or (bool(name) and name == bound_host.lower())
+    return is_loopback(name) or (bool(name) and name == bound_host.lower())
 
 
 def is_administrator(headers: Mapping[str, str], token: str) -> bool:
@@ -123,10 +123,6 @@ def _host_name(url: str) -> str:
         return (urlsplit(url).hostname or "").rstrip(".").lower()
     except ValueError:
         return ""
-
-
-def _is_local(name: str) -> bool:
-    return name == "localhost" or name.endswith(".localhost")
 
 
 def _is_address(name: str) -> bool:
