@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from laimark_sidecar.journal.consent import RECORD_HEADER
+
 Headers = tuple[tuple[str, str], ...]
 
-_KEPT = frozenset({"content-length", "host", "x-laimark-record", "x-laimark-client", "origin"})
+_KEPT = frozenset({"content-length", "host", RECORD_HEADER, "x-laimark-client", "origin"})
 """What we read ourselves is there whatever Connection says."""
 _HOP_BY_HOP = frozenset(
     {

@@ -21,15 +21,13 @@ from laimark_sidecar.gateway.feedback import Given, Recent
 from laimark_sidecar.gateway.observing import Ending, Head, Told
 from laimark_sidecar.gateway.recording import Recording, body_bytes
 from laimark_sidecar.gateway.tally import Counts, Tally
+from laimark_sidecar.journal import consent
 from laimark_sidecar.journal.exchange import Exchange, Feedback
 from laimark_sidecar.logs import action
 
 log = logging.getLogger(__name__)
 
 _CLOSE_S = 0.8  # beside the four that answers in flight get: SIGTERM is obeyed within five
-RECORD = "x-laimark-record"
-# What was recorded against a client's wish cannot be unlearned.
-_AGREEING = frozenset({"on", "true", "1", "yes"})
 
 
 class Journal(Protocol):
@@ -198,11 +196,5 @@ class _Scribe:
 
 
 def declines(head: Head) -> bool:
-    """Whether the client says that this is not to be recorded: anything that is no plain yes is a no."""
-    said = [
-        part.strip().strip("\"'").lower()
-        for key, value in head.headers
-        if key == RECORD
-        for part in value.split(",")
-    ]
-    return any(part not in _AGREEING for part in said)
+    """Whether the client says that this is not to be recorded."""
+    return consent.declines(value for name, value in head.headers if name == consent.RECORD_HEADER)

@@ -7,7 +7,7 @@ before it copies. A `no` wins over a `yes`, and what was said while recording wa
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from laimark_sidecar.decoding import decode_versioned
 from laimark_sidecar.files import write_atomic
 
 FORMAT_VERSION = 1
+RECORD_HEADER = "x-laimark-record"
+_AGREEING = frozenset({"on", "true", "1", "yes"})
 _VERSION = re.compile(r"/v?\d+(?:\.[\w.+-]*)?$")
 
 
@@ -103,6 +105,17 @@ class Consent:
         """Return the consent with a rule for a client, likewise."""
         others = {name: yes for name, yes in self.clients.items() if client_name(name) != client_name(client)}
         return replace(self, clients={**others, client_name(client): recorded})
+
+
+def declines(values: Iterable[str]) -> bool:
+    """Whether a client says by `X-Laimark-Record` that a request is not to be recorded: what is no plain yes is a no.
+
+    Args:
+        values: of every such header of the request, each perhaps a list; what was recorded against a client's wish cannot
+            be unlearned.
+    """
+    said = (part.strip().strip("\"'").lower() for value in values for part in value.split(","))
+    return any(part not in _AGREEING for part in said)
 
 
 def model_name(name: str) -> str:

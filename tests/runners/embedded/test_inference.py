@@ -62,6 +62,8 @@ def test_stream_is_recorded_under_the_id_that_its_events_bear(server: Running) -
         {"X-Laimark-Record": "False"},
         {"X-Laimark-Record": "0"},
         {"X-Laimark-Record": "no"},
+        {"X-Laimark-Record": "never"},
+        {"X-Laimark-Record": "on, off"},
         {"Authorization": f"Bearer {TOKEN}"},
     ],
 )

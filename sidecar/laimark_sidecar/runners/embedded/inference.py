@@ -7,6 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from laimark_sidecar.journal.consent import RECORD_HEADER, declines
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.runners.embedded import requests
 from laimark_sidecar.runners.embedded.answering import Order, respond
@@ -17,8 +18,6 @@ from laimark_sidecar.runners.embedded.responses import Envelope, Shape
 from laimark_sidecar.runners.embedded.service import Service
 
 _ID_PREFIX: dict[Shape, str] = {"chat": "chatcmpl-", "completion": "cmpl-"}
-# Whoever writes "false" means it: what was recorded against a client's wish cannot be unlearned.
-_DECLINING = frozenset({"off", "false", "0", "no"})
 
 
 async def chat(request: Request) -> Response:
@@ -105,7 +104,7 @@ def client_of(request: Request) -> str:
 
 
 def _wants_recording(request: Request, service: Service, model: str) -> bool:
-    declined = request.headers.get("x-laimark-record", "").strip().lower() in _DECLINING
+    declined = declines(request.headers.getlist(RECORD_HEADER))
     # The sidecar's own questions (post-conditions) are not conversations.
     if declined or is_administrator(request.headers, service.settings.token):
         return False
