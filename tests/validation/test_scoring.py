@@ -100,11 +100,28 @@ def test_empty_target_is_answered_by_the_base_within_its_limit(scoring: Scoring)
     assert 1 <= score.tokens <= 48
 
 
+def test_every_candidate_answers_a_prompt_greedily_within_the_limit(base: Base, scoring: Scoring) -> None:
+    of_base, _, of_full = scoring.answers(ScoreItem(id="a", messages=MESSAGES, target=""), limit=12)
+    base.clear()
+    base.set_adapter(None)
+    logits, said = base.decode(_prompt(base))[0], b""
+    for _ in range(12):
+        token = int(logits.argmax())
+        if base.vocabulary.is_end(token):
+            break
+        said += base.vocabulary.piece(token)
+        logits = base.decode([token])[0]
+    assert (of_base.candidate, of_base.text) == ("base", said.decode())
+    assert of_full.text != of_base.text
+
+
 def test_item_that_does_not_fit_is_left_out(scoring: Scoring) -> None:
     long = "word " * 600
     assert scoring.item(ScoreItem(id="x", messages=MESSAGES, target=long)) == []
     assert scoring.kl_item(ScoreItem(id="x", messages=MESSAGES, target=long)) == []
-    assert scoring.kl_item(ScoreItem(id="x", messages=(Message(role="user", content=long),), target="")) == []
+    asked = ScoreItem(id="x", messages=(Message(role="user", content=long),), target="")
+    assert scoring.kl_item(asked) == []
+    assert scoring.answers(asked, limit=4) == []
 
 
 def test_control_words_in_a_target_are_plain_text(base: Base, scoring: Scoring) -> None:

@@ -52,6 +52,8 @@ COMMANDS = (
     _command("validate", "Judge a version again on the held-out examples."),
     _command("list", "List the versions of the adapter."),
     _command("show", "Show one version: lineage, data, evidence."),
+    _command("why", "Show what a version was made from, and why the gate let it through."),
+    _command("diff", "Compare two versions: figures, answers, how far the weights are apart."),
     _command("log", "Show what was served when, and why it changed."),
     _command("use", "Serve a version by its name."),
     _command("promote", "Serve a candidate that the gate accepted."),

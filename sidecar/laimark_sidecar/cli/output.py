@@ -61,6 +61,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     return made
 
 
+def shortened(text: str, most: int) -> str:
+    """Return a text as one line of at most `most` characters, its end cut off where it is longer."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
 def _print(renderable: RenderableType) -> None:
     from rich.console import Console
 

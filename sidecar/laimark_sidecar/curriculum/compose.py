@@ -94,6 +94,7 @@ def _candidate_new(item: Item) -> _Candidate:
     lesson = Lesson(
         id=item.id,
         pool="new",
+        signal=item.signal,
         messages=item.messages,
         target=item.target,
         spans=item.spans,
@@ -107,6 +108,7 @@ def _candidate_user(drawn: Drawn) -> _Candidate:
     lesson = Lesson(
         id=item.id,
         pool="user",
+        signal=item.signal,
         messages=item.messages,
         target=item.target,
         spans=item.spans,

@@ -7,7 +7,7 @@ from typing import Literal
 
 from laimark_sidecar.errors import ConfigError
 from laimark_sidecar.journal.exchange import Message
-from laimark_sidecar.replay.item import Span
+from laimark_sidecar.replay.item import Signal, Span
 
 Pool = Literal["new", "user"]
 
@@ -18,6 +18,7 @@ class Lesson:
 
     id: str
     pool: Pool
+    signal: Signal
     messages: tuple[Message, ...]
     target: str
     spans: tuple[Span, ...]

@@ -7,6 +7,7 @@ from pathlib import Path
 from laimark_sidecar import __version__
 from laimark_sidecar.pipeline.folder import CycleFolder, Judgement, Plan
 from laimark_sidecar.pipeline.judge import converted
+from laimark_sidecar.pipeline.learned import encode_learned
 from laimark_sidecar.pipeline.rescale import rescaled
 from laimark_sidecar.pipeline.scoring import scored
 from laimark_sidecar.pipeline.workshop import Report, ShouldStop, Workshop
@@ -48,7 +49,7 @@ def admit(
         created_s=workshop.clock.now_s(),
         parent=plan.parent,
         base=workshop.base.identity,
-        objects=_stored(workshop, cycle, gguf, judgement.scale),
+        objects=_stored(workshop, cycle, plan, gguf, judgement.scale),
         cycle=cycle.id,
         sample_ids=plan.sample_ids,
         seed=plan.seed,
@@ -83,7 +84,7 @@ def _expected(
     return fingerprint_json(scores.fingerprints[0])
 
 
-def _stored(workshop: Workshop, cycle: CycleFolder, gguf: Path, scale: float) -> dict[str, str]:
+def _stored(workshop: Workshop, cycle: CycleFolder, plan: Plan, gguf: Path, scale: float) -> dict[str, str]:
     put = workshop.registry.objects
     adapter = cycle.result / "adapter"
     objects = {
@@ -94,6 +95,8 @@ def _stored(workshop: Workshop, cycle: CycleFolder, gguf: Path, scale: float) ->
         ),
         "adapter_config.json": put.put_file(adapter / "adapter_config.json"),
         "evidence.json": put.put_file(cycle.evidence(scale)),
+        "verdict.json": put.put_file(cycle.verdict),
+        "learned.json": put.put_bytes(encode_learned(plan.learned)),
     }
     curvature = cycle.result / "curvature.safetensors"
     if curvature.is_file():

@@ -18,6 +18,7 @@ import msgspec
 from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import StateError
 from laimark_sidecar.files import write_atomic
+from laimark_sidecar.pipeline.learned import Learned
 from laimark_sidecar.validation.verdict import Verdict
 
 FORMAT_VERSION = 1
@@ -38,6 +39,8 @@ class Plan:
     sample_ids: tuple[str, ...]
     """Replay items used (new and old), for `why` and `forget`."""
     new_ids: tuple[str, ...]
+    learned: tuple[Learned, ...] = ()
+    """What each of `sample_ids` counted for; plans of earlier releases do not tell."""
     version: int = FORMAT_VERSION
 
 
@@ -96,6 +99,10 @@ class CycleFolder:
         """The parent version as a PEFT folder, checked out of the registry."""
         return self.root / "parent"
 
+    @property
+    def verdict(self) -> Path:
+        return self.root / "verdict.json"
+
     def candidate(self, scale: float) -> Path:
         return self.root / f"candidate-{scale:.2f}.gguf"
 
@@ -106,7 +113,7 @@ class CycleFolder:
         return _read(self.root / "plan.json", Plan)
 
     def judgement(self) -> Judgement | None:
-        return _read(self.root / "verdict.json", Judgement)
+        return _read(self.verdict, Judgement)
 
     def closed(self) -> Closed | None:
         return _read(self.root / "closed.json", Closed)
@@ -115,7 +122,7 @@ class CycleFolder:
         write_atomic(self.root / "plan.json", msgspec.json.encode(plan))
 
     def write_judgement(self, judgement: Judgement) -> None:
-        write_atomic(self.root / "verdict.json", msgspec.json.encode(judgement))
+        write_atomic(self.verdict, msgspec.json.encode(judgement))
 
     def write_closed(self, closed: Closed) -> None:
         write_atomic(self.root / "closed.json", msgspec.json.encode(closed))

@@ -33,7 +33,7 @@ def scored(
         RunnerError: the base or an adapter cannot be loaded, or the runner is not there to say how it renders prompts.
     """
     shutil.rmtree(work, ignore_errors=True)
-    conversations = (item.messages for item in (*job.items, *job.kl_items))
+    conversations = (item.messages for item in (*job.items, *job.kl_items, *job.answers))
     prompts = runner_s_own(workshop, work / "prompts.json", conversations)
     try:
         return score(

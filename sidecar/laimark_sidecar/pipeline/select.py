@@ -9,6 +9,7 @@ from laimark_sidecar.curriculum.lesson import Lesson
 from laimark_sidecar.files import make_dir
 from laimark_sidecar.pipeline.core import CoreTask, load_core
 from laimark_sidecar.pipeline.folder import CycleFolder, Plan
+from laimark_sidecar.pipeline.learned import Learned
 from laimark_sidecar.pipeline.readiness import NothingToLearnError, eligible, readiness, source_limits
 from laimark_sidecar.pipeline.rescale import adapter_shape
 from laimark_sidecar.pipeline.workshop import Workshop
@@ -61,6 +62,9 @@ def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
         base_sha256=workshop.base.identity.sha256,
         sample_ids=tuple(lesson.id for lesson in lessons),
         new_ids=tuple(lesson.id for lesson in lessons if lesson.id in new_ids),
+        learned=tuple(
+            Learned(id=one.id, pool=one.pool, signal=one.signal, weight=one.weight) for one in lessons
+        ),
     )
     cycle.write_plan(plan)
     return plan

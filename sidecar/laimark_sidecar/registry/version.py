@@ -26,7 +26,8 @@ class Version:
     """What `registry/versions/<name>.json` holds.
 
     `objects` maps a role to the sha256 of a content-addressed object:
-    `adapter.gguf`, `adapter_model.safetensors`, `adapter_config.json`, `curvature.safetensors`.
+    `adapter.gguf`, `adapter_model.safetensors`, `adapter_config.json`, `curvature.safetensors`, and its grounds:
+    `evidence.json`, `verdict.json`, `learned.json`.
     """
 
     name: str

@@ -37,6 +37,10 @@ class ScoreJob:
     candidates: tuple[Candidate, ...]
     items: tuple[ScoreItem, ...] = ()
     kl_items: tuple[ScoreItem, ...] = ()
+    answers: tuple[ScoreItem, ...] = ()
+    """Prompts that every candidate answers greedily; the target is not looked at."""
+    answer_tokens: int = 64
+    """Most tokens of such an answer."""
     prompts: str = ""
     """The prompts as the runner itself renders them, where it has a template of its own; empty: the base's template."""
     threads: int = 0
@@ -71,12 +75,22 @@ class KlScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One candidate's greedy answer to one prompt."""
+
+    id: str
+    candidate: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
     """The result, candidates inside items in the job's order."""
 
     items: tuple[ItemScore, ...]
     kl: tuple[KlScore, ...]
     fingerprints: tuple[Fingerprint, ...]
+    answers: tuple[Answer, ...] = ()
     left_out: tuple[str, ...] = ()
     """Ids of items that do not fit the context, or that the chat template refuses."""
 
@@ -87,4 +101,4 @@ class ScoreProgress:
 
     done: int
     total: int
-    """Items of both kinds."""
+    """Items of all kinds."""

@@ -24,6 +24,7 @@ from laimark_sidecar.validation.fingerprint import (
     FingerprintToken,
 )
 from laimark_sidecar.validation.score_job import (
+    Answer,
     Candidate,
     ItemScore,
     KlScore,
@@ -111,6 +112,21 @@ class Scoring:
             self._kl_score(item, candidate, base_tv, self._target_logits(candidate, prompt, target))
             for candidate in self._candidates
         ]
+
+    def answers(self, item: ScoreItem, *, limit: int) -> list[Answer]:
+        """Return every candidate's greedy answer to a prompt, none where it does not fit (see `item`)."""
+        prompt = self._prompt_or_none(item.messages)
+        if prompt is None or len(prompt) + limit > self._base.context:
+            return []
+        return [
+            Answer(id=item.id, candidate=candidate.name, text=self._answer(candidate, prompt, limit))
+            for candidate in self._candidates
+        ]
+
+    def _answer(self, candidate: Candidate, prompt: Sequence[int], limit: int) -> str:
+        tokens = [token for token, _ in self._greedy(candidate, prompt, limit)]
+        said = [self._vocabulary.piece(token) for token in tokens if not self._vocabulary.is_end(token)]
+        return b"".join(said).decode("utf-8", "replace")  # the limit may cut a character
 
     def fingerprint(self, candidate: Candidate) -> Fingerprint:
         """Return a candidate's greedy answer to the fixed prompt. The end of turn, if it comes, is its last token."""
@@ -224,8 +240,9 @@ def run(job: ScoreJob, on_progress: Callable[[ScoreProgress], None]) -> Scores:
     """
     items: list[ItemScore] = []
     kl_scores: list[KlScore] = []
+    answers: list[Answer] = []
     left_out: list[str] = []
-    total = len(job.items) + len(job.kl_items)
+    total = len(job.items) + len(job.kl_items) + len(job.answers)
     with ExitStack() as loaded:
 
         def load(path: str) -> Base:
@@ -245,5 +262,16 @@ def run(job: ScoreJob, on_progress: Callable[[ScoreProgress], None]) -> Scores:
             kl_scores.extend(distances)
             left_out.extend([] if distances else [item.id])
             on_progress(ScoreProgress(done=done, total=total))
+        for done, item in enumerate(job.answers, start=len(job.items) + len(job.kl_items) + 1):
+            given = scoring.answers(item, limit=job.answer_tokens)
+            answers.extend(given)
+            left_out.extend([] if given else [item.id])
+            on_progress(ScoreProgress(done=done, total=total))
         prints = tuple(scoring.fingerprint(candidate) for candidate in job.candidates)
-    return Scores(items=tuple(items), kl=tuple(kl_scores), fingerprints=prints, left_out=tuple(left_out))
+    return Scores(
+        items=tuple(items),
+        kl=tuple(kl_scores),
+        fingerprints=prints,
+        answers=tuple(answers),
+        left_out=tuple(left_out),
+    )

@@ -10,7 +10,7 @@ import click
 from laimark_sidecar.cli.commands.buffer_review import review
 from laimark_sidecar.cli.confirming import confirm
 from laimark_sidecar.cli.opening import workshop
-from laimark_sidecar.cli.output import emit, json_option, table
+from laimark_sidecar.cli.output import emit, json_option, shortened, table
 
 if TYPE_CHECKING:
     from laimark_sidecar.pipeline.readiness import Readiness
@@ -86,8 +86,8 @@ def list_(limit: int, split: str | None, after: str | None, as_json: bool) -> No
             iso(item.time_s),
             item.signal,
             item.split,
-            _short(item.messages[-1].content),
-            _short(item.target),
+            shortened(item.messages[-1].content, SHOWN),
+            shortened(item.target, SHOWN),
         )
         for item in items
     ]
@@ -147,8 +147,3 @@ def _waiting(ready: Readiness) -> str:
 
 def _count(items: int) -> str:
     return "1 item" if items == 1 else f"{items} items"
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
