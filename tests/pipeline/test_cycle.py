@@ -257,7 +257,7 @@ def test_item_that_is_forgotten_before_training_is_not_learned_after_all(ready_h
         forgotten = store.get(plan.new_ids[0])
         assert forgotten is not None
         (cycle.root / "prequential.json").write_bytes(b"{}")
-        store.remove([forgotten.id])
+        store.oblivion.remove([forgotten.id])
     with pytest.raises(TrainingError):
         advance(workshop, cycle, report=silent, should_stop=never)
     left = {example.id for example in read_examples(cycle.examples)}

@@ -85,7 +85,7 @@ def test_versions_that_learned_from_it_are_named_though_the_buffer_holds_it_no_m
     with workshop.store() as store:
         item = next(one for one in store.items() if told.id in one.exchange_ids)
         add_version(workshop, "me:2026-11-22-aaaa", sample_ids=[item.id])
-        store.remove([item.id])
+        store.oblivion.remove([item.id])
     found = meant(ready_home, Wish(ids=(told.id,)))
     assert (found.held, found.versions) == (0, ("me:2026-11-22-aaaa",))
 

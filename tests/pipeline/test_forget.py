@@ -73,7 +73,7 @@ def test_reading_it_again_brings_nothing_back(ready_home: Home) -> None:
     append(ready_home, *pair)
     assert take_in(workshop) == 0
     with workshop.store() as store:
-        assert store.forgotten([one.id for one in pair]) == {one.id for one in pair}
+        assert store.oblivion.forgotten([one.id for one in pair]) == {one.id for one in pair}
 
 
 def test_a_cycle_that_saw_it_is_ended_and_another_one_is_not(ready_home: Home) -> None:

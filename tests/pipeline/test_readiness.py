@@ -114,7 +114,7 @@ def test_what_nobody_has_accepted_is_held_back_and_the_hint_says_where(ready_hom
         assert (found.new, found.judges, found.unreviewed) == (0, 0, store.stats().items)
         assert "buffer review" in found.hint
         for item in list(store.items()):
-            store.accept(item.id)
+            store.review.accept(item.id)
         found = readiness(workshop, store)
         assert found.unreviewed == 0
         assert found.new > 0

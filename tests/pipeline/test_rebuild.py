@@ -20,7 +20,7 @@ def test_the_clean_ancestor_is_served_and_what_only_the_tainted_one_learned_is_n
         store.mark_trained([first, second, third], "cycle-bbbb")
         with served(workshop):
             workshop.registry.set_refs({"latest": DIRTY}, reason="test")
-            store.remove([first])
+            store.oblivion.remove([first])
             assert step_back(workshop) == Rebuilding(serves="", lessons=2)
         assert workshop.registry.refs()["latest"] == ""
         assert {second, third} <= {item.id for item in store.new_items(100)}

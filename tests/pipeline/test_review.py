@@ -82,18 +82,18 @@ def test_a_false_alarm_does_not_come_again(workshop: Workshop) -> None:
     write(workshop.home, *again)
     take_in(workshop)
     with workshop.store() as store:
-        assert store.findings() == ()
+        assert store.review.findings() == ()
 
 
 def test_what_is_rejected_is_forgotten_for_good(workshop: Workshop) -> None:
     with workshop.store() as store:
         case = finding(workshop, store)
         reject(store, case)
-        assert store.findings() == ()
+        assert store.review.findings() == ()
     write(workshop.home, *correction(100, target=LEAK, time_s=1_793_500_000.0))
     take_in(workshop)
     with workshop.store() as store:
-        assert store.findings() == ()
+        assert store.review.findings() == ()
         assert store.get(case.id) is None
 
 
@@ -102,7 +102,7 @@ def test_a_redacted_example_stands_in_its_place_without_the_secret(workshop: Wor
         case = finding(workshop, store)
         new = redact(workshop, store, case)
         assert store.get(new.id) == new
-        assert store.forgotten([case.id]) == {case.id}
+        assert store.oblivion.forgotten([case.id]) == {case.id}
     assert SECRET not in repr(new)
     assert "retries=3" in new.target
     assert [span.provenance for span in new.spans] == ["edited"]
@@ -131,7 +131,7 @@ def test_what_the_log_no_longer_holds_can_only_be_rejected(workshop: Workshop) -
             with pytest.raises(DataError, match="no longer holds"):
                 decide()
         reject(store, case)
-        assert store.findings() == ()
+        assert store.review.findings() == ()
 
 
 def test_an_edit_told_by_a_client_is_found_again_by_its_own_line(ready_home: Home) -> None:

@@ -37,6 +37,6 @@ def test_a_false_alarm_is_remembered_by_the_store(ready_home: Home) -> None:
     opening = opened(ready_home)
     with opening.store() as store:
         item = next(store.items())
-        store.accept(item.id, item=item)
+        store.review.accept(item.id, item=item)
         assert policy_of(opening, store).is_false_alarm(item.id)
         assert not policy_of(opening, store).is_false_alarm("another")

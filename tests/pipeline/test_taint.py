@@ -18,7 +18,7 @@ def test_a_version_is_tainted_by_what_it_learned_and_by_its_ancestors(ready_home
         add_version(workshop, MIDDLE, sample_ids=[second], parent=OLD, created_s=2.0)
         add_version(workshop, NEW, parent=MIDDLE, created_s=3.0)
         assert tainted(workshop) == frozenset()
-        store.remove([second])
+        store.oblivion.remove([second])
     assert tainted(workshop) == {MIDDLE, NEW}
     assert clean_ancestor(workshop, NEW) == OLD
     assert clean_ancestor(workshop, OLD) == OLD
@@ -28,7 +28,7 @@ def test_where_every_ancestor_is_tainted_the_base_is_clean(ready_home: Home) -> 
     workshop = opened(ready_home)
     add_version(workshop, OLD, sample_ids=["gone"])
     with workshop.store() as store:
-        store.remove(["gone"])
+        store.oblivion.remove(["gone"])
     assert clean_ancestor(workshop, OLD) == ""
 
 
@@ -37,5 +37,5 @@ def test_a_tainted_version_that_is_served_is_a_warning_of_the_overview(ready_hom
     add_version(workshop, OLD, sample_ids=["gone"])
     workshop.registry.set_refs({"latest": OLD}, reason="test")
     with workshop.store() as store:
-        store.remove(["gone"])
+        store.oblivion.remove(["gone"])
     assert any(OLD in warning and "forgotten" in warning for warning in overview(workshop).warnings)

@@ -38,7 +38,7 @@ def test_forgotten_words_are_not_told_and_signal_and_weight_stay(trained_home: H
     version = only_version(workshop)
     before = why(workshop, version).lessons[0]
     with workshop.store() as store:
-        assert store.remove([before.id]) == 1
+        assert store.oblivion.remove([before.id]) == 1
     after = next(one for one in why(workshop, version).lessons if one.id == before.id)
     assert after == replace(before, whereabouts="forgotten", prompt="", target="", source="")
 

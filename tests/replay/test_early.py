@@ -20,7 +20,7 @@ def test_feedback_waits_with_all_that_it_says_until_it_is_settled(store: ReplayS
 
 def test_what_is_forgotten_waits_no_longer_and_never_again(store: ReplayStore) -> None:
     store.ingest("log", b"1", [], [], early=[THUMB])
-    store.forget_exchanges(["later"])
+    store.oblivion.forget_exchanges(["later"])
     assert store.early_feedback(["later"]) == ()
     store.ingest("log", b"2", [], [], early=[THUMB])
     assert store.early_feedback(["later"]) == ()

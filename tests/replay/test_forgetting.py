@@ -14,27 +14,27 @@ from laimark_sidecar.replay.store import ReplayStore
 
 def test_a_forgotten_item_does_not_come_back(store: ReplayStore) -> None:
     store.ingest("a", b"1", [], make_items(1, 2))
-    assert store.remove(["item-000001"]) == 1
+    assert store.oblivion.remove(["item-000001"]) == 1
     assert store.ingest("a", b"2", [], make_items(1)).duplicate == 1
     assert [item.id for item in store.items()] == ["item-000002"]
 
 
 def test_an_item_not_held_is_forgotten_in_advance(store: ReplayStore) -> None:
-    assert store.remove(["item-000001"]) == 0
+    assert store.oblivion.remove(["item-000001"]) == 0
     assert store.ingest("a", b"1", [], make_items(1)).added == 0
     assert store.stats().removed == 1
 
 
 def test_forgetting_twice_is_forgetting_once(store: ReplayStore) -> None:
     store.ingest("a", b"1", [], make_items(1))
-    assert [store.remove(["item-000001"]), store.remove(["item-000001"])] == [1, 0]
+    assert [store.oblivion.remove(["item-000001"]), store.oblivion.remove(["item-000001"])] == [1, 0]
     assert store.check() == ()
 
 
 def test_the_answers_that_the_item_was_made_from_go_too(store: ReplayStore) -> None:
     item = make_item(1, exchange_ids=("exchange-000007", "exchange-000008"))
     store.ingest("a", b"1", [make_answer(number) for number in (7, 8, 9)], [item])
-    store.remove([item.id])
+    store.oblivion.remove([item.id])
     assert [answer.exchange_id for answer in store.answers("prefix")] == ["exchange-000009"]
 
 
@@ -44,14 +44,14 @@ def test_nothing_of_the_text_stays_in_the_files(path: Path, clock: HandClock) ->
         items = [*make_items(*range(2, 40)), make_item(1, prompt=secret, target=f"{secret} {'long ' * 3000}")]
         store.ingest("a", b"1", [make_answer(1)], items)
         assert any(secret.encode() in file.read_bytes() for file in path.parent.iterdir())
-        store.remove(["item-000001"])
+        store.oblivion.remove(["item-000001"])
         assert not any(secret.encode() in file.read_bytes() for file in path.parent.iterdir())
 
 
 def test_forgetting_survives_closing(path: Path, clock: HandClock) -> None:
     with ReplayStore.open(path, clock=clock) as store:
         store.ingest("a", b"1", [], make_items(1))
-        store.remove(["item-000001"])
+        store.oblivion.remove(["item-000001"])
     with ReplayStore.open(path, clock=clock) as again:
         assert again.get("item-000001") is None
         assert again.ingest("a", b"2", [], make_items(1)).added == 0
@@ -60,13 +60,13 @@ def test_forgetting_survives_closing(path: Path, clock: HandClock) -> None:
 def test_a_forgotten_exchange_takes_every_lesson_made_from_it(store: ReplayStore) -> None:
     items = [make_item(1, exchange_ids=("a", "b")), make_item(2, exchange_ids=("b", "c")), make_item(3)]
     store.ingest("log", b"1", [make_answer(7)], items)
-    assert store.forget_exchanges(["b", "exchange-000007"]) == 2
+    assert store.oblivion.forget_exchanges(["b", "exchange-000007"]) == 2
     assert [item.id for item in store.items()] == ["item-000003"]
     assert store.answers("prefix") == ()
 
 
 def test_what_is_made_from_a_forgotten_exchange_does_not_come_in(store: ReplayStore) -> None:
-    store.forget_exchanges(["a", "exchange-000007"])
+    store.oblivion.forget_exchanges(["a", "exchange-000007"])
     counts = store.ingest("log", b"1", [make_answer(7)], [make_item(1, exchange_ids=("a", "b"))])
     assert counts.added == 0
     assert store.answers("prefix") == ()
@@ -75,7 +75,10 @@ def test_what_is_made_from_a_forgotten_exchange_does_not_come_in(store: ReplaySt
 def test_lessons_of_an_exchange_are_known_after_they_were_evicted(path: Path, clock: HandClock) -> None:
     with ReplayStore.open(path, clock=clock, capacity=2) as small:
         small.ingest("log", b"1", [], [make_item(number) for number in range(20)])
-        assert small.made_from(["exchange-000003", "exchange-000004"]) == {"item-000003", "item-000004"}
+        assert small.oblivion.made_from(["exchange-000003", "exchange-000004"]) == {
+            "item-000003",
+            "item-000004",
+        }
 
 
 def test_origins_of_items_from_before_they_were_kept_are_filled_in(path: Path, clock: HandClock) -> None:
@@ -92,7 +95,7 @@ def test_origins_of_items_from_before_they_were_kept_are_filled_in(path: Path, c
         )
         old.execute("INSERT INTO contents VALUES (1, ?, x'', x'')", (encode_body(item),))
     with ReplayStore.open(path, clock=clock) as store:
-        assert store.made_from(["b"]) == {item.id}
+        assert store.oblivion.made_from(["b"]) == {item.id}
 
 
 def test_what_was_said_of_a_forgotten_exchange_is_forgotten(store: ReplayStore) -> None:
@@ -107,13 +110,15 @@ def test_what_was_said_of_a_forgotten_exchange_is_forgotten(store: ReplayStore) 
         places=(),
     )
     store.ingest("log", b"1", [], [], flagged=[flagged])
-    store.forget_exchanges(["r"])
-    assert store.findings() == ()
+    store.oblivion.forget_exchanges(["r"])
+    assert store.review.findings() == ()
 
 
 def test_items_and_answers_are_found_by_what_they_hold(store: ReplayStore) -> None:
     store.ingest("log", b"1", [make_answer(7), make_answer(8)], make_items(1, 2))
-    items, exchanges = store.matching(lambda item: item.id.endswith("2"), lambda answer: answer.endswith("8"))
+    items, exchanges = store.oblivion.matching(
+        lambda item: item.id.endswith("2"), lambda answer: answer.endswith("8")
+    )
     assert items == {"item-000002"}
     assert exchanges == {"exchange-000008"}
 
@@ -124,10 +129,10 @@ def test_lessons_of_a_version_that_is_gone_are_new_again_unless_another_learned_
     store.ingest("log", b"1", [], make_items(1, 2, 3, 4))
     store.mark_trained(["item-000001", "item-000002"], "gone")
     store.mark_trained(["item-000003"], "stays")
-    assert store.count_as_new(["gone"], known=["item-000002"]) == 1
+    assert store.oblivion.count_as_new(["gone"], known=["item-000002"]) == 1
     assert {item.id for item in store.new_items(10)} == {"item-000001", "item-000004"}
 
 
 def test_a_log_that_is_read_again_is_told_that_a_forgotten_exchange_is_known(store: ReplayStore) -> None:
-    store.forget_exchanges(["a"])
+    store.oblivion.forget_exchanges(["a"])
     assert store.known_exchanges(["a", "b"]) == {"a"}

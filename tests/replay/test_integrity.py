@@ -19,7 +19,7 @@ def sabotage(path: Path, statement: str) -> None:
 
 def test_a_sound_buffer_has_no_faults(store: ReplayStore) -> None:
     store.ingest("a", b"1", [], make_items(*range(150)))
-    store.remove(item.id for item in list(store.items(limit=5)))
+    store.oblivion.remove(item.id for item in list(store.items(limit=5)))
     assert store.check() == ()
 
 

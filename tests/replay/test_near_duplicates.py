@@ -46,7 +46,7 @@ def test_different_targets_to_one_request_are_different_lessons(store: ReplaySto
 def test_a_place_is_free_again_when_a_copy_is_forgotten(store: ReplayStore) -> None:
     text = words(0, 120)
     ingest(store, *(f"{text} ending{number}" for number in range(3)))
-    store.remove(["item-000001"])
+    store.oblivion.remove(["item-000001"])
     assert ingest(store, f"{text} ending9", start=9) == (1, 0)
 
 

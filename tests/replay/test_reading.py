@@ -83,7 +83,7 @@ def test_a_writer_may_write_between_two_pages(store: ReplayStore) -> None:
     store.ingest("a", b"1", [], make_items(1, 2))
     reader = store.items()
     next(reader)
-    store.remove(["item-000002"])
+    store.oblivion.remove(["item-000002"])
     assert store.stats().items == 1
 
 

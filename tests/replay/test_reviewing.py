@@ -40,8 +40,8 @@ def test_what_was_left_out_is_remembered_newest_first(store: ReplayStore, clock:
     store.ingest("a", b"1", [], [], flagged=[flagged(1)])
     clock.time_s += 1
     store.ingest("a", b"2", [], [], flagged=[flagged(2), flagged(1)])
-    assert store.findings() == (flagged(2), flagged(1))
-    assert store.findings(limit=1) == (flagged(2),)
+    assert store.review.findings() == (flagged(2), flagged(1))
+    assert store.review.findings(limit=1) == (flagged(2),)
 
 
 def test_as_many_findings_are_kept_as_the_buffer_has_places(path: Path, clock: HandClock) -> None:
@@ -49,46 +49,46 @@ def test_as_many_findings_are_kept_as_the_buffer_has_places(path: Path, clock: H
         for number in range(9):
             clock.time_s += 1
             store.ingest("a", b"1", [], [], flagged=[flagged(number)])
-        assert [one.item_id for one in store.findings()] == [
+        assert [one.item_id for one in store.review.findings()] == [
             flagged(number).item_id for number in (8, 7, 6, 5, 4)
         ]
 
 
 def test_a_false_alarm_comes_in_at_once_and_is_never_flagged_again(store: ReplayStore) -> None:
     store.ingest("a", b"1", [], [], flagged=[flagged(1)])
-    store.accept("item-000001", item=make_item(1))
-    assert store.findings() == ()
-    assert store.is_false_alarm("item-000001")
+    store.review.accept("item-000001", item=make_item(1))
+    assert store.review.findings() == ()
+    assert store.review.is_false_alarm("item-000001")
     assert numbers(store.new_items(9, quarantine_s=DAY_S)) == [1]
     store.ingest("a", b"2", [], [], flagged=[flagged(1)])
-    assert store.findings() == ()
+    assert store.review.findings() == ()
 
 
 def test_what_is_forgotten_is_no_finding_any_more_and_does_not_come_back(store: ReplayStore) -> None:
     store.ingest("a", b"1", [], [], flagged=[flagged(1), flagged(2)])
-    store.remove(["item-000001"])
-    assert store.findings() == (flagged(2),)
+    store.oblivion.remove(["item-000001"])
+    assert store.review.findings() == (flagged(2),)
     store.ingest("a", b"2", [], [], flagged=[flagged(1)])
-    assert store.findings() == (flagged(2),)
+    assert store.review.findings() == (flagged(2),)
 
 
 def test_forgetting_takes_back_the_acceptance(store: ReplayStore) -> None:
-    store.accept("item-000001", item=make_item(1))
-    store.remove(["item-000001"])
-    assert not store.is_false_alarm("item-000001")
+    store.review.accept("item-000001", item=make_item(1))
+    store.oblivion.remove(["item-000001"])
+    assert not store.review.is_false_alarm("item-000001")
     assert list(store.items()) == []
 
 
 def test_an_accepted_item_leaves_quarantine_at_once(store: ReplayStore) -> None:
     store.ingest("a", b"1", [], [*make_items(1, 2), *make_items(3, 4, split="heldout")])
     assert store.new_items(9, quarantine_s=DAY_S) == store.judges(9, quarantine_s=DAY_S) == ()
-    store.accept("item-000002")
-    store.accept("item-000003")
+    store.review.accept("item-000002")
+    store.review.accept("item-000003")
     assert numbers(store.new_items(9, quarantine_s=DAY_S)) == [2]
     assert numbers(store.judges(9, quarantine_s=DAY_S)) == [3]
     waiting = store.quarantined(DAY_S)
     assert (waiting.lessons, waiting.heldout) == (1, 1)
-    assert [item.id[-1] for item, _ in store.waiting(quarantine_s=DAY_S)] == ["4", "1"]
+    assert [item.id[-1] for item, _ in store.review.waiting(quarantine_s=DAY_S)] == ["4", "1"]
 
 
 @pytest.mark.parametrize(
@@ -101,22 +101,22 @@ def test_review_holds_back_what_nobody_has_accepted(
     mine, theirs = make_item(1, source="mine"), make_item(2, source="theirs")
     judges = [make_item(3, source="mine", split="heldout"), make_item(4, source="theirs", split="heldout")]
     store.ingest("a", b"1", [], [mine, theirs, *judges, make_item(5, source="theirs")])
-    store.accept("item-000005")
+    store.review.accept("item-000005")
     assert numbers(store.new_items(9, review=review, trusted=["mine"])) == ready
     assert numbers(store.judges(9, review=review, trusted=["mine"])) == judging
-    waiting = tuple(item for item, _ in store.waiting(review=review, trusted=["mine"]))
+    waiting = tuple(item for item, _ in store.review.waiting(review=review, trusted=["mine"]))
     assert numbers(waiting) == sorted({1, 2, 3, 4, 5} - {*ready, *judging})
 
 
 def test_what_was_trained_on_does_not_wait(store: ReplayStore) -> None:
     store.ingest("a", b"1", [], make_items(1))
     store.mark_trained(["item-000001"], "cycle")
-    assert store.waiting(review="all") == ()
+    assert store.review.waiting(review="all") == ()
 
 
 def test_an_acceptance_outlives_eviction(store: ReplayStore) -> None:
     store.ingest("a", b"1", [], make_items(1))
-    store.accept("item-000001")
+    store.review.accept("item-000001")
     stronger = replace(make_item(1), weight=2.0)
     store.ingest("a", b"2", [], [stronger])
     assert numbers(store.new_items(9, review="all")) == [1]
@@ -124,10 +124,10 @@ def test_an_acceptance_outlives_eviction(store: ReplayStore) -> None:
 
 def test_an_item_that_stands_for_another_one_replaces_it(store: ReplayStore) -> None:
     store.ingest("a", b"1", [], make_items(1))
-    store.accept("item-000002", item=make_item(2), replaces="item-000001")
+    store.review.accept("item-000002", item=make_item(2), replaces="item-000001")
     assert [item.id for item in store.items()] == ["item-000002"]
-    assert store.forgotten(["item-000001", "item-000002"]) == {"item-000001"}
-    assert not store.is_false_alarm("item-000002")
+    assert store.oblivion.forgotten(["item-000001", "item-000002"]) == {"item-000001"}
+    assert not store.review.is_false_alarm("item-000002")
     assert numbers(store.new_items(9, review="all")) == [2]
 
 
@@ -142,8 +142,8 @@ def test_a_store_of_version_one_is_carried_over_with_all_it_holds(path: Path, cl
     with ReplayStore.open(path, clock=clock) as store:
         assert [encode_body(item) for item in store.items()] == [encode_body(item) for item in items]
         assert store.cursor("a") == b"1"
-        assert store.forgotten(["item-000009"]) == {"item-000009"}
+        assert store.oblivion.forgotten(["item-000009"]) == {"item-000009"}
         assert numbers(store.new_items(9)) == [1, 3]
         store.ingest("a", b"2", [], [], flagged=[flagged(9), flagged(8)])
-        assert store.findings() == (flagged(8),)
+        assert store.review.findings() == (flagged(8),)
         assert store.check() == ()

@@ -31,7 +31,7 @@ def test_every_item_is_counted_under_each_of_its_kinds(store: ReplayStore) -> No
     ]
     store.ingest("journal", b"1", [make_answer(1)], items)
     store.mark_trained(["item-000004"], "cycle-1")
-    store.remove(["gone"])
+    store.oblivion.remove(["gone"])
     stats = store.stats()
     assert (stats.items, stats.untrained, stats.trained, stats.answered, stats.removed) == (4, 1, 1, 1, 1)
     assert stats.by_split == {"heldout": 1, "train": 3}

@@ -131,15 +131,16 @@ def test_a_reader_sees_the_last_commit_while_another_writes(
     assert store.cursor("a") == b"2"
 
 
-def test_losses_without_a_hint_are_kept_and_leave_the_priority(store: ReplayStore) -> None:
+def test_losses_without_a_hint_are_kept_and_leave_the_priority(store: ReplayStore, path: Path) -> None:
     store.ingest("a", b"1", [], make_items(1))
     store.record_surprise([ItemLoss(id="item-000001", loss=3.0, loss_hint=1.0)])
     store.record_surprise([ItemLoss(id="item-000001", loss=5.0, loss_hint=None, loss_accepted=4.0)])
     query = "SELECT loss, loss_accepted, priority / weight FROM items"
-    assert store._connection.execute(query).fetchone() == (5.0, 4.0, 2.0)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute(query).fetchone() == (5.0, 4.0, 2.0)
 
 
 def test_only_what_was_removed_counts_as_forgotten(store: ReplayStore) -> None:
     store.ingest("a", b"1", [], make_items(1, 2))
-    store.remove(["item-000001"])
-    assert store.forgotten(["item-000001", "item-000002", "evicted"]) == {"item-000001"}
+    store.oblivion.remove(["item-000001"])
+    assert store.oblivion.forgotten(["item-000001", "item-000002", "evicted"]) == {"item-000001"}

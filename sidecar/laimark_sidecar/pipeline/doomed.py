@@ -114,7 +114,7 @@ def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
     unreadable: list[str] = []
     tails: set[str] = set()
     accounts = Accounts()
-    items, answers = store.matching(
+    items, answers = store.oblivion.matching(
         lambda item: _means_item(wish, item), lambda text: _means_answer(wish, text)
     )
     named = {one for item in map(store.get, items) if item and wish.ids for one in item.exchange_ids}
@@ -138,7 +138,7 @@ def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
             feedback[record.id] = None
         elif isinstance(record, Exchange) and (record.id in answers or tails & set(_said(record.messages))):
             exchanges.setdefault(record.id, _listed(record, line, continues=True))
-    made = items | store.made_from([*exchanges, *answers])
+    made = items | store.oblivion.made_from([*exchanges, *answers])
     found = Doomed(
         exchanges=tuple(sorted(exchanges.values(), key=lambda one: (one.time_s, one.id))),
         feedback=tuple(feedback),

@@ -112,8 +112,8 @@ def carry_on(workshop: Workshop, *, mine: bool = False) -> Forgotten:
     if intent is None:
         return Forgotten(lines=0, size_bytes=0, items=0, finished=True)
     with workshop.store() as store:
-        items = store.forget_exchanges(intent.records, items=intent.items)
-        gone = frozenset({*intent.items, *store.made_from(intent.records)})
+        items = store.oblivion.forget_exchanges(intent.records, items=intent.items)
+        gone = frozenset({*intent.items, *store.oblivion.made_from(intent.records)})
         records = frozenset(intent.records)
         erased = erase(workshop.home.journal, lambda line: _goes(intent, records, line))
         log.info("%d lines and %d items forgotten", erased.lines, items, extra=action("forget.done"))
@@ -150,7 +150,7 @@ def _clear(workshop: Workshop, store: ReplayStore, gone: frozenset[str]) -> None
     for cycle in cycles(workshop.home.cycles):
         if cycle.closed() is None:
             _clear_cycle(workshop, cycle, gone)
-    if not store.scrub():
+    if not store.oblivion.scrub():
         raise LockedError(
             "another process reads the replay buffer, whose log may still hold what was forgotten",
             hint="end it, then: laimark-sidecar forget --resume",

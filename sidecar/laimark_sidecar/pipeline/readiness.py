@@ -144,4 +144,6 @@ def _unreviewed(workshop: Workshop, store: ReplayStore) -> int:
     replay = workshop.config.replay
     if replay.review == "none":
         return 0
-    return len(store.waiting(review=replay.review, trusted=trusted(workshop.home), limit=replay.capacity))
+    return len(
+        store.review.waiting(review=replay.review, trusted=trusted(workshop.home), limit=replay.capacity)
+    )

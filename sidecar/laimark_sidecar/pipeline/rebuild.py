@@ -44,4 +44,4 @@ def unlearn(workshop: Workshop, names: Collection[str]) -> int:
     versions = workshop.registry.versions()
     kept = {one for version in versions if version.name not in names for one in version.sample_ids}
     with workshop.store() as store:
-        return store.count_as_new([one.cycle for one in versions if one.name in names], known=kept)
+        return store.oblivion.count_as_new([one.cycle for one in versions if one.name in names], known=kept)

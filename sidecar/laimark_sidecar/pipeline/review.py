@@ -61,7 +61,7 @@ class Excerpt:
 def queue(workshop: Workshop, store: ReplayStore, *, limit: int) -> tuple[Case, ...]:
     """Return what waits for a decision or for its time, the newest of the conversations first."""
     cases = [*_waiting(workshop, store, limit=limit)]
-    cases += [_finding(workshop, store, flagged) for flagged in store.findings(limit=limit)]
+    cases += [_finding(workshop, store, flagged) for flagged in store.review.findings(limit=limit)]
     return tuple(sorted(cases, key=lambda case: (-case.time_s, case.id))[:limit])
 
 
@@ -73,7 +73,7 @@ def case_named(workshop: Workshop, store: ReplayStore, item_id: str) -> Case:
     """
     flagged = [
         one
-        for one in store.findings(limit=workshop.config.replay.capacity)
+        for one in store.review.findings(limit=workshop.config.replay.capacity)
         if one.item_id.startswith(item_id)
     ]
     if len(flagged) == 1 and len(item_id) >= SHORTEST_PREFIX:
@@ -105,19 +105,19 @@ def accept(store: ReplayStore, case: Case, *, false_alarm: bool = False) -> None
     """
     item = _present(case)
     if case.kind != "finding":
-        store.accept(case.id)
+        store.review.accept(case.id)
         return
     if not false_alarm:
         raise DataError(
             f"{case.id[:12]} holds: {', '.join(case.rules)}",
             hint="take it out with `buffer review redact`, or say that it is nothing with --false-alarm",
         )
-    store.accept(case.id, item=item)
+    store.review.accept(case.id, item=item)
 
 
 def reject(store: ReplayStore, case: Case) -> None:
     """Forget an example for good: reading the log again does not bring it back."""
-    store.remove([case.id])
+    store.oblivion.remove([case.id])
 
 
 def redact(workshop: Workshop, store: ReplayStore, case: Case, *, target: str | None = None) -> Item:
@@ -146,7 +146,7 @@ def redact(workshop: Workshop, store: ReplayStore, case: Case, *, target: str | 
         )
     if not new.target.strip() or not any(message.content for message in new.messages):
         raise DataError(f"nothing is left of {case.id[:12]} without what was found", hint="reject it")
-    store.accept(new.id, item=new, replaces=case.id)
+    store.review.accept(new.id, item=new, replaces=case.id)
     return new
 
 
@@ -162,7 +162,7 @@ def _present(case: Case) -> Item:
 def _waiting(workshop: Workshop, store: ReplayStore, *, limit: int) -> Iterator[Case]:
     replay, now_s = workshop.config.replay, workshop.clock.now_s()
     quarantine_s = replay.quarantine_hours * HOUR_S
-    waiting = store.waiting(
+    waiting = store.review.waiting(
         quarantine_s=quarantine_s, review=replay.review, trusted=trusted(workshop.home), limit=limit
     )
     for item, added_s in waiting:

@@ -14,7 +14,7 @@ def tainted(workshop: Workshop) -> frozenset[str]:
     """Return the versions that saw something forgotten, or go back to one that did."""
     seen = {one for version in workshop.registry.versions() for one in version.sample_ids}
     with workshop.store() as store:
-        return frozenset(versions_that_saw(workshop, set(store.forgotten(seen))))
+        return frozenset(versions_that_saw(workshop, set(store.oblivion.forgotten(seen))))
 
 
 def clean_ancestor(workshop: Workshop, name: str) -> str:

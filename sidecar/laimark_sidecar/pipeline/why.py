@@ -58,7 +58,7 @@ def why(workshop: Workshop, version: Version) -> Why:
         StateError: an object of the version is damaged or missing.
     """
     with workshop.store() as store:
-        forgotten = set(store.forgotten(set(version.sample_ids)))
+        forgotten = set(store.oblivion.forgotten(set(version.sample_ids)))
         lessons = [_now(store, one, forgotten) for one in _learned(workshop, version)]
     lessons.sort(key=lambda one: (one.pool != "new", -one.weight, one.id))
     return Why(

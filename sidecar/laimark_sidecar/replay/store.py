@@ -7,11 +7,9 @@ another one, then `LockedError`. Every writing method is one transaction, on the
 
 from __future__ import annotations
 
-import contextlib
 import random
 import sqlite3
-import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +21,6 @@ from laimark_sidecar.journal.exchange import Feedback
 from laimark_sidecar.replay import (
     cursors,
     drawing,
-    forgetting,
     ingestion,
     integrity,
     reading,
@@ -33,13 +30,13 @@ from laimark_sidecar.replay import (
 from laimark_sidecar.replay import early as early_rows
 from laimark_sidecar.replay import stats as counting
 from laimark_sidecar.replay.answered import Answered
-from laimark_sidecar.replay.connection import connect, transaction
-from laimark_sidecar.replay.failures import explained
+from laimark_sidecar.replay.database import Database
 from laimark_sidecar.replay.flagged import Flagged
 from laimark_sidecar.replay.ingestion import IngestCounts
 from laimark_sidecar.replay.item import Item, Signal, Split
-from laimark_sidecar.replay.migrations import migrate
 from laimark_sidecar.replay.near_duplicates import MAX_COPIES
+from laimark_sidecar.replay.oblivion import Oblivion
+from laimark_sidecar.replay.review_desk import ReviewDesk
 from laimark_sidecar.replay.reviewing import Review
 from laimark_sidecar.replay.sampling import Drawn
 from laimark_sidecar.replay.stats import BufferStats, Quarantined
@@ -50,12 +47,16 @@ _PAGE_ITEMS = 256
 
 
 class ReplayStore:
-    """Use `ReplayStore.open`; close it, or use it as a context manager."""
+    """Use `ReplayStore.open`; close it, or use it as a context manager.
+
+    Attributes:
+        review: what waits for a person, and what was decided.
+        oblivion: forgetting for good.
+    """
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
-        path: Path,
+        database: Database,
         *,
         clock: Clock,
         capacity: int,
@@ -63,14 +64,14 @@ class ReplayStore:
         per_source_day: int | None,
         salt: str,
     ) -> None:
-        self._connection = connection
-        self._path = path
+        self._database = database
         self._clock = clock
         self._capacity = capacity
         self._max_copies = max_copies
         self._per_source_day = per_source_day
         self._salt = salt
-        self._lock = threading.RLock()
+        self.oblivion = Oblivion(database, clock=clock)
+        self.review = ReviewDesk(database, clock=clock, insert=self._insert)
 
     @classmethod
     def open(
@@ -102,16 +103,8 @@ class ReplayStore:
         """
         if capacity < 2:
             raise ConfigError(f"the replay buffer's capacity is {capacity}, expected 2 or more")
-        with explained(path):
-            connection = connect(path, max_bytes=max_bytes)
-            try:
-                migrate(connection, path=path, now_s=clock.now_s())
-            except BaseException:
-                connection.close()
-                raise
         return cls(
-            connection,
-            path,
+            Database(path, now_s=clock.now_s(), max_bytes=max_bytes),
             clock=clock,
             capacity=capacity,
             max_copies=max_copies,
@@ -121,8 +114,7 @@ class ReplayStore:
 
     def close(self) -> None:
         """Close the connection; what was committed is safe whether or not this is called."""
-        with self._lock:
-            self._connection.close()
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -134,22 +126,22 @@ class ReplayStore:
 
     def cursor(self, source: str) -> bytes | None:
         """Return how far `source` has been ingested, as that source wrote it; None before the first time."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return cursors.cursor(connection, source)
 
     def move_cursor(self, source: str, cursor: bytes | None) -> None:
         """Store how far a log was copied into the journal; None is its beginning again."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             cursors.move(connection, source, cursor)
 
     def advance_cursor(self, source: str, cursor: bytes, *, expected: bytes | None) -> bool:
         """Store how far a log was copied, unless another reader has moved the cursor from where this one began."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             return cursors.advance(connection, source, cursor, expected=expected)
 
     def known_exchanges(self, ids: Sequence[str]) -> frozenset[str]:
         """Return those of `ids` that were ingested, as far back as answers are remembered."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return reading.known_exchanges(connection, ids)
 
     def ingest(
@@ -177,7 +169,7 @@ class ReplayStore:
             DataError: text that cannot be stored.
             StateError: the disk is full; nothing of the batch was stored and the cursor has not moved.
         """
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             ingestion.add_answers(connection, answered, capacity=self._capacity)
             ingestion.supersede(connection, superseded)
             counts = ingestion.add_items(
@@ -198,32 +190,32 @@ class ReplayStore:
 
     def answers(self, prefix: str) -> tuple[Answered, ...]:
         """Return the remembered answers to one prompt, oldest first."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return reading.answers(connection, prefix)
 
     def twins(self, pairs: Sequence[str], *, since_s: float, until_s: float) -> tuple[Answered, ...]:
         """Return the remembered answers of these pairs between two times, oldest first."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return reading.twins(connection, pairs, since_s=since_s, until_s=until_s)
 
     def made_by(self, exchange_id: str) -> tuple[Item, ...]:
         """Return the held items that reading this exchange brought and that no cycle has used."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return tuple(item for _, item in reading.made_by(connection, exchange_id))
 
     def early_feedback(self, exchange_ids: Sequence[str]) -> tuple[Feedback, ...]:
         """Return the feedback that waits for any of these exchanges, oldest first."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return early_rows.waiting_for(connection, exchange_ids)
 
     def waiting_feedback(self) -> tuple[Feedback, ...]:
         """Return all feedback that waits for its exchange, oldest first."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return early_rows.waiting(connection)
 
     def get(self, item_id: str) -> Item | None:
         """Return the item with this id, if it is held."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return reading.item(connection, item_id)
 
     def items(
@@ -249,7 +241,7 @@ class ReplayStore:
         Raises:
             DataError: `after` names an item that is not held.
         """
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             position = reading.position(connection, after)
             if newest is not None:
                 start = reading.before_newest(connection, newest, split=split, signal=signal, trained=trained)
@@ -257,7 +249,7 @@ class ReplayStore:
         left = limit
         while left is None or left > 0:
             size = _PAGE_ITEMS if left is None else min(left, _PAGE_ITEMS)
-            with self._reading() as connection:
+            with self._database.reading() as connection:
                 page = reading.page(
                     connection, after_seq=position, size=size, split=split, signal=signal, trained=trained
                 )
@@ -267,107 +259,9 @@ class ReplayStore:
             position = page.last_seq
             left = None if left is None else left - size
 
-    def remove(self, ids: Iterable[str]) -> int:
-        """Forget items and the answers they were made from, for good; returns how many items were held.
-
-        The ids are remembered, so reading the same journal again does not bring them back. The text is
-        overwritten in the file and the write-ahead log is emptied, as far as other readers allow it.
-        """
-        with self._writing() as connection:
-            removed = sum(
-                forgetting.forget(connection, item_id, now_s=self._clock.now_s()) for item_id in ids
-            )
-        self.scrub()
-        return removed
-
-    def forget_exchanges(self, ids: Collection[str], *, items: Collection[str] = ()) -> int:
-        """Forget exchanges, every lesson made from them, and `items`, for good; returns how many items were held.
-
-        What is read of these exchanges again, from any log, teaches nothing any more. Call `scrub` afterwards.
-        """
-        now_s = self._clock.now_s()
-        with self._writing() as connection:
-            removed = sum(forgetting.forget(connection, item_id, now_s=now_s) for item_id in items)
-            return removed + forgetting.forget_exchanges(connection, ids, now_s=now_s)
-
-    def scrub(self) -> bool:
-        """Empty the write-ahead log, where overwritten text may stand; says whether other readers allowed it."""
-        with self._reading(snapshot=False) as connection:
-            return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-
-    def made_from(self, exchange_ids: Collection[str]) -> frozenset[str]:
-        """Return the ids of all items ever made from these exchanges, whether they are held or not."""
-        with self._reading() as connection:
-            return forgetting.made_from(connection, exchange_ids)
-
-    def matching(
-        self, item: Callable[[Item], bool], answer: Callable[[str], bool]
-    ) -> tuple[frozenset[str], frozenset[str]]:
-        """Return the ids of held items, and of exchanges whose answer is remembered, that these say yes to."""
-        with self._reading() as connection:
-            return forgetting.matching(connection, item, answer)
-
-    def count_as_new(self, cycles: Collection[str], *, known: Collection[str]) -> int:
-        """Let lessons that only these cycles used, and no version that stays has learned (`known`), count as new again."""
-        with self._writing() as connection:
-            return forgetting.count_as_new(connection, cycles, known=known)
-
-    def forgotten(self, ids: Collection[str]) -> frozenset[str]:
-        """Return those of `ids` that were removed for good; what was merely evicted is not among them."""
-        with self._reading() as connection:
-            return reading.forgotten(connection, ids)
-
-    def findings(self, *, limit: int = _PAGE_ITEMS) -> tuple[Flagged, ...]:
-        """Return what was left out for what it holds and nobody has decided on, the newest first."""
-        with self._reading() as connection:
-            return reviewing.findings(connection, limit=limit)
-
-    def is_false_alarm(self, item_id: str) -> bool:
-        """Say whether a person has said that what is found in this example is nothing."""
-        with self._reading() as connection:
-            return reviewing.is_false_alarm(connection, item_id)
-
-    def waiting(
-        self,
-        *,
-        quarantine_s: float = 0.0,
-        review: Review = "none",
-        trusted: Collection[str] = (),
-        limit: int = _PAGE_ITEMS,
-    ) -> tuple[tuple[Item, float], ...]:
-        """Return what `new_items` and `judges` leave out for now and when it arrived, the newest first."""
-        with self._reading() as connection:
-            return reviewing.waiting(
-                connection,
-                newest_s=self._clock.now_s() - quarantine_s,
-                review=review,
-                trusted=tuple(trusted),
-                limit=limit,
-            )
-
-    def accept(self, item_id: str, *, item: Item | None = None, replaces: str = "") -> None:
-        """Remember that a person wants an example learned: neither quarantine nor review holds it back.
-
-        Args:
-            item_id: of the example; it is remembered whether the item is held or not.
-            item: the example itself, where it is not held yet: it was flagged, so this is a false alarm too, or it
-                stands for another one.
-            replaces: the example that `item` stands for, which is forgotten.
-        """
-        now_s = self._clock.now_s()
-        with self._writing() as connection:
-            reviewing.accept(connection, item_id, now_s=now_s, false_alarm=item is not None and not replaces)
-            if replaces:
-                forgetting.forget(connection, replaces, now_s=now_s)
-            if item is not None:
-                ingestion.add_items(
-                    connection, (item,), now_s=now_s, max_copies=self._max_copies, salt=self._salt
-                )
-                retention.evict(connection, capacity=self._capacity)
-
     def stats(self) -> BufferStats:
         """Return counts of what is held, all as of one moment."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return counting.stats(connection, capacity=self._capacity)
 
     def quarantined(self, quarantine_s: float) -> Quarantined:
@@ -375,7 +269,7 @@ class ReplayStore:
 
         What a person has accepted does not wait.
         """
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return counting.quarantined(connection, newest_s=self._clock.now_s() - quarantine_s)
 
     def mark_trained(self, ids: Iterable[str], cycle: str) -> int:
@@ -384,7 +278,7 @@ class ReplayStore:
         Marking again changes nothing: the first cycle stays.
         """
         query = "UPDATE items SET cycle = ?, stage = stage | 1 WHERE id = ? AND cycle IS NULL"
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             return sum(connection.execute(query, (cycle, item_id)).rowcount for item_id in ids)
 
     def new_items(
@@ -407,7 +301,7 @@ class ReplayStore:
             review: leave out what a person has to accept first and has not.
         """
         newest_s = self._clock.now_s() - quarantine_s
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return reading.new_items(
                 connection,
                 limit,
@@ -431,7 +325,7 @@ class ReplayStore:
         Whoever fills the held-out set decides what every candidate is judged by: poison as good as a lesson.
         """
         newest_s = self._clock.now_s() - quarantine_s
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return reading.judges(
                 connection,
                 limit,
@@ -446,7 +340,7 @@ class ReplayStore:
 
         The first `loss_accepted` of an item stays: it is what its forgetting is measured against.
         """
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             return sum(_record(connection, one) for one in losses)
 
     def draw(self, count: int, *, rng: random.Random, exclude: Collection[str] = ()) -> tuple[Drawn, ...]:
@@ -456,30 +350,19 @@ class ReplayStore:
         times as many are drawn in proportion to priority^.6; of them those stay whose loss rose most since the
         last accepted adapter. Equal buffers and equal `rng` states give equal draws.
         """
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return drawing.draw(connection, count, rng=rng, exclude=exclude)
 
     def check(self) -> tuple[str, ...]:
         """Verify the whole file and its bookkeeping; returns what is wrong, nothing if it is sound."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return integrity.check(connection)
 
-    @contextlib.contextmanager
-    def _reading(self, *, snapshot: bool = True) -> Iterator[sqlite3.Connection]:
-        with self._lock, explained(self._path):
-            if not snapshot or self._connection.in_transaction:
-                yield self._connection
-                return
-            self._connection.execute("BEGIN")
-            try:
-                yield self._connection
-            finally:
-                self._connection.execute("ROLLBACK")
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, explained(self._path), transaction(self._connection):
-            yield self._connection
+    def _insert(self, connection: sqlite3.Connection, item: Item) -> None:
+        ingestion.add_items(
+            connection, (item,), now_s=self._clock.now_s(), max_copies=self._max_copies, salt=self._salt
+        )
+        retention.evict(connection, capacity=self._capacity)
 
 
 def _record(connection: sqlite3.Connection, losses: ItemLoss) -> int:

@@ -106,7 +106,7 @@ def test_a_tainted_version_is_shown_and_served_only_after_a_yes(
     workshop = opened(filled_home)
     version = add_version(workshop, "me:2026-11-22-aaaa", sample_ids=["gone"])
     with workshop.store() as store:
-        store.remove(["gone"])
+        store.oblivion.remove(["gone"])
     assert run(["list"]) == 0
     assert "tainted" in capsys.readouterr().out
     assert run(["show", version.name]) == 0

@@ -37,7 +37,7 @@ def test_lesson_that_was_forgotten_is_shown_without_its_words(
     workshop = opened(trained_home)
     version = only_version(workshop)
     with workshop.store() as store:
-        store.remove(version.sample_ids)
+        store.oblivion.remove(version.sample_ids)
     assert run(["why", version.name]) == 0
     out = capsys.readouterr().out
     assert "forgotten" in out

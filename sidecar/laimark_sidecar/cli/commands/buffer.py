@@ -34,7 +34,7 @@ def stats(as_json: bool) -> None:
     opened = workshop()
     with opened.store() as store:
         found, ready = store.stats(), readiness(opened, store)
-        left_out = len(store.findings(limit=found.capacity))
+        left_out = len(store.review.findings(limit=found.capacity))
     rows = [
         (kind, name, count)
         for kind, counts in (
@@ -131,7 +131,7 @@ def rm(item_ids: tuple[str, ...], yes: bool) -> None:
             confirm(
                 f"Forget {_count(len(ids))}?", otherwise="nothing was forgotten: add --yes to forget for good"
             )
-        removed = store.remove(ids)
+        removed = store.oblivion.remove(ids)
     click.echo(f"{_count(removed)} forgotten")
     tainted = versions_that_saw(opened, ids)
     if tainted:
