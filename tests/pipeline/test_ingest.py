@@ -10,6 +10,7 @@ from tests.support.homes import CONVERSATIONS, correction, never, opened, record
 
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.errors import StateError
+from laimark_sidecar.experience.tree import prefix
 from laimark_sidecar.journal.exchange import Feedback, Message, encode
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import ingest as module
@@ -127,3 +128,33 @@ def test_thumbs_find_the_exchange_that_was_read_long_ago(ready_home: Home, tmp_p
     with workshop.store() as store:
         (item,) = store.items(signal="edit")
     assert (item.target, item.messages) == ("return 42", asked.messages)
+
+
+def test_a_secret_in_an_answer_is_not_stored_and_later_turns_find_the_answer_all_the_same(
+    workshop: Workshop,
+) -> None:
+    secret = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+    asked = (Message(role="user", content="Which header does our deployment send to the package index?"),)
+    answer = f"Authorization: token {secret}"
+    first = replace(correction(500)[0], id="a" * 32, messages=asked, answer=answer)
+    edited = f"Authorization: Bearer {secret} # as the index wants it"
+    later = replace(
+        first,
+        id="b" * 32,
+        messages=(
+            *asked,
+            Message(role="assistant", content=edited),
+            Message(role="user", content="Now the second header, please."),
+        ),
+        answer="Accept: text/html",
+        time_s=first.time_s + 60,
+    )
+    for exchange in (first, later):
+        append(workshop.home, exchange)
+        take_in(workshop)
+    buffer = workshop.home.replay
+    with workshop.store() as store:
+        # The edit was seen for what it is, and left out for what it holds.
+        assert [one.signal for one in store.review.findings()] == ["edit"]
+        assert [one.withheld for one in store.answers(prefix(asked))] == [True]
+        assert not any(secret.encode() in file.read_bytes() for file in buffer.parent.glob("replay.db*"))

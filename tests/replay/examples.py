@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterable, Sequence
 
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.replay.answered import Answered
+from laimark_sidecar.replay.body import encode_body
 from laimark_sidecar.replay.item import SIGNAL_WEIGHT, Item, Signal, Span, Split
+from laimark_sidecar.replay.near_duplicates import lesson_signature
 
 NOVEMBER_S = 1_793_000_000.0  # 2026-10-26; a test that cares about months adds whole days
 DAY_S = 86_400.0
@@ -74,3 +77,34 @@ def make_answer(number: int, *, prefix: str = "prefix", time_s: float | None = N
         version="",
         time_s=NOVEMBER_S + number if time_s is None else time_s,
     )
+
+
+def add_as_version_one(connection: sqlite3.Connection, items: Iterable[Item]) -> None:
+    """Insert items as releases with the first schema did."""
+    for item in items:
+        month = "2026-10"
+        key = (
+            ("heldout", "", "", "") if item.split == "heldout" else ("train", item.signal, item.domain, month)
+        )
+        connection.execute(
+            "INSERT OR IGNORE INTO strata (split, signal, domain, month, worth) VALUES (?, ?, ?, ?, 1)", key
+        )
+        (stratum_id,) = connection.execute(
+            "SELECT stratum_id FROM strata WHERE (split, signal, domain, month) = (?, ?, ?, ?)", key
+        ).fetchone()
+        (seq,) = connection.execute(
+            """INSERT INTO items (id, stratum_id, split, signal, domain, month, source, weight, time_s, added_s,
+                random_key, stage) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 5.0, 7, ?) RETURNING seq""",
+            (
+                *(item.id, stratum_id, item.split, item.signal, item.domain, month, item.source, item.weight),
+                *(item.time_s, 0 if item.split == "train" else None),
+            ),
+        ).fetchone()
+        lesson = lesson_signature(item)
+        connection.execute(
+            "INSERT INTO contents VALUES (?, ?, ?, ?)",
+            (seq, encode_body(item), lesson.fingerprint, lesson.bands),
+        )
+        connection.executemany(
+            "INSERT OR IGNORE INTO bands VALUES (?, ?)", [(band, seq) for band in lesson.band_keys()]
+        )

@@ -87,7 +87,7 @@ def test_drawing_reads_no_content_but_that_of_the_drawn(
 ) -> None:
     statements: list[str] = []
     connection.execute(
-        "INSERT INTO strata (split, signal, domain, month, worth) VALUES ('train', '', '', '', 1)"
+        "INSERT INTO strata (source, split, signal, domain, month, worth) VALUES ('', 'train', '', '', '', 1)"
     )
     connection.set_trace_callback(statements.append)
     assert draw(connection, 8, rng=random.Random(0), exclude=()) == ()

@@ -90,3 +90,26 @@ def test_a_file_that_another_process_is_just_making_is_no_foreign_one(path: Path
     with closing(sqlite3.connect(path, isolation_level=None, factory=Overtaken)) as late:
         migrate(late, path=path, now_s=2.0)
         assert recorded(late) == [step.version for step in MIGRATIONS]
+
+
+def test_what_waited_and_what_was_answered_is_carried_over_to_fair_shares(
+    empty: sqlite3.Connection, path: Path
+) -> None:
+    migrate(empty, path=path, now_s=1.0, migrations=MIGRATIONS[:4])
+    empty.execute("INSERT INTO answered VALUES ('e', 'p', 'hunter2 is it', 'v', 5.0, 'log', 'pair')")
+    empty.executemany(
+        "INSERT INTO early_feedback VALUES (?, 'e', ?, 'log', 'accept', '')",
+        [("later", 2.0), ("sooner", 1.0)],
+    )
+    empty.execute(
+        "INSERT INTO findings VALUES ('item', 'e', 'r', 1.0, 'log', 'edit', '[]', '[]', 3.0)",
+    )
+    migrate(empty, path=path, now_s=2.0)
+    answered = empty.execute("SELECT exchange_id, answer, version, pair, withheld FROM answered").fetchall()
+    assert answered == [("e", "", "v", "pair", 1)]
+    assert empty.execute("SELECT id FROM early_feedback ORDER BY seq").fetchall() == [("sooner",), ("later",)]
+    assert empty.execute("SELECT item_id, found_s FROM findings").fetchall() == [("item", 3.0)]
+    empty.execute("INSERT INTO tombstones VALUES ('item', 4.0), ('later', 4.0)")
+    assert empty.execute("SELECT id FROM early_feedback").fetchall() == [("sooner",)]
+    assert empty.execute("SELECT count(*) FROM findings").fetchone() == (0,)
+    assert empty.execute("PRAGMA foreign_key_check").fetchall() == []

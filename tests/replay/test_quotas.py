@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,9 +9,15 @@ from laimark_sidecar.replay.quotas import Stratum, allot, heldout_capacity, quot
 
 
 def stratum(
-    number: int, held: int, *, month: str = "2026-11", worth: bool = True, heldout: bool = False
+    number: int,
+    held: int,
+    *,
+    source: str = "journal",
+    month: str = "2026-11",
+    worth: bool = True,
+    heldout: bool = False,
 ) -> Stratum:
-    return Stratum(id=number, heldout=heldout, month=month, worth=worth, held=held)
+    return Stratum(id=number, source=source, heldout=heldout, month=month, worth=worth, held=held)
 
 
 def test_everything_fits_when_there_is_room() -> None:
@@ -54,3 +62,44 @@ def test_items_of_no_weight_only_get_what_the_others_leave() -> None:
 def test_the_oldest_month_gives_way_when_there_are_more_strata_than_places() -> None:
     result = quotas([stratum(1, 9, month="2026-01"), stratum(2, 9, month="2026-02")], 2)
     assert result == {1: 0, 2: 1}
+
+
+def test_a_source_that_invents_months_takes_nothing_from_another_one() -> None:
+    own = [stratum(number, 50, month=f"2026-0{number}") for number in (1, 2)]
+    flood = [stratum(number, 9, source="log", month=f"{number}-01") for number in range(1000, 2000)]
+    result = quotas([*own, *flood], 200)
+    assert [result[one.id] for one in own] == [42, 43]
+    assert sum(result[one.id] for one in flood) == 85
+
+
+def test_a_source_that_fills_the_judges_leaves_another_one_its_share() -> None:
+    result = quotas([stratum(1, 10, heldout=True), stratum(2, 10_000, source="log", heldout=True)], 100)
+    assert result == {1: 7, 2: 8}
+
+
+@given(
+    st.lists(
+        st.builds(
+            stratum,
+            st.just(0),
+            st.integers(1, 60),
+            source=st.sampled_from("abc"),
+            month=st.sampled_from(["2026-01", "2026-02"]),
+            worth=st.booleans(),
+            heldout=st.booleans(),
+        ),
+        max_size=12,
+    ),
+    st.integers(2, 200),
+)
+def test_no_stratum_gets_more_than_it_holds_and_all_places_are_used(
+    made: list[Stratum], capacity: int
+) -> None:
+    strata = [replace(one, id=number) for number, one in enumerate(made)]
+    result = quotas(strata, capacity)
+    assert result.keys() == {one.id for one in strata}
+    assert all(0 <= result[one.id] <= one.held for one in strata)
+    own = heldout_capacity(capacity)
+    for heldout, places in ((True, own), (False, capacity - own)):
+        held = sum(one.held for one in strata if one.heldout == heldout)
+        assert sum(result[one.id] for one in strata if one.heldout == heldout) == min(held, places)

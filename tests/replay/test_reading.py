@@ -87,7 +87,7 @@ def test_a_writer_may_write_between_two_pages(store: ReplayStore) -> None:
     assert store.stats().items == 1
 
 
-def test_new_lessons_are_untrained_of_weight_and_oldest_first(store: ReplayStore) -> None:
+def test_new_lessons_are_untrained_of_weight_and_in_order_of_arrival(store: ReplayStore) -> None:
     items = [
         make_item(1, time_s=NOVEMBER_S + 9),
         make_item(2, time_s=NOVEMBER_S + 1),
@@ -97,8 +97,8 @@ def test_new_lessons_are_untrained_of_weight_and_oldest_first(store: ReplayStore
     ]
     store.ingest("a", b"1", [], items)
     store.mark_trained(["item-000005"], "cycle-1")
-    assert numbers(store.new_items(10)) == [2, 1]
-    assert numbers(store.new_items(1)) == [2]
+    assert numbers(store.new_items(10)) == [1, 2]
+    assert numbers(store.new_items(1)) == [1]
 
 
 def test_quarantine_counts_from_arrival_whatever_time_the_log_claims(

@@ -24,7 +24,9 @@ def add(
 ) -> int:
     key = ("heldout", "", "", "") if split == "heldout" else ("train", "edit", "text", month)
     connection.execute(
-        "INSERT OR IGNORE INTO strata (split, signal, domain, month, worth) VALUES (?, ?, ?, ?, 1)", key
+        """INSERT OR IGNORE INTO strata (source, split, signal, domain, month, worth)
+        VALUES ('journal', ?, ?, ?, ?, 1)""",
+        key,
     )
     query = "SELECT stratum_id FROM strata WHERE split = ? AND month = ?"
     stratum_id = connection.execute(query, (key[0], key[3])).fetchone()[0]

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.replay.examples import DAY_S, HandClock, make_item, make_items, words
+from tests.replay.examples import HandClock, add_as_version_one, make_item, make_items, words
 
 from laimark_sidecar.replay.body import encode_body
 from laimark_sidecar.replay.flagged import Flagged
-from laimark_sidecar.replay.ingestion import add_items
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.migrations import MIGRATIONS, migrate
 from laimark_sidecar.replay.reviewing import Review
@@ -54,16 +52,6 @@ def test_as_many_findings_are_kept_as_the_buffer_has_places(path: Path, clock: H
         ]
 
 
-def test_a_false_alarm_comes_in_at_once_and_is_never_flagged_again(store: ReplayStore) -> None:
-    store.ingest("a", b"1", [], [], flagged=[flagged(1)])
-    store.review.accept("item-000001", item=make_item(1))
-    assert store.review.findings() == ()
-    assert store.review.is_false_alarm("item-000001")
-    assert numbers(store.new_items(9, quarantine_s=DAY_S)) == [1]
-    store.ingest("a", b"2", [], [], flagged=[flagged(1)])
-    assert store.review.findings() == ()
-
-
 def test_what_is_forgotten_is_no_finding_any_more_and_does_not_come_back(store: ReplayStore) -> None:
     store.ingest("a", b"1", [], [], flagged=[flagged(1), flagged(2)])
     store.oblivion.remove(["item-000001"])
@@ -77,18 +65,6 @@ def test_forgetting_takes_back_the_acceptance(store: ReplayStore) -> None:
     store.oblivion.remove(["item-000001"])
     assert not store.review.is_false_alarm("item-000001")
     assert list(store.items()) == []
-
-
-def test_an_accepted_item_leaves_quarantine_at_once(store: ReplayStore) -> None:
-    store.ingest("a", b"1", [], [*make_items(1, 2), *make_items(3, 4, split="heldout")])
-    assert store.new_items(9, quarantine_s=DAY_S) == store.judges(9, quarantine_s=DAY_S) == ()
-    store.review.accept("item-000002")
-    store.review.accept("item-000003")
-    assert numbers(store.new_items(9, quarantine_s=DAY_S)) == [2]
-    assert numbers(store.judges(9, quarantine_s=DAY_S)) == [3]
-    waiting = store.quarantined(DAY_S)
-    assert (waiting.lessons, waiting.heldout) == (1, 1)
-    assert [item.id[-1] for item, _ in store.review.waiting(quarantine_s=DAY_S)] == ["4", "1"]
 
 
 @pytest.mark.parametrize(
@@ -114,29 +90,12 @@ def test_what_was_trained_on_does_not_wait(store: ReplayStore) -> None:
     assert store.review.waiting(review="all") == ()
 
 
-def test_an_acceptance_outlives_eviction(store: ReplayStore) -> None:
-    store.ingest("a", b"1", [], make_items(1))
-    store.review.accept("item-000001")
-    stronger = replace(make_item(1), weight=2.0)
-    store.ingest("a", b"2", [], [stronger])
-    assert numbers(store.new_items(9, review="all")) == [1]
-
-
-def test_an_item_that_stands_for_another_one_replaces_it(store: ReplayStore) -> None:
-    store.ingest("a", b"1", [], make_items(1))
-    store.review.accept("item-000002", item=make_item(2), replaces="item-000001")
-    assert [item.id for item in store.items()] == ["item-000002"]
-    assert store.oblivion.forgotten(["item-000001", "item-000002"]) == {"item-000001"}
-    assert not store.review.is_false_alarm("item-000002")
-    assert numbers(store.new_items(9, review="all")) == [2]
-
-
 def test_a_store_of_version_one_is_carried_over_with_all_it_holds(path: Path, clock: HandClock) -> None:
     """Written by the statements of version 1 alone, as the release before this one has it."""
     items = [make_item(1), make_item(2, split="heldout"), make_item(3, target=words(7))]
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
         migrate(old, path=path, now_s=1.0, migrations=MIGRATIONS[:1])
-        assert add_items(old, items, now_s=5.0, max_copies=3, salt="s").added == 3
+        add_as_version_one(old, items)
         old.execute("INSERT INTO cursors VALUES ('a', x'31')")
         old.execute("INSERT INTO tombstones VALUES ('item-000009', 2.0)")
     with ReplayStore.open(path, clock=clock) as store:

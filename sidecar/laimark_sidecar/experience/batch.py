@@ -150,6 +150,12 @@ def experience_of(
         found.append(replace(learned, items=kept, dropped=(*learned.dropped, *secrets)) if leaks else learned)
         overlay.learn(kept, learned.superseded)
     answered = {one.answered.exchange_id: one.answered for one in found if one.answered is not None}
+    answered |= {
+        # Later turns look such an answer up in the journal: the buffer is no place for a secret.
+        exchange_id: replace(one, withheld=True)
+        for exchange_id, one in answered.items()
+        if screen.finds(one.answer)
+    }
     return Experience(
         answered=tuple(answered.values()),
         items=tuple(overlay.items.values()),

@@ -78,6 +78,10 @@ class Screen:
             )
         return tuple(kept), tuple(flagged)
 
+    def finds(self, text: str) -> bool:
+        """Whether something is found in `text` that may not be learned."""
+        return bool(self._rules_in(text))
+
     def _found(self, texts: Iterable[str]) -> tuple[str, ...]:
         return tuple(rule for text in texts for rule in self._rules_in(text))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from laimark_sidecar.experience.batch import experience_of
+from laimark_sidecar.experience.thinking import strip_thinking
 from laimark_sidecar.journal.exchange import Exchange, Feedback
 from laimark_sidecar.journal.find import find_exchange
 from laimark_sidecar.logs import action
@@ -39,10 +40,10 @@ class Known:
     store: ReplayStore
 
     def answers(self, prefix: str) -> tuple[Answered, ...]:
-        return self.store.answers(prefix)
+        return self._whole(self.store.answers(prefix))
 
     def twins(self, pairs: Sequence[str], *, since_s: float, until_s: float) -> tuple[Answered, ...]:
-        return self.store.twins(pairs, since_s=since_s, until_s=until_s)
+        return self._whole(self.store.twins(pairs, since_s=since_s, until_s=until_s))
 
     def made_by(self, exchange_id: str) -> tuple[Item, ...]:
         return self.store.made_by(exchange_id)
@@ -52,6 +53,15 @@ class Known:
 
     def exchange(self, exchange_id: str) -> Exchange | None:
         return find_exchange(self.workshop.home.journal, exchange_id)
+
+    def _whole(self, answered: Sequence[Answered]) -> tuple[Answered, ...]:
+        """Put back, from the journal, the answers that the buffer does not keep; one that is gone stays empty."""
+        return tuple(
+            replace(one, answer=strip_thinking(exchange.answer))
+            if one.withheld and (exchange := self.exchange(one.exchange_id))
+            else one
+            for one in answered
+        )
 
 
 def ingest(workshop: Workshop, store: ReplayStore, source: LogSource, *, should_stop: ShouldStop) -> Ingested:

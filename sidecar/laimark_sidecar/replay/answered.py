@@ -18,5 +18,8 @@ class Answered:
     time_s: float
     source: str = ""
     """The log that it was read from."""
+    withheld: bool = False
+    """The answer holds what may not be stored here (a secret): it stands in the journal alone, and `answer` is empty
+    where it was read from the buffer."""
     pair: str = ""
     """Hash of the user's last words and the answer: two logs of one exchange share it (empty: never asked for)."""

@@ -7,20 +7,17 @@ import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 
 from laimark_sidecar.journal.exchange import Feedback
+from laimark_sidecar.replay.fair_share import drop_beyond
 
 
 def keep(connection: sqlite3.Connection, early: Iterable[Feedback], *, most: int) -> None:
-    """Let feedback wait, except what was forgotten; the oldest beyond `most` go."""
+    """Let feedback wait, except what was forgotten, up to `most` (see `fair_share`)."""
     connection.executemany(
         """INSERT OR IGNORE INTO early_feedback (id, exchange_id, time_s, source, kind, text)
         SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE id IN (?1, ?2))""",
         ((one.id, one.exchange_id, one.time_s, one.source, one.kind, one.text) for one in early),
     )
-    connection.execute(
-        """DELETE FROM early_feedback WHERE id IN (SELECT id FROM early_feedback ORDER BY time_s, id
-        LIMIT max(0, (SELECT count(*) FROM early_feedback) - ?))""",
-        (most,),
-    )
+    drop_beyond(connection, "early_feedback", most=most)
 
 
 def waiting_for(connection: sqlite3.Connection, exchange_ids: Sequence[str]) -> tuple[Feedback, ...]:

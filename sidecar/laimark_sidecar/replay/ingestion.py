@@ -11,6 +11,7 @@ from laimark_sidecar.clock import day
 from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.body import encode_body
 from laimark_sidecar.replay.daily import may_arrive
+from laimark_sidecar.replay.fair_share import drop_beyond
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.minhash import Signature
 from laimark_sidecar.replay.near_duplicates import copies, lesson_signature
@@ -39,21 +40,26 @@ class IngestCounts:
 
 
 def add_answers(connection: sqlite3.Connection, answered: Iterable[Answered], *, capacity: int) -> None:
-    """Remember answers by exchange, except forgotten ones; the oldest beyond eight times `capacity` are dropped."""
+    """Remember answers by exchange, except forgotten ones, up to eight times `capacity` (see `fair_share`)."""
     connection.executemany(
-        """INSERT OR IGNORE INTO answered (exchange_id, prefix, answer, version, time_s, source, pair)
-        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+        """INSERT OR IGNORE INTO answered (exchange_id, prefix, answer, version, time_s, source, pair, withheld)
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
         WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE id = ?1)""",
         (
-            (one.exchange_id, one.prefix, one.answer, one.version, one.time_s, one.source, one.pair)
+            (
+                one.exchange_id,
+                one.prefix,
+                "" if one.withheld else one.answer,
+                one.version,
+                one.time_s,
+                one.source,
+                one.pair,
+                one.withheld,
+            )
             for one in answered
         ),
     )
-    held = connection.execute("SELECT count(*) FROM answered").fetchone()[0]
-    connection.execute(
-        "DELETE FROM answered WHERE rowid IN (SELECT rowid FROM answered ORDER BY time_s, rowid LIMIT ?)",
-        (max(0, held - ANSWERS_PER_PLACE * capacity),),
-    )
+    drop_beyond(connection, "answered", most=ANSWERS_PER_PLACE * capacity)
 
 
 def supersede(connection: sqlite3.Connection, superseded: Iterable[Answered]) -> None:
@@ -173,13 +179,16 @@ def _insert(
 
 
 def _stratum(connection: sqlite3.Connection, item: Item, month: str) -> int:
-    # Held-out items are one stratum: what they measure is the whole of the user's work, not a share of each kind.
-    key = ("heldout", "", "", "") if item.split == "heldout" else ("train", item.signal, item.domain, month)
+    # A source's held-out items are one stratum: what they measure is the whole of its work, not a share of each kind.
+    kind = ("heldout", "", "", "") if item.split == "heldout" else ("train", item.signal, item.domain, month)
+    key = (item.source, *kind)
     connection.execute(
-        "INSERT OR IGNORE INTO strata (split, signal, domain, month, worth) VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO strata (source, split, signal, domain, month, worth) VALUES (?, ?, ?, ?, ?, ?)",
         (*key, item.weight > 0),
     )
     stratum_id: int = connection.execute(
-        "SELECT stratum_id FROM strata WHERE split = ? AND signal = ? AND domain = ? AND month = ?", key
+        """SELECT stratum_id FROM strata
+        WHERE source = ? AND split = ? AND signal = ? AND domain = ? AND month = ?""",
+        key,
     ).fetchone()[0]
     return stratum_id

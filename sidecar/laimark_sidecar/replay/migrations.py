@@ -115,7 +115,68 @@ _TWINS = Migration(
     ),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_TABLES, _REVIEW, _ORIGINS, _TWINS)
+_FAIR_SHARES = Migration(
+    version=5,
+    name="fair shares",
+    statements=(
+        # Whose a stratum is: otherwise a log with many invented months has many shares.
+        "DROP TRIGGER item_added",
+        "DROP TRIGGER item_gone",
+        """CREATE TABLE strata_of_sources (
+            stratum_id INTEGER PRIMARY KEY, source TEXT NOT NULL, split TEXT NOT NULL, signal TEXT NOT NULL,
+            domain TEXT NOT NULL, month TEXT NOT NULL, worth INTEGER NOT NULL, held INTEGER NOT NULL DEFAULT 0,
+            threshold INTEGER NOT NULL DEFAULT 9223372036854775807,
+            UNIQUE (source, split, signal, domain, month)) STRICT""",
+        """INSERT INTO strata_of_sources (source, split, signal, domain, month, worth, held, threshold)
+            SELECT items.source, strata.split, strata.signal, strata.domain, strata.month, strata.worth, count(*),
+                strata.threshold
+            FROM items JOIN strata USING (stratum_id) GROUP BY items.source, stratum_id""",
+        """UPDATE items SET stratum_id = (
+            SELECT new.stratum_id FROM strata AS old JOIN strata_of_sources AS new
+                ON (old.split, old.signal, old.domain, old.month) = (new.split, new.signal, new.domain, new.month)
+            WHERE old.stratum_id = items.stratum_id AND new.source = items.source)""",
+        "DROP TABLE strata",
+        "ALTER TABLE strata_of_sources RENAME TO strata",
+        """CREATE TRIGGER item_added AFTER INSERT ON items BEGIN
+            UPDATE strata SET held = held + 1 WHERE stratum_id = NEW.stratum_id; END""",
+        """CREATE TRIGGER item_gone AFTER DELETE ON items BEGIN
+            UPDATE strata SET held = held - 1 WHERE stratum_id = OLD.stratum_id; END""",
+        # Answers that hold a secret stand in the journal alone. Nobody has looked through the old ones for any.
+        "ALTER TABLE answered ADD COLUMN withheld INTEGER NOT NULL DEFAULT 0",
+        "UPDATE answered SET answer = '', withheld = 1 WHERE answer <> ''",
+        "DROP INDEX answered_time",
+        "CREATE INDEX answered_source ON answered (source)",
+        # With row numbers, which are the order of arrival.
+        "DROP TRIGGER early_forgotten",
+        "ALTER TABLE early_feedback RENAME TO early_feedback_by_id",
+        """CREATE TABLE early_feedback (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, exchange_id TEXT NOT NULL,
+            time_s REAL NOT NULL, source TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL) STRICT""",
+        """INSERT INTO early_feedback (id, exchange_id, time_s, source, kind, text)
+            SELECT id, exchange_id, time_s, source, kind, text FROM early_feedback_by_id ORDER BY time_s, id""",
+        "DROP TABLE early_feedback_by_id",
+        "CREATE INDEX early_feedback_exchange ON early_feedback (exchange_id)",
+        """CREATE TRIGGER early_forgotten AFTER INSERT ON tombstones BEGIN
+            DELETE FROM early_feedback WHERE id = NEW.id OR exchange_id = NEW.id; END""",
+        "DROP TRIGGER forgotten",
+        "ALTER TABLE findings RENAME TO findings_by_id",
+        """CREATE TABLE findings (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, item_id TEXT NOT NULL UNIQUE, exchange_id TEXT NOT NULL,
+            record_id TEXT NOT NULL, time_s REAL NOT NULL, source TEXT NOT NULL, signal TEXT NOT NULL,
+            rules TEXT NOT NULL, places TEXT NOT NULL, found_s REAL NOT NULL) STRICT""",
+        """INSERT INTO findings
+                (item_id, exchange_id, record_id, time_s, source, signal, rules, places, found_s)
+            SELECT item_id, exchange_id, record_id, time_s, source, signal, rules, places, found_s
+            FROM findings_by_id ORDER BY found_s, item_id""",
+        "DROP TABLE findings_by_id",
+        "CREATE INDEX findings_exchange ON findings (exchange_id)",
+        "CREATE INDEX findings_found ON findings (found_s)",
+        """CREATE TRIGGER forgotten AFTER INSERT ON tombstones BEGIN
+            DELETE FROM findings WHERE item_id = NEW.id; DELETE FROM accepted WHERE item_id = NEW.id; END""",
+    ),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_TABLES, _REVIEW, _ORIGINS, _TWINS, _FAIR_SHARES)
 
 
 def migrate(
@@ -134,18 +195,27 @@ def migrate(
     """
     _refuse_foreign(connection, path)
     _refuse_newer(connection, path, migrations[-1].version)
-    for step in migrations:
-        if step.version <= _version(connection):
-            continue
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+    # A step that makes a table anew drops one that others refer to (sqlite.org/lang_altertable.html, section 7).
+    enforced = connection.execute("PRAGMA foreign_keys").fetchone()[0]
+    connection.execute("PRAGMA foreign_keys = OFF")
+    try:
+        for step in migrations:
             if step.version > _version(connection):
-                _apply(connection, step, now_s)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+                _step(connection, step, now_s)
+    finally:
+        connection.execute(f"PRAGMA foreign_keys = {enforced}")
+
+
+def _step(connection: sqlite3.Connection, step: Migration, now_s: float) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if step.version > _version(connection):
+            _apply(connection, step, now_s)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _apply(connection: sqlite3.Connection, step: Migration, now_s: float) -> None:

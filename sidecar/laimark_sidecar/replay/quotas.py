@@ -1,4 +1,8 @@
-"""How many items each stratum may keep: an equal share, and what one does not need goes to the others."""
+"""How many items each source and each of its strata may keep: equal shares, and what one does not need the others get.
+
+Sources first: months and languages are what a log tells, so a log that invents a thousand of them has a thousand
+strata, and shares among strata alone would push out everybody else's.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,10 @@ HELDOUT_SHARE = 0.15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stratum:
-    """Items of one signal, domain and month; all held-out items together are one stratum."""
+    """Items of one source, signal, domain and month; a source's held-out items together are one stratum."""
 
     id: int
+    source: str
     heldout: bool
     month: str
     worth: bool
@@ -48,17 +53,29 @@ def allot(held: Sequence[int], places: int) -> tuple[int, ...]:
 def quotas(strata: Sequence[Stratum], capacity: int) -> dict[int, int]:
     """Return the quota of each stratum, by id, for a buffer of `capacity` items.
 
-    Held-out items have 15% of their own. The rest is shared equally by strata that are worth something; strata
-    of weight 0 share what those leave. Uneven places go to the newest month, so that with more strata than
-    places the oldest give way.
+    Held-out items have 15% of their own. The rest is shared by strata that are worth something; strata of weight 0
+    share what those leave. Uneven places go to the newest month, so that with more strata than places the oldest give
+    way.
     """
     own = heldout_capacity(capacity)
-    result = {stratum.id: min(stratum.held, own) for stratum in strata if stratum.heldout}
+    result = _shared([stratum for stratum in strata if stratum.heldout], own)
     left = capacity - own
     for worth in (True, False):
         group = [stratum for stratum in strata if not stratum.heldout and stratum.worth == worth]
-        group.sort(key=lambda stratum: (stratum.month, stratum.id), reverse=True)
-        shares = allot([stratum.held for stratum in group], left)
-        result.update({stratum.id: share for stratum, share in zip(group, shares, strict=True)})
-        left -= sum(shares)
+        shares = _shared(group, left)
+        result |= shares
+        left -= sum(shares.values())
     return result
+
+
+def _shared(group: Sequence[Stratum], places: int) -> dict[int, int]:
+    """Share `places` equally among sources, and each one's share among its strata."""
+    by_source: dict[str, list[Stratum]] = {}
+    for stratum in sorted(group, key=lambda one: (one.month, one.id), reverse=True):
+        by_source.setdefault(stratum.source, []).append(stratum)
+    shares = allot([sum(one.held for one in strata) for strata in by_source.values()], places)
+    return {
+        stratum.id: quota
+        for strata, share in zip(by_source.values(), shares, strict=True)
+        for stratum, quota in zip(strata, allot([one.held for one in strata], share), strict=True)
+    }

@@ -16,7 +16,7 @@ from laimark_sidecar.replay.reviewing import READY, Review
 _MATCHES = """(:split IS NULL OR split = :split) AND (:signal IS NULL OR signal = :signal)
     AND (:trained IS NULL OR (cycle IS NOT NULL) = :trained)"""
 _IDS_A_QUESTION = 500
-_ANSWER = "SELECT prefix, exchange_id, answer, version, time_s, source, pair FROM answered"
+_ANSWER = "SELECT prefix, exchange_id, answer, version, time_s, source, pair, withheld FROM answered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,19 +138,18 @@ def new_items(
     trusted: tuple[str, ...],
     review: Review = "none",
 ) -> tuple[Item, ...]:
-    """Return untrained lessons that arrived by `newest_s`, oldest first, with at most `per_source` not trusted ones.
+    """Return untrained lessons in order of arrival, by `newest_s`, with at most `per_source` not trusted ones.
 
     The limit is of all sources together that are not `trusted`: each line of a log names its own source.
     """
     rows = connection.execute(
         f"""WITH sourced AS (
-            SELECT seq, time_s, source IN (SELECT value FROM json_each(:trusted)) AS own
+            SELECT seq, source IN (SELECT value FROM json_each(:trusted)) AS own
             FROM items WHERE stage = 0 AND {READY}),
-        ranked AS (
-            SELECT seq, time_s, own, row_number() OVER (PARTITION BY own ORDER BY time_s, seq) AS place FROM sourced)
+        ranked AS (SELECT seq, own, row_number() OVER (PARTITION BY own ORDER BY seq) AS place FROM sourced)
         SELECT body FROM ranked JOIN contents USING (seq)
         WHERE own OR :per_source IS NULL OR place <= :per_source
-        ORDER BY time_s, seq LIMIT :limit""",  # noqa: S608 - a constant
+        ORDER BY seq LIMIT :limit""",  # noqa: S608 - a constant
         _bounds(newest_s, per_source, trusted, review, limit),
     )
     return tuple(decode_body(body) for (body,) in rows)
@@ -199,8 +198,8 @@ def forgotten(connection: sqlite3.Connection, ids: Collection[str]) -> frozenset
     return frozenset(item_id for (item_id,) in rows)
 
 
-def _answered(row: tuple[str, str, str, str, float, str, str]) -> Answered:
-    prefix, exchange_id, answer, version, time_s, source, pair = row
+def _answered(row: tuple[str, str, str, str, float, str, str, int]) -> Answered:
+    prefix, exchange_id, answer, version, time_s, source, pair, withheld = row
     return Answered(
         prefix=prefix,
         exchange_id=exchange_id,
@@ -209,4 +208,5 @@ def _answered(row: tuple[str, str, str, str, float, str, str]) -> Answered:
         time_s=time_s,
         source=source,
         pair=pair,
+        withheld=bool(withheld),
     )

@@ -54,10 +54,19 @@ def delete_items(connection: sqlite3.Connection, seqs: list[int]) -> None:
 
 
 def _strata(connection: sqlite3.Connection) -> list[Stratum]:
-    rows = connection.execute("SELECT stratum_id, split, month, worth, held FROM strata WHERE held > 0")
+    rows = connection.execute(
+        "SELECT stratum_id, source, split, month, worth, held FROM strata WHERE held > 0"
+    )
     return [
-        Stratum(id=stratum_id, heldout=split == "heldout", month=month, worth=bool(worth), held=held)
-        for stratum_id, split, month, worth, held in rows
+        Stratum(
+            id=stratum_id,
+            source=source,
+            heldout=split == "heldout",
+            month=month,
+            worth=bool(worth),
+            held=held,
+        )
+        for stratum_id, source, split, month, worth, held in rows
     ]
 
 

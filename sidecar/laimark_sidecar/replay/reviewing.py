@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from laimark_sidecar.replay.body import decode_body
+from laimark_sidecar.replay.fair_share import drop_beyond
 from laimark_sidecar.replay.flagged import Flagged
 from laimark_sidecar.replay.item import Item
 
@@ -23,7 +24,10 @@ READY = """(added_s <= :newest OR id IN (SELECT item_id FROM accepted))
 def add_findings(
     connection: sqlite3.Connection, flagged: Iterable[Flagged], *, now_s: float, most: int
 ) -> None:
-    """Remember what was left out, except what was forgotten or is a known false alarm; the oldest beyond `most` go."""
+    """Remember what was left out, except what was forgotten or is a known false alarm.
+
+    Up to `most`, see `fair_share`.
+    """
     connection.executemany(
         """INSERT OR IGNORE INTO findings
             (item_id, exchange_id, record_id, time_s, source, signal, rules, places, found_s)
@@ -45,12 +49,7 @@ def add_findings(
             for one in flagged
         ),
     )
-    held = connection.execute("SELECT count(*) FROM findings").fetchone()[0]
-    if held > most:
-        connection.execute(
-            "DELETE FROM findings WHERE item_id IN (SELECT item_id FROM findings ORDER BY found_s, item_id LIMIT ?)",
-            (held - most,),
-        )
+    drop_beyond(connection, "findings", most=most)
 
 
 def findings(connection: sqlite3.Connection, *, limit: int) -> tuple[Flagged, ...]:

@@ -290,7 +290,7 @@ class ReplayStore:
         trusted: Collection[str] = (),
         review: Review = "none",
     ) -> tuple[Item, ...]:
-        """Return up to `limit` lessons that no cycle has used: train split, weight above 0, oldest first.
+        """Return up to `limit` lessons that no cycle has used: train split, weight above 0, in order of arrival.
 
         Args:
             limit: at most this many.
