@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from laimark_sidecar.errors import DataError
-from laimark_sidecar.experience.tree import chain
+from laimark_sidecar.experience.traces import about, said, tails, traces
 from laimark_sidecar.experience.twins import Accounts
 from laimark_sidecar.journal.erasing import Line, lines_of
 from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, decode
@@ -18,6 +18,7 @@ from laimark_sidecar.pipeline.buffer import SHORTEST_PREFIX, versions_that_saw
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.store import ReplayStore
+from laimark_sidecar.replay.trace import Trace
 
 _ESCAPE = re.compile(r'\\(u[0-9a-fA-F]{4}|["\\/bfnrt])')
 
@@ -86,6 +87,8 @@ class Doomed:
     """sha256 of lines that are no record, but hold the text."""
     items: tuple[str, ...]
     """Every item that is or was made from them."""
+    traces: tuple[Trace, ...]
+    """What it will be known by, should it be told again."""
     held: int
     """Of these, how many the buffer holds."""
     versions: tuple[str, ...]
@@ -112,7 +115,8 @@ def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
     # Of what waits, the line may be deleted, and its exchange be in no log.
     feedback = {one.id: None for one in store.waiting_feedback() if _means_feedback(wish, one)}
     unreadable: list[str] = []
-    tails: set[str] = set()
+    ends: set[str] = set()
+    known_by: dict[Trace, None] = {}
     accounts = Accounts()
     items, answers = store.oblivion.matching(
         lambda item: _means_item(wish, item), lambda text: _means_answer(wish, text)
@@ -121,7 +125,8 @@ def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
     for line, record in _records(workshop):
         if isinstance(record, Exchange) and (record.id in named or _means_exchange(wish, record)):
             exchanges[record.id] = _listed(record, line, continues=False)
-            tails |= _tails(record)
+            ends |= tails(record)
+            known_by |= dict.fromkeys(traces(record))
             accounts.add(record)
         elif isinstance(record, Feedback) and _means_feedback(wish, record):
             feedback[record.id] = None
@@ -129,15 +134,17 @@ def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
             unreadable.append(hashlib.sha256(line.content).hexdigest())
     for line, record in _twins(workshop, accounts) if exchanges else ():
         exchanges.setdefault(record.id, _listed(record, line, continues=True))
-        tails |= _tails(record)
+        ends |= tails(record)
+        known_by |= dict.fromkeys(traces(record))
     answers |= _remembered_twins(store, accounts)
     for line, record in _records(workshop) if exchanges or answers else ():
         if isinstance(record, Feedback) and (
             record.exchange_id in exchanges or record.exchange_id in answers
         ):
             feedback[record.id] = None
-        elif isinstance(record, Exchange) and (record.id in answers or tails & set(_said(record.messages))):
+        elif isinstance(record, Exchange) and (record.id in answers or ends & set(said(record.messages))):
             exchanges.setdefault(record.id, _listed(record, line, continues=True))
+            known_by |= dict.fromkeys(traces(record))
     made = items | store.oblivion.made_from([*exchanges, *answers])
     found = Doomed(
         exchanges=tuple(sorted(exchanges.values(), key=lambda one: (one.time_s, one.id))),
@@ -145,6 +152,7 @@ def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
         answers=tuple(sorted(answers - set(exchanges))),
         unreadable=tuple(unreadable),
         items=tuple(sorted(made)),
+        traces=(*known_by, *(about(one.time_s, one.pair) for one in store.answered(answers) if one.pair)),
         held=sum(store.get(one) is not None for one in made),
         versions=versions_that_saw(workshop, set(made)),
     )
@@ -162,17 +170,6 @@ def _remembered_twins(store: ReplayStore, accounts: Accounts) -> frozenset[str]:
     """Return the exchanges that are twins by their answer; their lines may be deleted and their lessons held."""
     found = store.twins(accounts.pairs, since_s=-math.inf, until_s=math.inf)
     return frozenset(one.exchange_id for one in found if accounts.hold_twin_of_answer(one))
-
-
-def _tails(one: Exchange) -> set[str]:
-    """Return the ids that its answer may have in the history of a later turn: clients may leave tool calls out."""
-    whole = Message(role="assistant", content=one.answer, tool_calls=one.tool_calls)
-    return {_said((*one.messages, answer))[-1] for answer in (whole, replace(whole, tool_calls=()))}
-
-
-def _said(messages: Iterable[Message]) -> tuple[str, ...]:
-    """Return the ids of a conversation without its instructions: clients write the time into them, anew each turn."""
-    return chain(message for message in messages if message.role != "system")
 
 
 def _records(workshop: Workshop) -> Iterator[tuple[Line, Exchange | Feedback | None]]:

@@ -12,7 +12,8 @@ import logging
 import os
 import re
 import shutil
-from contextlib import ExitStack
+from collections.abc import Collection
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 import msgspec
@@ -28,9 +29,11 @@ from laimark_sidecar.pipeline.doomed import Doomed
 from laimark_sidecar.pipeline.folder import Closed, CycleFolder, cycles
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.replay.store import ReplayStore
+from laimark_sidecar.replay.trace import Trace
 
 log = logging.getLogger(__name__)
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_LOCK_WAIT_S = 10.0
 _ID = re.compile(rb'"id":"([^"]{1,64})"')
 
 
@@ -43,6 +46,8 @@ class Intent:
     items: tuple[str, ...]
     lines: tuple[str, ...] = ()
     """sha256 of lines of the journal that are no records."""
+    traces: tuple[Trace, ...] = ()
+    """What the records will be known by, should they be told again."""
     version: int = FORMAT_VERSION
 
 
@@ -54,7 +59,7 @@ class Forgotten:
     size_bytes: int
     items: int
     finished: bool
-    """False: the daemon is at work, and does the rest within seconds."""
+    """False: the daemon is at work, or more is to go by now; the daemon does the rest within seconds."""
 
 
 def pending(home: Home) -> Intent | None:
@@ -89,13 +94,40 @@ def forget(workshop: Workshop, found: Doomed) -> Forgotten:
 
 def begin(workshop: Workshop, found: Doomed) -> None:
     """Write down durably what is to go, together with what is still to go from before."""
-    left = pending(workshop.home) or Intent(records=(), items=())
-    intent = Intent(
-        records=tuple(sorted({*left.records, *found.record_ids})),
-        items=tuple(sorted({*left.items, *found.items})),
-        lines=tuple(sorted({*left.lines, *found.unreadable})),
+    _write_down(
+        workshop,
+        Intent(
+            records=tuple(found.record_ids), items=found.items, lines=found.unreadable, traces=found.traces
+        ),
     )
-    write_atomic(workshop.home.forgetting, msgspec.json.encode(intent))
+
+
+def begin_repeated(workshop: Workshop, records: Collection[str]) -> None:
+    """Write down durably that records which repeat something forgotten go too; `carry_on` takes them away.
+
+    Raises:
+        LockedError, StateError, OSError: as `forget` does.
+    """
+    _write_down(workshop, Intent(records=tuple(records), items=()))
+
+
+def _write_down(workshop: Workshop, more: Intent) -> None:
+    with _intent_lock(workshop.home):
+        left = pending(workshop.home) or Intent(records=(), items=())
+        intent = Intent(
+            records=tuple(sorted({*left.records, *more.records})),
+            items=tuple(sorted({*left.items, *more.items})),
+            lines=tuple(sorted({*left.lines, *more.lines})),
+            traces=tuple(dict.fromkeys((*left.traces, *more.traces))),
+        )
+        write_atomic(workshop.home.forgetting, msgspec.json.encode(intent))
+
+
+def _intent_lock(home: Home) -> AbstractContextManager[None]:
+    """Let nobody add to the intent while somebody else does, or takes it away as done."""
+    return exclusive(
+        home.root / "forget.lock", f"laimark-sidecar (pid {os.getpid()}), which forgets", wait_s=_LOCK_WAIT_S
+    )
 
 
 def carry_on(workshop: Workshop, *, mine: bool = False) -> Forgotten:
@@ -112,12 +144,12 @@ def carry_on(workshop: Workshop, *, mine: bool = False) -> Forgotten:
     if intent is None:
         return Forgotten(lines=0, size_bytes=0, items=0, finished=True)
     with workshop.store() as store:
-        items = store.oblivion.forget_exchanges(intent.records, items=intent.items)
+        items = store.oblivion.forget_exchanges(intent.records, items=intent.items, traces=intent.traces)
         gone = frozenset({*intent.items, *store.oblivion.made_from(intent.records)})
         records = frozenset(intent.records)
         erased = erase(workshop.home.journal, lambda line: _goes(intent, records, line))
         log.info("%d lines and %d items forgotten", erased.lines, items, extra=action("forget.done"))
-        finished = _finish(workshop, store, gone, mine=mine)
+        finished = _finish(workshop, store, intent, gone, mine=mine)
     return Forgotten(lines=erased.lines, size_bytes=erased.size_bytes, items=items, finished=finished)
 
 
@@ -133,7 +165,9 @@ def _goes(intent: Intent, records: frozenset[str], line: bytes) -> bool:
     return record.id in records or (isinstance(record, Feedback) and record.exchange_id in records)
 
 
-def _finish(workshop: Workshop, store: ReplayStore, gone: frozenset[str], *, mine: bool) -> bool:
+def _finish(
+    workshop: Workshop, store: ReplayStore, intent: Intent, gone: frozenset[str], *, mine: bool
+) -> bool:
     with ExitStack() as stack:
         if not mine:
             try:
@@ -143,6 +177,11 @@ def _finish(workshop: Workshop, store: ReplayStore, gone: frozenset[str], *, min
             except LockedError:
                 return False
         _clear(workshop, store, gone)
+        with _intent_lock(workshop.home):
+            if pending(workshop.home) != intent:
+                return False  # somebody has added to it meanwhile
+            workshop.home.forgetting.unlink(missing_ok=True)
+            fsync_dir(workshop.home.root)
     return True
 
 
@@ -155,8 +194,6 @@ def _clear(workshop: Workshop, store: ReplayStore, gone: frozenset[str]) -> None
             "another process reads the replay buffer, whose log may still hold what was forgotten",
             hint="end it, then: laimark-sidecar forget --resume",
         )
-    workshop.home.forgetting.unlink(missing_ok=True)
-    fsync_dir(workshop.home.root)
 
 
 def _clear_cycle(workshop: Workshop, cycle: CycleFolder, gone: frozenset[str]) -> None:

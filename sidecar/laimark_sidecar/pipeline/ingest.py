@@ -12,6 +12,8 @@ from laimark_sidecar.experience.thinking import strip_thinking
 from laimark_sidecar.journal.exchange import Exchange, Feedback
 from laimark_sidecar.journal.find import find_exchange
 from laimark_sidecar.logs import action
+from laimark_sidecar.pipeline.forget import begin_repeated
+from laimark_sidecar.pipeline.recall import repeating
 from laimark_sidecar.pipeline.screening import policy_of
 from laimark_sidecar.pipeline.workshop import ShouldStop, Workshop
 from laimark_sidecar.replay.answered import Answered
@@ -82,8 +84,14 @@ def ingest(workshop: Workshop, store: ReplayStore, source: LogSource, *, should_
             log.warning(
                 "%s:%d: %s; left out", fault.segment, fault.offset, fault.reason, extra=action("ingest.fault")
             )
+        repeated = repeating(store, batch.records)
+        if repeated:
+            # Written down before the cursor moves: after a crash they are read, and known, once more.
+            begin_repeated(workshop, repeated)
+            log.info("%d records repeat what was forgotten", len(repeated), extra=action("ingest.forgotten"))
+        fresh = [record for record in batch.records if record.id not in repeated]
         learned = experience_of(
-            batch.records, known, heldout_share=workshop.config.replay.heldout_share, policy=policy
+            fresh, known, heldout_share=workshop.config.replay.heldout_share, policy=policy
         )
         if batch.cursor != before:
             counts = store.ingest(

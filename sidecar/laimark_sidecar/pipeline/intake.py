@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from laimark_sidecar.journal.exchange import Exchange, Feedback
 from laimark_sidecar.journal.writer import JournalWriter
 from laimark_sidecar.logs import action
+from laimark_sidecar.pipeline.recall import repeating
 from laimark_sidecar.pipeline.workshop import ShouldStop, Workshop
 from laimark_sidecar.replay.store import ReplayStore
 from laimark_sidecar.sources.added import Added
@@ -32,7 +33,7 @@ class Taken:
     records: int = 0
     faults: int = 0
     skipped: int = 0
-    """Known already, said before the log was added or while recording was off, somebody else's, or too long."""
+    """Known already, forgotten, said before the log was added or while recording was off, somebody else's, or too long."""
     too_long: int = 0
     """Of these, how many follow a history that is longer than is kept."""
 
@@ -115,6 +116,7 @@ def _append(
         where = f"{fault.segment}:{fault.offset}"
         log.warning("%s: %s: %s; left out", added.name, where, fault.reason, extra=action("intake.fault"))
     known = store.known_exchanges([one.id for one in batch.records])
+    known |= repeating(store, batch.records)
     fresh = [one for one in batch.records if one.id not in known and one.time_s >= added.since_s]
     long = {one.id for one in fresh if isinstance(one, Exchange) and too_long(one.messages)}
     unwanted = long | {

@@ -9,6 +9,7 @@ from pathlib import Path
 from laimark_sidecar.errors import LockedError
 from laimark_sidecar.files import exclusive
 from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline.forget import carry_on
 from laimark_sidecar.pipeline.ingest import ingest
 from laimark_sidecar.pipeline.intake import Taken, take_in
 from laimark_sidecar.pipeline.journal_source import journal_source
@@ -74,6 +75,7 @@ def import_history(workshop: Workshop, name: str, *, report: Report) -> Taken:
             with exclusive(home.daemon_lock, f"laimark-sidecar sources import {name}"):
                 report("learning from it", 0.99)
                 ingest(workshop, store, journal_source(workshop), should_stop=lambda: False)
+                carry_on(workshop, mine=True)
         except LockedError:
             pass  # the daemon tails the journal and does it
     report("done", 1.0)

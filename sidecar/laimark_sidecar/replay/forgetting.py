@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from laimark_sidecar.replay import reading
 from laimark_sidecar.replay.body import decode_body
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.retention import delete_items
+from laimark_sidecar.replay.trace import Trace
 
 
 def forget(connection: sqlite3.Connection, item_id: str, *, now_s: float) -> bool:
@@ -31,7 +32,8 @@ def forget(connection: sqlite3.Connection, item_id: str, *, now_s: float) -> boo
 def forget_exchanges(connection: sqlite3.Connection, ids: Collection[str], *, now_s: float) -> int:
     """Forget exchanges and every lesson made from any of them; returns how many items were held.
 
-    Whoever reads one of these exchanges again, from any log, brings nothing back.
+    Whoever reads the very same record again brings nothing back; how its later turns and other programs' accounts of
+    it are known is said in `trace`.
     """
     bury(connection, ids, now_s=now_s)
     forgotten = sum(forget(connection, one, now_s=now_s) for one in sorted(made_from(connection, ids)))
@@ -39,6 +41,27 @@ def forget_exchanges(connection: sqlite3.Connection, ids: Collection[str], *, no
     connection.executemany("DELETE FROM answered WHERE exchange_id = ?", keys)
     connection.executemany("DELETE FROM findings WHERE exchange_id = ?1 OR record_id = ?1", keys)
     return forgotten
+
+
+def remember(connection: sqlite3.Connection, traces: Iterable[Trace], *, now_s: float) -> None:
+    """Keep what forgotten exchanges are known by."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO traces (hash, since_s, until_s, removed_s) VALUES (?, ?, ?, ?)",
+        ((one.hash, one.since_s, one.until_s, now_s) for one in traces),
+    )
+
+
+def remembered(connection: sqlite3.Connection, hashes: Collection[str]) -> dict[str, tuple[Trace, ...]]:
+    """Return the traces with any of these hashes, by hash."""
+    rows = connection.execute(
+        "SELECT hash, since_s, until_s FROM traces WHERE hash IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(hashes)),),
+    )
+    found: dict[str, tuple[Trace, ...]] = {}
+    for hash_, since_s, until_s in rows:
+        one = Trace(hash=hash_, since_s=since_s, until_s=until_s)
+        found[hash_] = (*found.get(hash_, ()), one)
+    return found
 
 
 def bury(connection: sqlite3.Connection, ids: Collection[str], *, now_s: float) -> None:

@@ -176,7 +176,18 @@ _FAIR_SHARES = Migration(
     ),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_TABLES, _REVIEW, _ORIGINS, _TWINS, _FAIR_SHARES)
+_TRACES = Migration(
+    version=6,
+    name="traces",
+    statements=(
+        # What forgotten exchanges are known by: hashes, never text.
+        """CREATE TABLE traces (
+            hash TEXT NOT NULL, since_s REAL NOT NULL, until_s REAL NOT NULL, removed_s REAL NOT NULL,
+            PRIMARY KEY (hash, since_s, until_s)) STRICT, WITHOUT ROWID""",
+    ),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_TABLES, _REVIEW, _ORIGINS, _TWINS, _FAIR_SHARES, _TRACES)
 
 
 def migrate(

@@ -8,6 +8,7 @@ from laimark_sidecar.clock import Clock
 from laimark_sidecar.replay import forgetting, reading
 from laimark_sidecar.replay.database import Database
 from laimark_sidecar.replay.item import Item
+from laimark_sidecar.replay.trace import Trace
 
 
 class Oblivion:
@@ -30,15 +31,28 @@ class Oblivion:
         self.scrub()
         return removed
 
-    def forget_exchanges(self, ids: Collection[str], *, items: Collection[str] = ()) -> int:
+    def forget_exchanges(
+        self, ids: Collection[str], *, items: Collection[str] = (), traces: Iterable[Trace] = ()
+    ) -> int:
         """Forget exchanges, every lesson made from them, and `items`, for good; returns how many items were held.
 
-        What is read of these exchanges again, from any log, teaches nothing any more. Call `scrub` afterwards.
+        `traces` are what they will be known by if they are told again. Call `scrub` afterwards.
         """
         now_s = self._clock.now_s()
         with self._database.writing() as connection:
+            forgetting.remember(connection, traces, now_s=now_s)
             removed = sum(forgetting.forget(connection, item_id, now_s=now_s) for item_id in items)
             return removed + forgetting.forget_exchanges(connection, ids, now_s=now_s)
+
+    def has_traces(self) -> bool:
+        """Whether anything was ever forgotten that might be told again."""
+        with self._database.reading() as connection:
+            return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM traces)").fetchone()[0])
+
+    def traces(self, hashes: Collection[str]) -> dict[str, tuple[Trace, ...]]:
+        """Return what forgotten exchanges are known by, of these hashes."""
+        with self._database.reading() as connection:
+            return forgetting.remembered(connection, hashes)
 
     def scrub(self) -> bool:
         """Empty the write-ahead log, where overwritten text may stand; says whether other readers allowed it."""

@@ -48,6 +48,15 @@ def answers(connection: sqlite3.Connection, prefix: str) -> tuple[Answered, ...]
     return tuple(_answered(row) for row in rows)
 
 
+def answered(connection: sqlite3.Connection, exchange_ids: Collection[str]) -> tuple[Answered, ...]:
+    """Return the answers of these exchanges."""
+    rows = connection.execute(
+        f"{_ANSWER} WHERE exchange_id IN (SELECT value FROM json_each(?)) ORDER BY exchange_id",  # noqa: S608 - a constant
+        (json.dumps(list(exchange_ids)),),
+    )
+    return tuple(_answered(row) for row in rows)
+
+
 def twins(
     connection: sqlite3.Connection, pairs: Sequence[str], *, since_s: float, until_s: float
 ) -> tuple[Answered, ...]:

@@ -193,6 +193,11 @@ class ReplayStore:
         with self._database.reading() as connection:
             return reading.answers(connection, prefix)
 
+    def answered(self, exchange_ids: Collection[str]) -> tuple[Answered, ...]:
+        """Return the remembered answers of these exchanges."""
+        with self._database.reading() as connection:
+            return reading.answered(connection, exchange_ids)
+
     def twins(self, pairs: Sequence[str], *, since_s: float, until_s: float) -> tuple[Answered, ...]:
         """Return the remembered answers of these pairs between two times, oldest first."""
         with self._database.reading() as connection:

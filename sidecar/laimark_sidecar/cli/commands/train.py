@@ -55,6 +55,7 @@ def _require_learning(opened: Workshop) -> None:
 
 def _here(opened: Workshop, update: Update) -> Closed:
     from laimark_sidecar.pipeline.cycle import advance, open_cycle
+    from laimark_sidecar.pipeline.forget import carry_on
     from laimark_sidecar.pipeline.ingest import ingest
     from laimark_sidecar.pipeline.journal_source import journal_source
     from laimark_sidecar.pipeline.moving import repair
@@ -64,6 +65,7 @@ def _here(opened: Workshop, update: Update) -> Closed:
         repair(opened)
         with opened.store() as store:
             ingest(opened, store, journal_source(opened), should_stop=should_stop)
+        carry_on(opened, mine=True)
         try:
             return advance(opened, open_cycle(opened), report=update, should_stop=should_stop)
         except Yielded as error:
