@@ -1,7 +1,8 @@
-"""What does it cost to forget, and to seal the journal?
+"""What does it cost to forget, to know again what was forgotten, and to seal the journal?
 
 Regime: a journal of `--count` exchanges of about 1.5 kB each (a question with two earlier turns), written by `JournalWriter`
-plainly and sealed, then read to its end, then one line in a thousand erased. One process, warm page cache, no fsync between
+plainly and sealed, then read to its end, then one line in a thousand erased; then what was read is asked, 500 at a time,
+whether it repeats something forgotten, with nothing forgotten and with `--forgotten` other exchanges. One process, warm page cache, no fsync between
 lines. Ceiling of sealing: age's own work on a line of this size, in memory. Medians of `--runs` runs; the spread is
 the lowest and the highest.
 
@@ -19,13 +20,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from laimark_sidecar.clock import SystemClock
+from laimark_sidecar.experience.traces import traces
 from laimark_sidecar.journal.erasing import erase
 from laimark_sidecar.journal.exchange import Exchange, Message, encode, exchange_id
 from laimark_sidecar.journal.reader import read
 from laimark_sidecar.journal.sealing import Opener, Sealer, turn_on
 from laimark_sidecar.journal.writer import JournalWriter
+from laimark_sidecar.pipeline.recall import repeating
+from laimark_sidecar.replay.store import ReplayStore
 
 EVERY = 1000
+BATCH = 500
 WORDS = "the quick brown fox jumps over the lazy dog and back again "
 
 
@@ -33,9 +38,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--forgotten", type=int, default=10_000)
     options = parser.parse_args()
     exchanges = [made(number) for number in range(options.count)]
-    runs = [measured(exchanges) for _ in range(options.runs)]
+    gone = [made(-number - 1) for number in range(options.forgotten)]
+    runs = [measured(exchanges, gone) for _ in range(options.runs)]
     figures = {name: spread([run[name] for run in runs]) for name in runs[0]}
     print(json.dumps({"count": options.count, "line_bytes": len(encode(exchanges[0])), **figures}))
 
@@ -44,7 +51,7 @@ def made(number: int) -> Exchange:
     messages = (
         Message(role="user", content=f"{number} {WORDS * 6}"),
         Message(role="assistant", content=WORDS * 6),
-        Message(role="user", content=WORDS * 4),
+        Message(role="user", content=f"{WORDS * 4} {number}"),
     )
     answer = WORDS * 5
     return Exchange(
@@ -61,7 +68,7 @@ def made(number: int) -> Exchange:
     )
 
 
-def measured(exchanges: list[Exchange]) -> dict[str, float]:
+def measured(exchanges: list[Exchange], gone: list[Exchange]) -> dict[str, float]:
     """Return microseconds a line."""
     with tempfile.TemporaryDirectory() as name:
         plain, sealed = Path(name) / "plain", Path(name) / "sealed"
@@ -70,6 +77,7 @@ def measured(exchanges: list[Exchange]) -> dict[str, float]:
             **passes(plain, "plain", exchanges),
             **passes(sealed, "sealed", exchanges),
             **ceiling(sealed, encode(exchanges[0])),
+            **recognising(Path(name) / "replay.db", exchanges, gone),
         }
 
 
@@ -93,6 +101,16 @@ def ceiling(folder: Path, line: bytes) -> dict[str, float]:
         "open_us": timed(lambda: [opener.opened(sealed) for _ in range(EVERY)], EVERY),
         "sealed_line_bytes": len(sealed),
     }
+
+
+def recognising(path: Path, exchanges: list[Exchange], gone: list[Exchange]) -> dict[str, float]:
+    batches = [exchanges[start : start + BATCH] for start in range(0, len(exchanges), BATCH)]
+    with ReplayStore.open(path, clock=SystemClock()) as store:
+        before = timed(lambda: [repeating(store, batch) for batch in batches], len(exchanges))
+        known_by = [trace for one in gone for trace in traces(one)]
+        store.oblivion.forget_exchanges([one.id for one in gone], traces=known_by)
+        after = timed(lambda: [repeating(store, batch) for batch in batches], len(exchanges))
+    return {"ask_nothing_forgotten_us": before, "ask_us": after}
 
 
 def write(folder: Path, exchanges: list[Exchange]) -> None:

@@ -57,11 +57,10 @@ def remembered(connection: sqlite3.Connection, hashes: Collection[str]) -> dict[
         "SELECT hash, since_s, until_s FROM traces WHERE hash IN (SELECT value FROM json_each(?))",
         (json.dumps(list(hashes)),),
     )
-    found: dict[str, tuple[Trace, ...]] = {}
+    found: dict[str, list[Trace]] = {}
     for hash_, since_s, until_s in rows:
-        one = Trace(hash=hash_, since_s=since_s, until_s=until_s)
-        found[hash_] = (*found.get(hash_, ()), one)
-    return found
+        found.setdefault(hash_, []).append(Trace(hash=hash_, since_s=since_s, until_s=until_s))
+    return {hash_: tuple(kept) for hash_, kept in found.items()}
 
 
 def bury(connection: sqlite3.Connection, ids: Collection[str], *, now_s: float) -> None:
