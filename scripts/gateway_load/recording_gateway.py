@@ -45,7 +45,7 @@ class Closed:
     def __init__(self, traffic: Traffic) -> None:
         pass
 
-    def tell(self, head: Head, body: bytes) -> Told:
+    async def tell(self, head: Head, body: bytes) -> Told:
         return Told(status=404, body=b"{}")
 
 
@@ -54,7 +54,7 @@ class Consenting:
 
     on = True
 
-    def __call__(self, *, model: str, client: str, head: Head) -> bool:
+    def __call__(self, *, model: str, client: str, head: Head, since_s: float) -> bool:
         return True
 
     def versions(self, model: str) -> Answering:
@@ -67,7 +67,11 @@ def serve(upstream: str, port: int, journal: Path | None) -> None:
     clock = SystemClock()
     consenting = Consenting()
     recorder = journal and Recorder(
-        JournalWriter(journal, clock=clock), clock=clock, permits=consenting, versions=consenting.versions
+        JournalWriter(journal, clock=clock),
+        clock=clock,
+        permits=consenting,
+        versions=consenting.versions,
+        is_held=lambda _: False,
     )
     observer: Observer = recorder or Blind()
     parts = Parts(

@@ -16,11 +16,10 @@ from tests.support.processes import run_command, wait_until
 from tests.support.rest import call
 
 from laimark_sidecar.journal.exchange import Feedback
+from laimark_sidecar.journal.reader import read
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.overview import overview
 from laimark_sidecar.pipeline.presence import presence
-
-EXCHANGE = "0123456789abcdef0123456789abcdef"
 
 
 @contextlib.contextmanager
@@ -68,11 +67,12 @@ def test_feedback_is_kept_only_where_the_journal_records(ready_home: Home, recor
     reconfigure(ready_home, "journal", record=recorded)
     reconfigure(ready_home, "gateway", upstream=f"http://127.0.0.1:{free_port()}")
     with gateway(ready_home, direct="", model="base") as front:
-        body = {"id": EXCHANGE, "kind": "edit", "text": "What it should have been."}
+        said = read(ready_home.journal, None).records[0].id
+        body = {"id": said, "kind": "edit", "text": "What it should have been."}
         assert call(front.url, "POST", "/laimark/feedback", body).status == 202
         front.stop()
         kept = [one.exchange_id for one in front.records() if isinstance(one, Feedback)]
-    assert kept == ([EXCHANGE] if recorded else [])
+    assert kept == ([said] if recorded else [])
 
 
 def test_a_runner_that_is_idle_by_its_own_account_is_busy_while_the_gateway_waits(ready_home: Home) -> None:

@@ -10,8 +10,8 @@ from laimark_sidecar.journal.consent_file import ConsentFile
 HEAD = Head(headers=(), method="POST", target="/api/chat")
 
 
-def asked(consenting: Consenting, model: str = "mine", client: str = "curl") -> bool:
-    return consenting(model=model, client=client, head=HEAD)
+def asked(consenting: Consenting, model: str = "mine", client: str = "curl", *, since_s: float = 9.0) -> bool:
+    return consenting(model=model, client=client, head=HEAD, since_s=since_s)
 
 
 def test_own_models_are_recorded_of_every_client_until_the_user_says_otherwise(tmp_path: Path) -> None:
@@ -33,3 +33,10 @@ def test_the_master_switch_wins(tmp_path: Path) -> None:
     on = Consenting(consent=consent, record=True, is_own=lambda model: True)
     off = Consenting(consent=consent, record=False, is_own=lambda model: True)
     assert (on.on, asked(on), off.on, asked(off)) == (True, True, False, False)
+
+
+def test_what_began_before_recording_was_on_again_is_not_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "recording.json"
+    consenting = Consenting(consent=ConsentFile(path), record=True, is_own=lambda model: True)
+    write_consent(path, Consent().switched_off("off", 10.0).switched_on("off", 20.0))
+    assert [asked(consenting, since_s=since_s) for since_s in (5.0, 15.0, 20.0)] == [False, False, True]

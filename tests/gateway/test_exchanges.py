@@ -21,7 +21,7 @@ class Permitting:
 
     on = True
 
-    def __call__(self, *, model: str, client: str, head: Head) -> bool:
+    def __call__(self, *, model: str, client: str, head: Head, since_s: float) -> bool:
         return model != "secret"
 
 

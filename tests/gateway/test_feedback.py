@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from laimark_sidecar.gateway.feedback import About, Given, Recent
+import json
+
+from laimark_sidecar.gateway.feedback import LONGEST_TEXT_BYTES, About, Given, Recent, exchange_id_in
+from laimark_sidecar.gateway.observing import Told
 from laimark_sidecar.journal.exchange import Exchange, Feedback
 
 ID = "0123456789abcdef" * 2
@@ -44,12 +47,19 @@ def test_exchange_is_found_by_its_id_and_by_the_servers() -> None:
     assert recent.find(exchange(1).id) == recent.find(SERVERS_ID) == about
 
 
-def test_id_of_an_exchange_is_known_though_it_is_forgotten_and_a_servers_is_not() -> None:
-    recent = Recent()
-
+def test_an_older_exchange_is_looked_for_by_its_id_and_not_by_a_servers() -> None:
     for name in (ID, f"chatcmpl-{ID}", f"cmpl-{ID}"):
-        assert recent.find(name) == About(exchange_id=ID, model="")
-    assert recent.find("chatcmpl-1") is None
+        assert Recent().find(name) is None
+        assert exchange_id_in(name) == ID
+    assert exchange_id_in("chatcmpl-1") == ""
+
+
+def test_text_that_is_no_edit_of_an_answer_is_refused() -> None:
+    given = {"id": ID, "kind": "edit", "text": "\u00e9" * (LONGEST_TEXT_BYTES // 2)}
+    assert isinstance(Given.read(json.dumps(given).encode()), Given)
+    told = Given.read(json.dumps(given | {"text": f"{given['text']}x"}).encode())
+    assert isinstance(told, Told)
+    assert told.status == 413
 
 
 def test_only_the_newest_are_remembered() -> None:

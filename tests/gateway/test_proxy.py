@@ -95,6 +95,33 @@ def test_each_piece_is_passed_on_while_the_next_is_not_there_yet() -> None:
             received += client.recv(65536)
 
 
+@pytest.mark.parametrize("later", [b"0\r\n\r\n", b"3\r\ntwo\r\n0\r\n\r\n"])
+def test_the_end_of_a_chunked_request_is_told_while_upstream_still_thinks(later: bytes) -> None:
+    keeping, go_on = Keeping(), threading.Event()
+
+    def behave(call: Call) -> None:
+        while not call.rest.endswith(b"0\r\n\r\n"):
+            call.body(len(call.rest) + 1)
+        assert go_on.wait(PATIENCE_S)
+        call.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    head = b"POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    with (
+        raw_upstream(behave) as upstream,
+        running_gateway(upstream.url, observer=keeping) as gateway,
+        gateway.connect() as client,
+    ):
+        client.sendall(head + b"3\r\none\r\n")
+        while not keeping.seen or not keeping.seen[0].asked_bytes:
+            time.sleep(0.01)
+        assert not keeping.seen[0].whole.is_set()
+        client.sendall(later)
+        assert keeping.seen[0].whole.wait(PATIENCE_S)
+        assert keeping.seen[0].answer_head is None
+        go_on.set()
+        assert client.recv(65536)
+
+
 def test_an_encoded_answer_stays_encoded() -> None:
     packed = gzip.compress(b"text" * 100)
 
@@ -255,6 +282,9 @@ class Faulty:
     def asked(self, chunk: bytes) -> None:
         self._maybe("asked")
 
+    def asked_whole(self) -> None:
+        self._maybe("asked_whole")
+
     def answering(self, head: Head) -> tuple[tuple[str, str], ...]:
         self._maybe("answering")
         return ()
@@ -271,7 +301,7 @@ class Faulty:
             raise RuntimeError("full disk")
 
 
-@pytest.mark.parametrize("step", ["begin", "asked", "answering", "answered", "ended"])
+@pytest.mark.parametrize("step", ["begin", "asked", "asked_whole", "answering", "answered", "ended"])
 def test_a_fault_of_the_recording_breaks_no_chat(step: str) -> None:
     faulty = Faulty(step)
     with (

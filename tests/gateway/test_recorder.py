@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -19,7 +20,8 @@ from laimark_sidecar.errors import StateError
 from laimark_sidecar.gateway.exchanges import Answering
 from laimark_sidecar.gateway.observing import Head
 from laimark_sidecar.gateway.recorder import Recorder, declines
-from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, exchange_id
+from laimark_sidecar.journal.exchange import Exchange, Feedback, Message
+from laimark_sidecar.journal.find import find_exchange
 from laimark_sidecar.journal.reader import read
 from laimark_sidecar.journal.writer import JournalWriter
 
@@ -38,7 +40,7 @@ class Consent:
         self.asked: list[tuple[str, str]] = []
         self.on = True
 
-    def __call__(self, *, model: str, client: str, head: Head) -> bool:
+    def __call__(self, *, model: str, client: str, head: Head, since_s: float) -> bool:
         self.asked.append((model, client))
         return model not in self.refused and client not in self.refused
 
@@ -61,6 +63,7 @@ def recording(
         clock=clock,
         permits=permits or Consent(),
         versions=answering,
+        is_held=lambda exchange_id: find_exchange(folder, exchange_id) is not None,
         held_bytes=held_bytes,
     )
     try:
@@ -236,10 +239,11 @@ def test_what_answers_is_looked_up_when_the_request_is_whole(tmp_path: Path) -> 
         return Answering(adapter_version=version)
 
     with recording(tmp_path, answering=moving) as recorder:
-        observation = recorder.begin(request(CHAT, {"content-length": str(len(body))}))
+        observation = recorder.begin(request(CHAT))
         assert observation is not None
         observation.asked(body[:10])
         observation.asked(body[10:])
+        observation.asked_whole()
         assert looked_up.wait(30)
         now[0] = "me:2"
         observation.answering(WHOLE)
@@ -335,7 +339,7 @@ def test_full_disk_is_counted_and_no_chat_breaks() -> None:
             pass
 
     clock = SystemClock()
-    recorder = Recorder(Full(), clock=clock, permits=Consent(), versions=versions)
+    recorder = Recorder(Full(), clock=clock, permits=Consent(), versions=versions, is_held=lambda _: False)
     passed(recorder, request(CHAT), ASKED, WHOLE, [completion("I.")])
     recorder.close()
 
@@ -357,31 +361,35 @@ def test_feedback_finds_its_exchange_by_the_id_of_the_servers_answer(tmp_path: P
     with recording(tmp_path) as recorder:
         passed(recorder, request(CHAT), ASKED, WHOLE, [completion("I.")])
         feedback(recorder, id="chatcmpl-a1B2c3D4e5F6g7H8", kind="edit", text="I am a llama.")
-        feedback(recorder, id="chatcmpl-unknown", kind="accept")
+        assert feedback(recorder, id="chatcmpl-unknown", kind="accept") == 404
 
     exchange, given = recorded(tmp_path)
     assert isinstance(given, Feedback)
     assert (given.exchange_id, given.text) == (exchange.id, "I am a llama.")
-    assert recorder.counts.unreadable == 1
 
 
-def test_feedback_on_an_older_exchange_works_by_its_id(tmp_path: Path) -> None:
-    older = exchange_id(time_s=1.0, source="gateway", messages=(), answer="")
+def test_feedback_on_an_older_exchange_works_by_its_id_while_the_journal_holds_it(tmp_path: Path) -> None:
     with recording(tmp_path) as recorder:
-        feedback(recorder, id=older, kind="reject")
+        passed(recorder, request(CHAT), ASKED, WHOLE, [completion("I.")])
+    older = only(tmp_path)
+    with recording(tmp_path) as recorder:
+        assert feedback(recorder, id=older.id, kind="reject") == 202
+        assert feedback(recorder, id="0" * 32, kind="reject") == 404
 
-    (given,) = recorded(tmp_path)
+    _, given = recorded(tmp_path)
     assert isinstance(given, Feedback)
-    assert given.exchange_id == older
+    assert given.exchange_id == older.id
 
 
 def test_feedback_on_an_older_exchange_is_not_recorded_while_recording_is_off(tmp_path: Path) -> None:
+    with recording(tmp_path) as recorder:
+        passed(recorder, request(CHAT), ASKED, WHOLE, [completion("I.")])
     consent = Consent()
     consent.on = False
     with recording(tmp_path, permits=consent) as recorder:
-        feedback(recorder, id="0" * 32, kind="reject")
+        assert feedback(recorder, id=only(tmp_path).id, kind="reject") == 202
 
-    assert recorded(tmp_path) == []
+    assert len(recorded(tmp_path)) == 1
 
 
 def test_feedback_obeys_the_same_consent(tmp_path: Path) -> None:
@@ -407,7 +415,7 @@ def test_feedback_obeys_the_same_consent(tmp_path: Path) -> None:
 )
 def test_feedback_that_is_none_is_refused_with_a_reason(tmp_path: Path, body: bytes) -> None:
     with recording(tmp_path) as recorder:
-        told = recorder.feedback(request("/laimark/feedback"), body)
+        told = asyncio.run(recorder.feedback(request("/laimark/feedback"), body))
 
     assert told.status == 400
     assert json.loads(told.body)["error"]["message"]
@@ -415,7 +423,8 @@ def test_feedback_that_is_none_is_refused_with_a_reason(tmp_path: Path, body: by
 
 
 def feedback(recorder: Recorder, **given: str) -> int:
-    return recorder.feedback(request("/laimark/feedback"), json.dumps(given).encode()).status
+    told = asyncio.run(recorder.feedback(request("/laimark/feedback"), json.dumps(given).encode()))
+    return told.status
 
 
 def until(reached: Callable[[], bool]) -> None:
@@ -449,7 +458,9 @@ def test_stuck_disk_holds_up_no_chat_and_what_is_held_for_it_is_bounded(tmp_path
 
     clock = SystemClock()
     journal = Stuck(tmp_path, clock=clock)
-    recorder = Recorder(journal, clock=clock, permits=Consent(), versions=versions, held_bytes=20_000)
+    recorder = Recorder(
+        journal, clock=clock, permits=Consent(), versions=versions, is_held=lambda _: False, held_bytes=20_000
+    )
     large = {"model": "llama3", "messages": [{"role": "user", "content": "x" * 3_000}]}
     for number in range(20):
         passed(recorder, request(CHAT), large, WHOLE, [completion(str(number))])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.passing import answer, request
+from tests.support.passing import answer
 
 from laimark_sidecar.gateway.dialects.encoding import MAX_BODY_BYTES
 from laimark_sidecar.gateway.observing import Ending, Head
-from laimark_sidecar.gateway.recording import EXCHANGE_HEADER, Recording, body_bytes
+from laimark_sidecar.gateway.recording import EXCHANGE_HEADER, Recording
 
 JSON = answer("application/json")
 
@@ -44,17 +44,20 @@ class Listing:
 
 def test_request_is_handed_over_when_it_is_whole() -> None:
     scribe = Listing()
-    recording = Recording(scribe, body_bytes=4)
+    recording = Recording(scribe)
 
     recording.asked(b"ab")
     assert scribe.calls == []
     recording.asked(b"cd")
+    recording.asked_whole()
     assert scribe.calls == [("ask", b"abcd")]
+    recording.answering(JSON)
+    assert scribe.calls == [("ask", b"abcd"), ("answering", 200)]
 
 
-def test_request_of_unknown_length_is_whole_when_its_answer_begins() -> None:
+def test_request_that_is_answered_before_its_end_is_whole_then() -> None:
     scribe = Listing()
-    recording = Recording(scribe, body_bytes=None)
+    recording = Recording(scribe)
 
     recording.asked(b"ab")
     added = recording.answering(JSON)
@@ -65,7 +68,7 @@ def test_request_of_unknown_length_is_whole_when_its_answer_begins() -> None:
 
 def test_small_pieces_are_handed_over_together_and_the_rest_at_the_end() -> None:
     scribe = Listing()
-    recording = Recording(scribe, body_bytes=0)
+    recording = Recording(scribe)
     recording.answering(JSON)
     scribe.calls.clear()
 
@@ -79,7 +82,7 @@ def test_small_pieces_are_handed_over_together_and_the_rest_at_the_end() -> None
 @pytest.mark.parametrize("status", [304, 400, 502])
 def test_of_a_refusal_nothing_is_kept(status: int) -> None:
     scribe = Listing()
-    recording = Recording(scribe, body_bytes=0)
+    recording = Recording(scribe)
     added = recording.answering(answer("application/json", status=status))
     recording.answered(b"x" * 100_000)
     recording.ended("complete")
@@ -90,8 +93,9 @@ def test_of_a_refusal_nothing_is_kept(status: int) -> None:
 
 def test_nothing_more_is_kept_when_the_scribe_is_done() -> None:
     scribe = Listing()
-    recording = Recording(scribe, body_bytes=1)
+    recording = Recording(scribe)
     recording.asked(b"x")
+    recording.asked_whole()
     scribe.done = True
     room = scribe.room
 
@@ -105,7 +109,7 @@ def test_nothing_more_is_kept_when_the_scribe_is_done() -> None:
 
 def test_request_that_is_too_long_is_dropped_once() -> None:
     scribe = Listing()
-    recording = Recording(scribe, body_bytes=None)
+    recording = Recording(scribe)
     for _ in range(3):
         recording.asked(b"x" * (MAX_BODY_BYTES // 2 + 1))
     recording.ended("complete")
@@ -115,18 +119,10 @@ def test_request_that_is_too_long_is_dropped_once() -> None:
 
 def test_exchange_is_dropped_where_no_memory_is_granted() -> None:
     scribe = Listing(room=10)
-    recording = Recording(scribe, body_bytes=None)
+    recording = Recording(scribe)
     recording.asked(b"x" * 10)
     recording.answering(JSON)
     recording.answered(b"x")
     recording.ended("complete")
 
     assert [name for name, _ in scribe.calls] == ["ask", "answering", "drop", "end"]
-
-
-@pytest.mark.parametrize(
-    ("length", "size"),
-    [("0", 0), ("12", 12), ("", None), ("-1", None), ("1, 1", None), ("\u0661", None), ("9" * 5000, None)],
-)
-def test_length_of_a_body_is_read_where_it_is_plain(length: str, size: int | None) -> None:
-    assert body_bytes(request("/", {"content-length": length})) == size

@@ -104,3 +104,11 @@ def test_rules_that_were_written_by_hand_hold_too() -> None:
     consent = Consent(models={"Demo": False}, clients={"Curl/8": False})
     assert not consent.covers_model("demo:latest", {"demo:latest"})
     assert not consent.covers_client("curl")
+
+
+def test_recording_was_on_all_the_time_since_it_was_last_switched_on() -> None:
+    consent = Consent().switched_off("off", 10.0).switched_on("off", 20.0)
+    assert not consent.unbroken_since(5.0)  # off in between
+    assert not consent.unbroken_since(19.9)
+    assert consent.unbroken_since(20.0)
+    assert not consent.switched_off("pause", 30.0).unbroken_since(40.0)

@@ -24,13 +24,20 @@ class Seen:
 
     head: Head
     asked_bytes: bytes = b""
+    whole: threading.Event = field(default_factory=threading.Event)
+    """The request's end was told."""
     answer_head: Head | None = None
     answered_bytes: bytes = b""
     endings: list[Ending] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
     def asked(self, chunk: bytes) -> None:
+        assert not self.whole.is_set()
         self.asked_bytes += chunk
+
+    def asked_whole(self) -> None:
+        assert not self.whole.is_set()
+        self.whole.set()
 
     def answering(self, head: Head) -> tuple[tuple[str, str], ...]:
         self.answer_head = head
@@ -80,7 +87,7 @@ class TrafficDesk:
 
     traffic: Traffic
 
-    def tell(self, head: Head, body: bytes) -> Told:
+    async def tell(self, head: Head, body: bytes) -> Told:
         now = self.traffic.now()
         return Told(status=200, body=f'{{"busy":{str(now.busy).lower()},"served":{now.served}}}'.encode())
 

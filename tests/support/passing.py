@@ -39,6 +39,7 @@ def passed(
     if observation is None:
         return {}
     observation.asked(body if isinstance(body, bytes) else json.dumps(body).encode())
+    observation.asked_whole()
     added = dict(observation.answering(answered)) if answered is not None else {}
     for chunk in chunks:
         observation.answered(chunk)

@@ -19,9 +19,11 @@ class Consenting:
     is_own: Callable[[str], bool]
     """Whether a model is one of this home's, which are recorded unless the user says otherwise."""
 
-    def __call__(self, *, model: str, client: str, head: Head) -> bool:
+    def __call__(self, *, model: str, client: str, head: Head, since_s: float) -> bool:
         consent = self.consent.now()
-        if not self.record or consent is None or not consent.on or not consent.covers_client(client):
+        if not self.record or consent is None or not consent.unbroken_since(since_s):
+            return False
+        if not consent.covers_client(client):
             return False
         return consent.covers_model(model, (model,) if self.is_own(model) else ())
 

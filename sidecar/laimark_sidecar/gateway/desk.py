@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -39,14 +39,14 @@ class FrontDesk:
     upstream: str
     recording: Callable[[], bool]
     counts: Callable[[], Counts]
-    feedback: Callable[[Head, bytes], Told]
+    feedback: Callable[[Head, bytes], Awaitable[Told]]
 
-    def tell(self, head: Head, body: bytes) -> Told:
+    async def tell(self, head: Head, body: bytes) -> Told:
         path = head.target.partition("?")[0]
         if path == ACTIVITY and head.method == "GET":
             return Told(status=200, body=msgspec.json.encode(self._activity()))
         if path == FEEDBACK and head.method == "POST":
-            return self.feedback(head, body)
+            return await self.feedback(head, body)
         ways = f"GET {ACTIVITY}, POST {FEEDBACK}"
         error = {
             "message": f"the gateway itself knows {ways}",

@@ -36,8 +36,11 @@ class Permits(Protocol):
         """Whether anything is recorded now."""
         ...
 
-    def __call__(self, *, model: str, client: str, head: Head) -> bool:
-        """Decide by the model's name, the client's (`client_of`) and the request's head; called off the event loop."""
+    def __call__(self, *, model: str, client: str, head: Head, since_s: float) -> bool:
+        """Decide by the model's name, the client's (`client_of`), the request's head and when it began.
+
+        Called off the event loop.
+        """
         ...
 
 
@@ -65,11 +68,19 @@ class Making:
         self._asked: Asked | None = None
         self._answering = Answering()
         self._reader: AnswerReader | None = None
+        self._request_bytes = 0
+
+    @property
+    def unpacked_bytes(self) -> int:
+        """How many bytes what passed so far stands for."""
+        return self._request_bytes + (self._reader.size if self._reader else 0)
 
     def ask(self, body: bytes) -> bool:
         """Take the whole request."""
         decoder = decoder_of(self._head.header("content-encoding"))
-        asked = self._dialect.ask(decoder.feed(body))
+        request = decoder.feed(body)
+        self._request_bytes = len(request)
+        asked = self._dialect.ask(request)
         if not asked.messages or (asked.model and not self._permitted(asked.model)):
             return False
         self._asked = asked
@@ -100,7 +111,7 @@ class Making:
         return self._record(self._asked, answer), answer
 
     def _permitted(self, model: str) -> bool:
-        return self._permits(model=model, client=client_of(self._head), head=self._head)
+        return self._permits(model=model, client=client_of(self._head), head=self._head, since_s=self._time_s)
 
     def _record(self, asked: Asked, answer: Answer) -> Exchange:
         context = asked.options.get("num_ctx")

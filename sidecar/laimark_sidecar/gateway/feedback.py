@@ -18,6 +18,7 @@ from laimark_sidecar.journal.exchange import Exchange, Feedback
 _EXCHANGE_ID = re.compile(r"(?:chatcmpl-|cmpl-)?([0-9a-f]{32})")
 """Of an exchange of the gateway, or of the embedded runner, which tells it behind OpenAI's prefixes."""
 _REMEMBERED = 4096
+LONGEST_TEXT_BYTES = 64 << 10
 _HARD_TO_GUESS = re.compile(r"[A-Za-z0-9]{16,}")
 """Ids of answers that other programs could not guess; Ollama's (`chatcmpl-123`) they can."""
 
@@ -50,6 +51,10 @@ class Given:
             )
         if request.kind == "edit" and not request.text:
             return _refused("feedback of kind 'edit' needs the edited answer in text")
+        if len(request.text.encode("utf-8", "surrogatepass")) > LONGEST_TEXT_BYTES:
+            return _refused(
+                f"text has more than {LONGEST_TEXT_BYTES} bytes, which is no edit of an answer", status=413
+            )
         return cls(id=request.id, kind=request.kind, text=request.text)
 
     def record(self, exchange_id: str, time_s: float) -> Feedback:
@@ -75,14 +80,14 @@ class About:
     model: str
     """Empty where the exchange is older than what is remembered."""
 
-    def permitted(self, permits: Permits, head: Head) -> bool:
+    def permitted(self, permits: Permits, head: Head, *, time_s: float) -> bool:
         """Whether the user's consent covers feedback that comes with this request.
 
         Of a forgotten exchange the model is not known, but it was recorded, so it was permitted then.
         """
         if not self.model:
             return permits.on
-        return permits(model=self.model, client=client_of(head), head=head)
+        return permits(model=self.model, client=client_of(head), head=head, since_s=time_s)
 
 
 class Recent:
@@ -107,13 +112,25 @@ class Recent:
         self._known[name] = about
 
     def find(self, name: str) -> About | None:
-        """Return the exchange of that name; any exchange id is one, for it may be older than what is remembered."""
-        if name in self._known:
-            return self._known[name]
-        own = _EXCHANGE_ID.fullmatch(name)
-        return About(exchange_id=own[1], model="") if own else None
+        """Return the exchange of that name, if it is among the newest."""
+        own = exchange_id_in(name)
+        return self._known.get(name) or (self._known.get(own) if own else None)
 
 
-def _refused(message: str) -> Told:
-    error = {"message": message, "type": "invalid_request_error", "param": None, "code": "invalid_body"}
-    return Told(status=400, body=msgspec.json.encode({"error": error}))
+def exchange_id_in(name: str) -> str:
+    """Return the id of an exchange that a name would be, which may be older than what is remembered; else empty."""
+    own = _EXCHANGE_ID.fullmatch(name)
+    return own[1] if own else ""
+
+
+def unknown(name: str) -> Told:
+    """Return the refusal of feedback on what nobody recorded."""
+    return _refused(
+        f"no exchange {name!r:.80} was recorded here: nothing is learned from feedback on it", status=404
+    )
+
+
+def _refused(message: str, *, status: int = 400) -> Told:
+    code = {400: "invalid_body", 404: "not_found", 413: "too_large"}[status]
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
+    return Told(status=status, body=msgspec.json.encode({"error": error}))

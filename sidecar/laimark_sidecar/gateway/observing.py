@@ -36,6 +36,10 @@ class Observation(Protocol):
         """Take a piece of the request's body."""
         ...
 
+    def asked_whole(self) -> None:
+        """Take the end of the request's body, before its last piece goes upstream; not called where there is no body."""
+        ...
+
     def answering(self, head: Head) -> tuple[tuple[str, str], ...]:
         """Take the head of the answer; return the headers (`X-Laimark-...`) that are added for the client."""
         ...
@@ -93,6 +97,6 @@ class Told:
 class Desk(Protocol):
     """Answers what is asked of the gateway itself."""
 
-    def tell(self, head: Head, body: bytes) -> Told:
+    async def tell(self, head: Head, body: bytes) -> Told:
         """Answer a request below `/laimark/`; an unknown one with 404."""
         ...

@@ -141,6 +141,7 @@ class Proxy:
         if request.content.is_eof():  # all of it came with the head: it goes on in one piece, too
             whole = request.content.read_nowait()
             watch.asked(whole)
+            watch.asked_whole()
             return self._routing.route(head, whole if self._routing.reads_body(head) else None), whole
         body = _body(request, watch)
         if not self._routing.reads_body(head):
@@ -163,14 +164,20 @@ class Proxy:
             body += chunk
             if len(body) > DESK_BYTES:
                 return refused(413, head.target, f"the body has more than {DESK_BYTES} bytes", "too_large")
-        told = self._desk.tell(head, body)
+        told = await self._desk.tell(head, body)
         return web.Response(status=told.status, body=told.body, content_type="application/json")
 
 
 async def _body(request: web.BaseRequest, watch: Watch) -> AsyncIterator[bytes]:
+    ended = False
     async for chunk in request.content.iter_any():
         watch.asked(chunk)
+        if request.content.at_eof():  # told before it goes on: what answers is looked up at that moment
+            ended = True
+            watch.asked_whole()
         yield chunk
+    if not ended:
+        watch.asked_whole()
 
 
 async def _chained(held: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -7,19 +7,19 @@ when the request is whole where the model or client is not among those that are 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Protocol
 
 from laimark_sidecar.clock import Clock
-from laimark_sidecar.errors import DataError
 from laimark_sidecar.gateway.backlog import HELD_BYTES, Backlog
-from laimark_sidecar.gateway.dialects.encoding import TooLongError
 from laimark_sidecar.gateway.dialects.table import dialect_of
 from laimark_sidecar.gateway.exchanges import Making, Permits, Versions
-from laimark_sidecar.gateway.feedback import Given, Recent
+from laimark_sidecar.gateway.feedback import About, Given, Recent, exchange_id_in, unknown
 from laimark_sidecar.gateway.observing import Ending, Head, Told
-from laimark_sidecar.gateway.recording import Recording, body_bytes
+from laimark_sidecar.gateway.recording import Recording
+from laimark_sidecar.gateway.scribe import BacklogScribe
 from laimark_sidecar.gateway.tally import Counts, Tally
 from laimark_sidecar.journal import consent
 from laimark_sidecar.journal.exchange import Exchange, Feedback
@@ -48,6 +48,7 @@ class Recorder:
         clock: of the records.
         permits: the user's consent.
         versions: what stands behind a model's name.
+        is_held: whether an exchange with this id is in the journal; called off the event loop.
         held_bytes: bound of the memory for exchanges under way.
     """
 
@@ -58,12 +59,15 @@ class Recorder:
         clock: Clock,
         permits: Permits,
         versions: Versions,
+        is_held: Callable[[str], bool],
         held_bytes: int = HELD_BYTES,
     ) -> None:
         self._journal = journal
         self._clock = clock
         self._permits = permits
         self._versions = versions
+        self._is_held = is_held
+        self._searching = asyncio.Lock()
         self._tally = Tally(clock)
         self._recent = Recent()
         self._backlog = Backlog(
@@ -86,9 +90,9 @@ class Recorder:
             permits=self._permits,
             versions=self._versions,
         )
-        return Recording(_Scribe(making, self._backlog, self._tally, self._keep), body_bytes=body_bytes(head))
+        return Recording(BacklogScribe(making, self._backlog, self._tally, self._keep))
 
-    def feedback(self, head: Head, body: bytes) -> Told:
+    async def feedback(self, head: Head, body: bytes) -> Told:
         """Answer `POST /laimark/feedback`: what the user did with an answer, as the embedded runner takes it.
 
         It is written after the exchanges before it, so the answer says that it was accepted, not that it was stored.
@@ -97,9 +101,34 @@ class Recorder:
         if isinstance(given, Told):
             return given
         time_s = self._clock.now_s()
+        about = await self._about(given.id)
+        if about is None:
+            return unknown(given.id)
         if not declines(head):
-            self._backlog.put(lambda: self._give(given, head, time_s))
+            self._backlog.put(lambda: self._give(given, about, head, time_s))
         return Told(status=202, body=b'{"accepted":true}')
+
+    async def _about(self, name: str) -> About | None:
+        """Return the exchange of that name: among the newest, which are still being written, else in the journal."""
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[About | None] = loop.create_future()
+
+        def look() -> None:
+            about = self._recent.find(name)
+            loop.call_soon_threadsafe(tell, about)
+
+        def tell(about: About | None) -> None:
+            if not found.done():  # who asked may have hung up
+                found.set_result(about)
+
+        self._backlog.put(look)
+        about = await found
+        exchange_id = exchange_id_in(name)
+        if about is not None or not exchange_id:
+            return about
+        async with self._searching:  # one reads the journal at a time: it may be gigabytes
+            held = await asyncio.to_thread(self._is_held, exchange_id)
+        return About(exchange_id=exchange_id, model="") if held else None
 
     def close(self) -> None:
         """Write what waits, within a second, and close the journal; its faults are logged."""
@@ -117,11 +146,8 @@ class Recorder:
             self._recent.add(exchange, answer.id)
             self._append(exchange)
 
-    def _give(self, given: Given, head: Head, time_s: float) -> None:
-        about = self._recent.find(given.id)
-        if about is None:
-            self._tally.add("unreadable", "feedback names no exchange of this gateway")
-        elif about.permitted(self._permits, head):
+    def _give(self, given: Given, about: About, head: Head, time_s: float) -> None:
+        if about.permitted(self._permits, head, time_s=time_s):
             self._append(given.record(about.exchange_id, time_s))
 
     def _append(self, record: Exchange | Feedback) -> None:
@@ -131,68 +157,6 @@ class Recorder:
             self._tally.add("failed", error)
         else:
             self._tally.add("recorded")
-
-
-class _Scribe:
-    """Has the steps of one exchange done on the backlog's thread."""
-
-    def __init__(
-        self, making: Making, backlog: Backlog, tally: Tally, keep: Callable[[Making, Ending], None]
-    ) -> None:
-        self.id = making.id
-        self.done = False
-        self._making: Making | None = making
-        self._backlog = backlog
-        self._tally = tally
-        self._keep = keep
-        self._held_bytes = 0
-
-    def take(self, size_bytes: int) -> bool:
-        granted = self._backlog.take(size_bytes)
-        self._held_bytes += size_bytes if granted else 0
-        return granted
-
-    def ask(self, body: bytes) -> None:
-        self._backlog.put(lambda: self._step(lambda making: making.ask(body)))
-
-    def answering(self, head: Head) -> None:
-        self._backlog.put(lambda: self._step(lambda making: making.answering(head)))
-
-    def answered(self, pieces: bytes) -> None:
-        self._backlog.put(lambda: self._step(lambda making: making.answered(pieces)))
-
-    def end(self, how: Ending) -> None:
-        self._backlog.put(lambda: self._end(how))
-
-    def drop(self, why: str) -> None:
-        self.done = True
-        self._tally.add("dropped", why)
-
-    def _step(self, step: Callable[[Making], bool]) -> None:
-        if self.done or self._making is None:
-            return
-        going_on = False
-        try:
-            going_on = step(self._making)
-        except DataError as error:
-            self._unreadable(error)
-        finally:
-            if not going_on:
-                self.done = True
-                self._making = None
-
-    def _end(self, how: Ending) -> None:
-        try:
-            if self._making is not None and not self.done:
-                self._keep(self._making, how)
-        except DataError as error:
-            self._unreadable(error)
-        finally:
-            self._making = None
-            self._backlog.give(self._held_bytes)
-
-    def _unreadable(self, error: DataError) -> None:
-        self._tally.add("dropped" if isinstance(error, TooLongError) else "unreadable", error)
 
 
 def declines(head: Head) -> bool:

@@ -46,17 +46,19 @@ class Scribe(Protocol):
 class Recording:
     """An Observation that hands over to a Scribe."""
 
-    def __init__(self, scribe: Scribe, *, body_bytes: int | None) -> None:
+    def __init__(self, scribe: Scribe) -> None:
         self._scribe = scribe
-        self._body_bytes = body_bytes
         self._pieces: list[bytes] = []
         self._size = 0
         self._handed = False
         self._silent = False
 
     def asked(self, chunk: bytes) -> None:
-        # Handed over as soon as it is whole, not when the answer begins: what answers is looked up at that moment.
-        if self._hold(chunk) and self._size == self._body_bytes:
+        self._hold(chunk)
+
+    def asked_whole(self) -> None:
+        # Handed over now, not when the answer begins: what answers is looked up at this moment.
+        if not self._handed:
             self._hand_request()
 
     def answering(self, head: Head) -> tuple[tuple[str, str], ...]:
@@ -105,9 +107,3 @@ class Recording:
         self._pieces.clear()
         self._size = 0
         return pieces
-
-
-def body_bytes(head: Head) -> int | None:
-    """Return how long the request's body is; None where it does not say, or not plainly."""
-    length = head.header("content-length")
-    return int(length) if length.isascii() and length.isdigit() and len(length) < 16 else None

@@ -49,6 +49,11 @@ class Watch:
         if self._observation is not None:
             self._guarded("reading the request", lambda: self._on().asked(chunk))
 
+    def asked_whole(self) -> None:
+        """Tell that this was the whole request."""
+        if self._observation is not None:
+            self._guarded("reading the request", lambda: self._on().asked_whole())
+
     def answering(self, head: Head) -> Headers:
         """Tell the head of the answer; returns what is added to it."""
         added: list[tuple[str, str]] = []

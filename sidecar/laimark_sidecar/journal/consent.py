@@ -61,6 +61,10 @@ class Consent:
         """Whether recording was on then."""
         return not any(one.covers(time_s) for one in self.off)
 
+    def unbroken_since(self, time_s: float) -> bool:
+        """Whether recording was on all the time since then, and is now."""
+        return all(one.to_s is not None and one.to_s <= time_s for one in self.off)
+
     def covers_client(self, client: str) -> bool:
         """Whether a client is recorded; a rule for `open-webui` holds for `open-webui/anybody`."""
         rules = {client_name(name): yes for name, yes in self.clients.items()}

@@ -17,6 +17,7 @@ from laimark_sidecar.gateway.desk import ACTIVITY, FrontDesk, GatewayActivity
 from laimark_sidecar.gateway.observing import Head, Observation, Observer, Routing
 from laimark_sidecar.gateway.settings import GatewaySettings
 from laimark_sidecar.journal.consent_file import ConsentFile
+from laimark_sidecar.journal.find import find_exchange
 from laimark_sidecar.journal.writer import JournalWriter
 from laimark_sidecar.pipeline.connect import driver, gateway_url, runner_url, users_ollama
 from laimark_sidecar.pipeline.names_now import NamesNow
@@ -57,7 +58,13 @@ def run_gateway(workshop: Workshop, *, on_ready: Callable[[str], None]) -> None:
         fsync=config.journal.fsync,
         segment_bytes=config.journal.segment_mib << 20,
     )
-    recorder = Recorder(journal, clock=workshop.clock, permits=consenting, versions=names.answering)
+    recorder = Recorder(
+        journal,
+        clock=workshop.clock,
+        permits=consenting,
+        versions=names.answering,
+        is_held=lambda exchange_id: find_exchange(workshop.home.journal, exchange_id) is not None,
+    )
     records_itself = config.runner.kind == "embedded" and upstream == runner_url(config)
     records = config.journal.record and not records_itself
     observer: Observer = recorder if records else _NobodyWatches()

@@ -14,7 +14,7 @@ from laimark_sidecar.replay.failures import damaged
 
 BUSY_TIMEOUT_S = 10.0
 _AGAIN_S = 0.01
-_CACHE_KIB = 256 * 1024  # taken as it is used: a buffer of 4096 items is about 8 MiB in all
+_CACHE_KIB = 64 * 1024  # taken as it is used: 4096 items are about 8 MiB, but what is known of the past grows
 _LOG_BYTES = 16 << 20
 _QUICK_CHECK_BYTES = 32 << 20  # about 0.2 s; a larger file is checked on demand
 

@@ -10,6 +10,7 @@ from tests.support.lora import write_lora
 from tests.support.rest import call, chat
 
 from laimark_sidecar.journal.exchange import Feedback
+from laimark_sidecar.runners.embedded.recorder import LONGEST_TEXT_BYTES
 from laimark_sidecar.runners.embedded.serve import serving
 from laimark_sidecar.runners.embedded.settings import ServeSettings
 
@@ -98,7 +99,22 @@ def test_malformed_feedback_is_a_400(server: Running, body: dict[str, str]) -> N
     assert call(server.url, "POST", "/laimark/feedback", body).status == 400
 
 
-def test_lost_journal_does_not_break_a_chat_but_feedback_says_so(
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        ({"kind": "accept"}, 404, "no exchange"),
+        ({"kind": "edit", "text": "x" * (LONGEST_TEXT_BYTES + 1)}, 413, "no edit of an answer"),
+    ],
+)
+def test_feedback_on_nothing_or_of_too_many_words_is_refused(
+    server: Running, body: dict[str, str], status: int, says: str
+) -> None:
+    answer = call(server.url, "POST", "/laimark/feedback", {"id": "a" * 32} | body)
+    assert answer.status == status
+    assert says in answer.error()
+
+
+def test_lost_journal_does_not_break_a_chat_but_feedback_on_it_is_refused(
     settings: Callable[..., ServeSettings], tmp_path: Path
 ) -> None:
     blocked = tmp_path / "journal"
@@ -107,5 +123,5 @@ def test_lost_journal_does_not_break_a_chat_but_feedback_says_so(
         answer = chat(url, "demo", "hi")
         assert answer.status == 200
         feedback = call(url, "POST", "/laimark/feedback", {"id": answer.json()["id"], "kind": "accept"})
-    assert feedback.status == 503
-    assert "could not be stored" in feedback.error()
+    assert feedback.status == 404
+    assert "was recorded here" in feedback.error()

@@ -25,6 +25,8 @@ class AnswerReader:
         self._decoder = decoder_of(head.header("content-encoding"))
         self._framing = framing_of(head.header("content-type"))
         self._draft = Draft()
+        self.size = 0
+        """Bytes of the body so far, decompressed."""
 
     def feed(self, chunk: bytes) -> None:
         """Take a piece of the body, of the size that it has on the wire.
@@ -32,7 +34,9 @@ class AnswerReader:
         Raises:
             DataError: damaged, too long, or not in the dialect.
         """
-        for content in self._framing.feed(self._decoder.feed(chunk)):
+        piece = self._decoder.feed(chunk)
+        self.size += len(piece)
+        for content in self._framing.feed(piece):
             self._fold(self._draft, content)
 
     def finish(self, how: Ending) -> Answer:

@@ -16,6 +16,7 @@ from laimark_sidecar.runners.embedded import requests
 from laimark_sidecar.runners.embedded.api_error import ApiError
 from laimark_sidecar.runners.embedded.guard import read_body, require_administrator
 from laimark_sidecar.runners.embedded.inference import exchange_id_of
+from laimark_sidecar.runners.embedded.recorder import LONGEST_TEXT_BYTES
 from laimark_sidecar.runners.embedded.requests import (
     AdapterRequest,
     FeedbackRequest,
@@ -99,6 +100,12 @@ async def feedback(request: Request) -> Response:
         raise ApiError(400, "id must be the id of a completion of this server", param="id")
     if body.kind == "edit" and not body.text:
         raise ApiError(400, "feedback of kind 'edit' needs the edited answer in text", param="text")
+    if len(body.text.encode("utf-8", "surrogatepass")) > LONGEST_TEXT_BYTES:
+        raise ApiError(
+            413, f"text has more than {LONGEST_TEXT_BYTES} bytes, which is no edit of an answer", param="text"
+        )
+    if service.recorder.on and not await to_thread.run_sync(service.recorder.holds, about):
+        raise ApiError(404, f"no exchange {about} was recorded here", param="id", code="not_found")
     stored = service.recorder.feedback(about=about, kind=body.kind, text=body.text)
     if not stored and service.recorder.on:
         raise ApiError(503, "the feedback could not be stored", kind="server_error", code="not_recorded")

@@ -39,6 +39,7 @@ class _Answer:
 
     def __init__(self, service: Service, order: Order) -> None:
         self._recorder: Recorder | None = service.recorder if order.record else None
+        self._service = service
         self._asked = order.asked
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
@@ -62,10 +63,12 @@ class _Answer:
         """Cancel what may still run, and record the exchange unless that was done."""
         self.ticket.cancel()
         recorder, self._recorder = self._recorder, None
-        if recorder is not None:
+        asked = self._asked
+        # Asked again at the end: consent that was withdrawn meanwhile holds.
+        if recorder is not None and self._service.permits(asked.model, asked.client, since_s=asked.time_s):
             count = self._count if answer_tokens is None else answer_tokens
             recorder.exchange(
-                self._asked,
+                asked,
                 version=self.ticket.version,
                 answer="".join(self.texts),
                 finish=finish,

@@ -108,4 +108,4 @@ def _wants_recording(request: Request, service: Service, model: str) -> bool:
     # The sidecar's own questions (post-conditions) are not conversations.
     if declined or is_administrator(request.headers, service.settings.token):
         return False
-    return service.permits(model, client_of(request))
+    return service.permits(model, client_of(request), since_s=service.clock.now_s())

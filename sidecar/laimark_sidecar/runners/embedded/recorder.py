@@ -5,17 +5,22 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 from laimark_sidecar.clock import Clock
 from laimark_sidecar.journal.exchange import Exchange, Feedback, Finish, Message, exchange_id
+from laimark_sidecar.journal.find import find_exchange
 from laimark_sidecar.logs import action
 
 log = logging.getLogger(__name__)
 
 SOURCE = "embedded"
 _WARN_EVERY_S = 60.0
+LONGEST_TEXT_BYTES = 64 << 10
+"""Of the text of feedback: more is no edit of an answer."""
 
 
 class Journal(Protocol):
@@ -48,8 +53,12 @@ class Recorder:
     so killing the server loses nothing that was shown.
     """
 
-    def __init__(self, journal: Journal | None, *, clock: Clock, base_sha256: str) -> None:
+    def __init__(
+        self, journal: Journal | None, *, clock: Clock, base_sha256: str, folder: Path | None = None
+    ) -> None:
         self._journal = journal
+        self._folder = folder
+        self._searching = threading.Lock()
         self._clock = clock
         self._base_sha256 = base_sha256
         self._warned_s = float("-inf")
@@ -103,6 +112,11 @@ class Recorder:
         return self._append(
             Feedback(id=identity[:32], time_s=time_s, source=SOURCE, exchange_id=about, kind=kind, text=text)
         )
+
+    def holds(self, exchange_id: str) -> bool:
+        """Whether an exchange is in the journal. Reads it: not for the event loop; one search at a time."""
+        with self._searching:
+            return self._folder is not None and find_exchange(self._folder, exchange_id) is not None
 
     def close(self) -> None:
         """Close the journal; an error of the disk is logged."""

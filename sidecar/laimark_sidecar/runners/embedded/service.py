@@ -55,19 +55,27 @@ class Service:
         self._template = _template(base, clock)
         self._reference_template = _template(base, REFERENCE_CLOCK)
         self.engine = Engine(base, settings.base_name, clock=clock)
-        self.recorder = Recorder(_journal(settings, clock), clock=clock, base_sha256=found.sha256)
+        self.recorder = Recorder(
+            _journal(settings, clock),
+            clock=clock,
+            base_sha256=found.sha256,
+            folder=settings.journal_folder,
+        )
         self._consent = None if settings.consent is None else ConsentFile(settings.consent)
         self._registering = threading.Lock()
         self._digests: dict[str, str] = {}
 
-    def permits(self, model: str, client: str) -> bool:
-        """Whether the user wants what a client says to a model recorded; every model here is his own."""
+    def permits(self, model: str, client: str, *, since_s: float) -> bool:
+        """Whether the user wanted what a client says to a model recorded, all the time since then.
+
+        Every model here is his own.
+        """
         if self._consent is None:
             return True
         consent = self._consent.now()
         return (
             consent is not None
-            and consent.on
+            and consent.unbroken_since(since_s)
             and consent.covers_client(client)
             and consent.covers_model(model, (model,))
         )
