@@ -26,6 +26,7 @@ from laimark_sidecar.pipeline.admit import admit, admitted
 from laimark_sidecar.pipeline.base import require_same, resolve
 from laimark_sidecar.pipeline.folder import Closed, CycleFolder, Ending, Plan, cycles, unfinished
 from laimark_sidecar.pipeline.following import LATEST
+from laimark_sidecar.pipeline.guard import step_back_from_harm
 from laimark_sidecar.pipeline.judge import judged
 from laimark_sidecar.pipeline.parity import parity_before_training
 from laimark_sidecar.pipeline.prequential import score_before_training
@@ -89,6 +90,13 @@ def advance(workshop: Workshop, cycle: CycleFolder, *, report: Report, should_st
         if version is None and not cycle.result.exists():
             _take_prompts(workshop, store, cycle, plan)
         try:
+            harmful = (
+                ""
+                if version
+                else _before_training(workshop, store, cycle, plan, report=report, should_stop=should_stop)
+            )
+            if harmful:
+                return _close(workshop, store, cycle, plan, "abandoned", "", harmful)
             made = version or _make(workshop, store, cycle, plan, report=report, should_stop=should_stop)
         except (TrainingError, ConversionError, DataError, MissingExtraError, RunnerError) as error:
             failures = _count_failure(cycle, error)
@@ -121,6 +129,23 @@ def _outdated(workshop: Workshop, plan: Plan, version: Version | None) -> str:
     return ""
 
 
+def _before_training(
+    workshop: Workshop,
+    store: ReplayStore,
+    cycle: CycleFolder,
+    plan: Plan,
+    *,
+    report: Report,
+    should_stop: ShouldStop,
+) -> str:
+    """Score what is new, and return why what serves was stepped back from because of it; empty where it was not."""
+    if not cycle.result.exists():
+        ensure_training_base(workshop, report=report, should_stop=should_stop)
+        parity_before_training(workshop, read_job(cycle.job))
+    score_before_training(workshop, store, cycle, plan, report=report, should_stop=should_stop)
+    return step_back_from_harm(workshop)
+
+
 def _make(
     workshop: Workshop,
     store: ReplayStore,
@@ -131,10 +156,6 @@ def _make(
     should_stop: ShouldStop,
 ) -> Version | str:
     """Return the version that the cycle makes, or why the gate refused it."""
-    if not cycle.result.exists():
-        ensure_training_base(workshop, report=report, should_stop=should_stop)
-        parity_before_training(workshop, read_job(cycle.job))
-    score_before_training(workshop, store, cycle, plan, report=report, should_stop=should_stop)
     drop_forgotten(store, cycle, plan)
     train(cycle, workshop.config, report=report, should_stop=should_stop)
     if read_result(cycle.result).steps == 0:

@@ -57,7 +57,7 @@ def rollback(workshop: Workshop) -> str:
         return target
 
 
-def use(workshop: Workshop, name: str) -> str:
+def use(workshop: Workshop, name: str, *, reason: str = "") -> str:
     """Make any version, or `base`, answer to `me:latest`; returns the immutable name (`""`: the base)."""
     with moving(workshop) as runner:
         target = "" if name == "base" else workshop.registry.resolve_name(name)
@@ -65,7 +65,14 @@ def use(workshop: Workshop, name: str) -> str:
         if target == latest:
             _answer_again(workshop, runner, target)
         else:
-            move(workshop, runner, "use", target, {LATEST: target, PREV: latest}, reason=f"use {name}")
+            move(
+                workshop,
+                runner,
+                "use",
+                target,
+                {LATEST: target, PREV: latest},
+                reason=reason or f"use {name}",
+            )
         return target
 
 
