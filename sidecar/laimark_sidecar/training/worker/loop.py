@@ -34,14 +34,25 @@ from laimark_sidecar.training.worker.checkpoint import (
 )
 from laimark_sidecar.training.worker.curvature import Anchor
 from laimark_sidecar.training.worker.distance import measure_kl
+from laimark_sidecar.training.worker.layers import Layer
 from laimark_sidecar.training.worker.losses import Item, PoolWeights, coefficients, collate, weighted_loss
-from laimark_sidecar.training.worker.penalty import Reference, add_gradients, gradient_norm, penalty
+from laimark_sidecar.training.worker.penalty import (
+    Penalty,
+    Reference,
+    add_gradients,
+    gradient_norm,
+    penalty,
+)
 from laimark_sidecar.training.worker.stop import StopFlag, StopRequestedError
 
 log = logging.getLogger(__name__)
 
 _KL_OF_NOTHING = 0.01
 """More KL than this from an adapter that is still zero means that base and cached answers do not belong together."""
+
+
+Penalise = Callable[[Sequence[Layer], Anchor, Sequence[Reference | None]], Penalty]
+"""What is paid for being away from an anchor; `penalty`, or a baseline that it is measured against."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,8 +92,10 @@ class Loop:
         stop: StopFlag,
         emit: Callable[[Progress], None],
         clock: Clock,
+        penalise: Penalise = penalty,
     ) -> None:
         self._job = job
+        self._penalise = penalise
         self._backend = backend
         self._lessons = lessons
         self._anchors = anchors
@@ -182,11 +195,11 @@ class Loop:
         task_norm = gradient_norm(self._parameters) if anchors.user is not None else 0.0
         factor = self._position.budget.factor
         if anchors.core is not None and factor > 0.0:
-            measured = penalty(layers, anchors.core, [None] * len(layers))
+            measured = self._penalise(layers, anchors.core, [None] * len(layers))
             add_gradients(layers, measured, factor)
             total += factor * measured.omega
         if anchors.user is not None:
-            measured = penalty(layers, anchors.user, anchors.references)
+            measured = self._penalise(layers, anchors.user, anchors.references)
             scale = user_factor(
                 share=self._job.lambda_user, task_norm=task_norm, penalty_norm=measured.grad_norm
             )
@@ -212,7 +225,7 @@ class Loop:
             )
         omega = 0.0
         if self._anchors.core is not None:
-            omega = penalty(layers, self._anchors.core, [None] * len(layers)).omega
+            omega = self._penalise(layers, self._anchors.core, [None] * len(layers)).omega
         budget = observe(position.budget, step=position.step, kl=kl, omega=omega, kl_soft=self._job.kl_soft)
         self._position = replace(position, budget=budget)
         if kl > self._job.kl_alarm:
