@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -210,12 +211,23 @@ def llm(log: Path, count: int) -> None:
             " conversation_id TEXT, datetime_utc TEXT)"
         )
         for chat, turns in chats(count):
+            begun_s = START_S + chat
             for at, (asked, answer) in enumerate(turns):
+                time = datetime.fromtimestamp(begun_s + at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
                 connection.execute(
-                    "INSERT INTO responses VALUES (?, 'm', ?, NULL, ?, ?, '2025-10-01T12:00:00')",
-                    (f"{chat}-{at}", asked, answer, f"c{chat}"),
+                    "INSERT INTO responses VALUES (?, 'm', ?, NULL, ?, ?, ?)",
+                    (ulid(begun_s + at, count + chat), asked, answer, ulid(begun_s, chat), time),
                 )
     connection.close()
+
+
+def ulid(time_s: int, number: int) -> str:
+    """Return an id as llm makes them: when it began, then a number (github.com/ulid/spec)."""
+    whole, digits = time_s * 1000 << 80 | number, []
+    for _ in range(26):
+        whole, digit = divmod(whole, 32)
+        digits.append("0123456789abcdefghjkmnpqrstvwxyz"[digit])
+    return "".join(reversed(digits))
 
 
 def lm_studio(log: Path, count: int) -> None:
