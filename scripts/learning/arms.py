@@ -1,0 +1,78 @@
+"""The arms: what users could do with the same lessons, from nothing at all to the oracle that sees everything at once."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass
+from typing import Literal
+
+from laimark_sidecar.training.job import Curvature
+
+Metric = Literal["l2", "ewc_ab", "ewc_dense", "diag", "input", "kfac"]
+"""In which metric being away from an anchor is paid for."""
+Lessons = Literal["new", "reservoir", "all"]
+Memory = Literal["", "recent", "similar", "inline"]
+"""Which earlier corrections stand in the prompt, and how: as turns before the question, or as code above its code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One way to learn. The default settings are plain sequential LoRA."""
+
+    name: str
+    metric: Metric | None = None
+    """Both anchors (core and user) in this metric; None is no penalty."""
+    replay: bool = False
+    """Half new, a quarter of the reservoir, a quarter of the core's KL; else new tasks alone."""
+    lessons: Lessons = "new"
+    """`reservoir` and `all` begin at the base in each cycle and train on everything kept, with the core's quarter."""
+    memory: Memory = ""
+    trains: bool = True
+
+
+_METRICS: tuple[Metric, ...] = ("l2", "ewc_ab", "ewc_dense", "diag", "input", "kfac")
+
+ARMS: tuple[Arm, ...] = (
+    Arm(name="base", trains=False),
+    Arm(name="replay+input", replay=True, metric="input"),
+    Arm(name="replay", replay=True),
+    Arm(name="replay+ewc_dense", replay=True, metric="ewc_dense"),
+    Arm(name="replay+l2", replay=True, metric="l2"),
+    Arm(name="plain"),
+    Arm(name="input", metric="input"),
+    Arm(name="ewc_dense", metric="ewc_dense"),
+    Arm(name="replay+diag", replay=True, metric="diag"),
+    Arm(name="ewc_ab", metric="ewc_ab"),
+    Arm(name="l2", metric="l2"),
+    Arm(name="diag", metric="diag"),
+    Arm(name="rag", trains=False, memory="similar"),
+    Arm(name="rag_inline", trains=False, memory="inline"),
+    Arm(name="few_shot", trains=False, memory="recent"),
+    Arm(name="fresh", lessons="reservoir"),
+    Arm(name="joint", lessons="all"),
+    Arm(name="replay+ewc_ab", replay=True, metric="ewc_ab"),
+    Arm(name="kfac", metric="kfac"),
+    Arm(name="replay+kfac", replay=True, metric="kfac"),
+)
+"""In the order of running: what the question is about comes first."""
+
+
+def available() -> tuple[Arm, ...]:
+    """Return the arms that this version of the engine can run."""
+    kinds = {*typing.get_args(Curvature), "l2", "ewc_ab", "ewc_dense"}
+    return tuple(arm for arm in ARMS if arm.metric is None or arm.metric in kinds)
+
+
+def chosen(names: str) -> tuple[Arm, ...]:
+    """Return the arms of a comma-separated list, in the order of `ARMS`; `all` is every available one.
+
+    Raises:
+        ValueError: an arm is unknown or not available.
+    """
+    if names == "all":
+        return available()
+    wanted = names.split(",")
+    known = {arm.name for arm in available()}
+    if unknown := [name for name in wanted if name not in known]:
+        raise ValueError(f"no such arm: {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    return tuple(arm for arm in available() if arm.name in wanted)

@@ -1,0 +1,84 @@
+"""What one cell of the benchmark (seed, arm, cycle) leaves: one JSON file, whole or not there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from scripts.learning.scoring import Scores
+
+from laimark_sidecar.decoding import decode_versioned
+from laimark_sidecar.files import make_dir, write_atomic
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Seconds of one cycle."""
+
+    training: float = 0.0
+    curvature: float = 0.0
+    scoring: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellResult:
+    """Everything measured in one cycle; per item, so that any two arms can be paired."""
+
+    seed: int
+    arm: str
+    cycle: int
+    """From 1."""
+    user: str
+    prequential: Scores
+    """The cycle's tasks before they were learned; empty for an arm that begins anew each time."""
+    similarity: tuple[float, ...]
+    """Edit similarity of the greedy answers to the same tasks."""
+    greedy_exact: tuple[float, ...]
+    """Whether those answers are right after white-space normalisation."""
+    exams: dict[str, Scores]
+    """After the cycle, of every user who has come so far."""
+    core: Scores
+    losses: tuple[float, ...] = ()
+    kl_watched: float = 0.0
+    """What the engine's governor measured last."""
+    lambda_core: float = 0.0
+    nats_per_omega: float = 0.0
+    spent: Spent = Spent()
+    version: int = FORMAT_VERSION
+
+
+def arm_folder(out: Path, *, seed: int, arm: str) -> Path:
+    """Return where an arm's cells lie."""
+    return out / f"seed-{seed}" / arm
+
+
+def cell_path(folder: Path, cycle: int) -> Path:
+    """Return the file of a cell; it is written last, so where it is, the cell is whole."""
+    return folder / f"cycle-{cycle:04}.json"
+
+
+def write_cell(folder: Path, result: CellResult) -> None:
+    """Write a cell; durable when it returns."""
+    make_dir(folder)
+    write_atomic(cell_path(folder, result.cycle), msgspec.json.encode(result))
+
+
+def read_cells(folder: Path) -> tuple[CellResult, ...]:
+    """Return an arm's finished cells in the order of the cycles.
+
+    Raises:
+        DataError: a file is damaged.
+    """
+    return tuple(
+        decode_versioned(
+            path.read_bytes(),
+            CellResult,
+            newest=FORMAT_VERSION,
+            what=str(path),
+            hint="delete it to run it again",
+        )
+        for path in sorted(folder.glob("cycle-*.json"))
+    )
