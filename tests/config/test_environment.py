@@ -57,5 +57,14 @@ def test_a_typo_is_refused_with_the_nearest_variable() -> None:
     assert caught.value.hint == "did you mean LAIMARK_TRAINING_STEPS?"
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("LAIMARK_HOM", "LAIMARK_HOME"), ("LAIMARK_TRAININGSTEPS", "LAIMARK_TRAINING_STEPS")]
+)
+def test_a_slip_in_the_name_of_a_variable_is_no_other_program_s(name: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} in the environment means nothing") as caught:
+        values(**{name: "x"})
+    assert caught.value.hint == f"did you mean {meant}?"
+
+
 def test_variables_of_other_things_are_left_alone() -> None:
     assert values(LAIMARK_HOME="/x", LAIMARK_TORCH="torch", LAIMARK_LLAMA_CPP_SOURCE="y", PATH="z") == {}

@@ -27,6 +27,13 @@ def test_a_missing_file_means_the_defaults(file: Path) -> None:
     assert load(file, {}) == Config()
 
 
+@pytest.mark.parametrize("content", ["", " \n\t\n"])
+def test_an_emptied_file_is_no_wish_for_the_defaults(file: Path, content: str) -> None:
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigError, match="is empty: was an edit of it interrupted"):
+        load(file, {})
+
+
 def test_the_file_wins_over_the_defaults_and_the_environment_over_the_file(file: Path) -> None:
     file.write_text("[training]\nsteps = 5\nrank = 4\n")
     config = load(file, {"LAIMARK_TRAINING_RANK": "2"})

@@ -30,6 +30,13 @@ def test_ready_machine_has_no_error_and_every_warning_says_what_to_do(trained_ho
     assert any("reads conversations as training does" in finding.what for finding in found)
 
 
+@pytest.mark.parametrize("name", ["sources.json", "recording.json", "forget.json"])
+def test_a_small_file_that_is_damaged_is_named_with_what_to_do(ready_home: Home, name: str) -> None:
+    (ready_home.root / name).write_bytes(b"{")
+    (found,) = [finding for finding in errors(ready_home) if name in finding.what]
+    assert found.fix
+
+
 def test_home_that_is_not_set_up_and_one_with_a_bad_setting_are_found(
     ready_home: Home, tmp_path: Path
 ) -> None:

@@ -130,6 +130,22 @@ def test_what_is_no_such_log_is_not_added(tmp_path: Path, webui: Path) -> None:
     assert read_added(home.sources) == ()
 
 
+def test_a_file_without_a_line_of_its_kind_is_not_added_and_an_empty_one_is(tmp_path: Path) -> None:
+    home = Home(root=tmp_path / "home")
+    log = tmp_path / "log.jsonl"
+
+    def put_lines() -> None:
+        add(home, "openai-jsonl", str(log), name="", trusted=False, history=False, clock=SystemClock())
+
+    log.write_text("Dear diary,\ntoday I wrote no JSON.\n", encoding="utf-8")
+    with pytest.raises(StateError, match=r"log\.jsonl is no log of openai-jsonl: log\.jsonl:0: "):
+        put_lines()
+    assert read_added(home.sources) == ()
+    log.write_text("", encoding="utf-8")
+    put_lines()
+    assert [one.name for one in read_added(home.sources)] == ["openai-jsonl"]
+
+
 def test_a_name_is_taken_once(tmp_path: Path, webui: Path) -> None:
     home = Home(root=tmp_path / "home")
     put(home, webui)

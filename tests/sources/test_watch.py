@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,21 @@ def test_it_wakes_at_the_start_and_on_a_change(tmp_path: Path) -> None:
         (tmp_path / "segment").write_bytes(b"line\n")
         assert calls.reach(2)
     assert calls.threads == {"laimark-watch"}
+
+
+def test_of_a_single_file_only_its_own_folder_is_watched(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.touch()
+    (tmp_path / "below").mkdir()
+    calls = Calls()
+    with Watcher([log], calls.wake, poll_s=NEVER_S):
+        assert calls.reach(1)
+        (tmp_path / "below" / "other").write_bytes(b"not ours\n")
+        time.sleep(0.3)
+        assert calls.count == 1
+        (tmp_path / "new").write_bytes(b"line\n")
+        (tmp_path / "new").replace(log)  # as programs do that write a file anew
+        assert calls.reach(2)
 
 
 def test_an_append_wakes(tmp_path: Path) -> None:

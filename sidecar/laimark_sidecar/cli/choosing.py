@@ -32,7 +32,8 @@ def choose(
 ) -> tuple[Kind, dict[str, dict[str, Setting]]]:
     """Return the runner and settings that a person chose; the small demo model where nobody answers.
 
-    The demo model comes first and is the default, because it fits every machine and trains in minutes.
+    What the runners that were found have comes first, and its first is the default; the demo model, which fits every
+    machine and trains in minutes, comes last.
 
     Raises:
         click.UsageError: nobody is there any more to name the file.
@@ -42,28 +43,31 @@ def choose(
 
     choices = _choices(found)
     click.echo("Which model shall it learn for?", err=True)
-    click.echo(f"  1) the small demo model, {_OURS}", err=True)
-    for number, choice in enumerate(choices, start=2):
+    demo = len(choices) + 1
+    for number, choice in enumerate(choices, start=1):
         click.echo(f"  {number}) {choice.line}", err=True)
+    click.echo(f"  {demo}) the small demo model, {_OURS}", err=True)
+    default = 1 if choices[0].model else demo
     try:
-        number = click.prompt("Number", type=click.IntRange(1, len(choices) + 1), default=1, err=True)
+        number = click.prompt("Number", type=click.IntRange(1, demo), default=default, err=True)
     except click.Abort:
         _require_nobody()
-        number = 1
-    if number == 1:
+        number = demo
+    if number == demo:
         return "embedded", {}
-    chosen = choices[number - 2]
+    chosen = choices[number - 1]
     if chosen.kind == "ollama":
         return chosen.kind, settings_for(chosen.kind, environment, model=chosen.model)
     return chosen.kind, settings_for(chosen.kind, environment, gguf=chosen.model or _ask_file())
 
 
 def _choices(found: tuple[Found, ...]) -> list[_Choice]:
-    choices = [_Choice(line=f"{_FILE}, {_OURS}", kind="embedded")]
+    choices: list[_Choice] = []
     for one in found:
         choices += [_Choice(line=f"{model}, {one.what}", kind=one.kind, model=model) for model in one.models]
         if one.kind == "llama-server":
             choices.append(_Choice(line=f"{_FILE}, {one.what}", kind=one.kind))
+    choices.append(_Choice(line=f"{_FILE}, {_OURS}", kind="embedded"))
     return choices
 
 

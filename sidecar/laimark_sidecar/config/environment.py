@@ -9,6 +9,16 @@ from laimark_sidecar.config.keys import Key, Value
 from laimark_sidecar.errors import ConfigError
 
 PREFIX = "LAIMARK_"
+OTHERS = (
+    "LAIMARK_HOME",
+    "LAIMARK_LLAMA_SERVER",
+    "LAIMARK_LLAMA_CPP_SOURCE",
+    "LAIMARK_LITELLM_PYTHON",
+    "LAIMARK_LIVE",
+)
+"""Variables that are no key of the configuration."""
+_MISSPELT = 0.85
+"""How like a known name another one must be to be taken for a slip."""
 _BOOLS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -30,6 +40,7 @@ def environment_values(environ: Mapping[str, str], keys: tuple[Key, ...]) -> dic
     values: dict[str, Value] = {}
     for name, text in sorted(environ.items()):
         if not name.startswith(prefixes):
+            _refuse_misspelt(name, by_variable)
             continue
         key = by_variable.get(name)
         if key is None:
@@ -43,6 +54,15 @@ def environment_values(environ: Mapping[str, str], keys: tuple[Key, ...]) -> dic
             raise ConfigError(f"{name} in the environment: {problem}", hint=key.doc)
         values[key.path] = value
     return values
+
+
+def _refuse_misspelt(name: str, known: Mapping[str, Key]) -> None:
+    """Raise where a variable looks like one of ours and is none; others with our prefix are somebody else's."""
+    if not name.startswith(PREFIX) or name in OTHERS:
+        return
+    nearest = difflib.get_close_matches(name, (*known, *OTHERS), n=1, cutoff=_MISSPELT)
+    if nearest:
+        raise ConfigError(f"{name} in the environment means nothing", hint=f"did you mean {nearest[0]}?")
 
 
 def _parse(key: Key, text: str) -> Value:

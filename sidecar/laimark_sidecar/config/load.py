@@ -82,6 +82,13 @@ def _setting(key: Key, in_file: Mapping[str, Value], in_environment: Mapping[str
 def _file_values(path: Path, keys: tuple[Key, ...]) -> dict[str, Value]:
     """Return the checked values of the file by `section.key`."""
     text = _read(path)
+    if text is None:
+        return {}
+    if not text.strip():
+        raise ConfigError(
+            f"{path} is empty: was an edit of it interrupted?",
+            hint="put back what stood there; or remove it, which means every default",
+        )
     by_path = {key.path: key for key in keys}
     sections = [name for name, _ in SECTIONS]
     values: dict[str, Value] = {}
@@ -103,11 +110,11 @@ def _file_values(path: Path, keys: tuple[Key, ...]) -> dict[str, Value]:
     return values
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8-sig")  # editors on Windows still write a byte order mark
     except FileNotFoundError:
-        return ""
+        return None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
 

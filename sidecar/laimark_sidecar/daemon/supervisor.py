@@ -174,6 +174,8 @@ class Supervisor:
         clock = self._workshop.clock
         news = (state, reason) != self._last_told
         due_s = LOOK_S if state == "training" else HEARTBEAT_S
+        if state != self._last_told[0]:
+            log.info("%s: %s", state, reason or "now", extra=action("daemon.state"))
         if news or clock.monotonic_s() - self._told_at_s >= due_s:
             self._last_told, self._told_at_s = (state, reason), clock.monotonic_s()
             now_s = clock.now_s()

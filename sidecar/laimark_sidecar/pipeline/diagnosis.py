@@ -15,17 +15,20 @@ from typing import Literal
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.config.schema import Config
 from laimark_sidecar.errors import ConfigError, LaimarkError, RunnerError
+from laimark_sidecar.journal.consent import read_consent
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.base import require_same
 from laimark_sidecar.pipeline.checkup import checkup
 from laimark_sidecar.pipeline.connect import driver, gateway_url, runner_url, users_ollama
 from laimark_sidecar.pipeline.convert import require_trainable
+from laimark_sidecar.pipeline.forget import pending
 from laimark_sidecar.pipeline.gateway import gateway_activity
 from laimark_sidecar.pipeline.parity import parity_now
 from laimark_sidecar.pipeline.recording import why_not_recorded
 from laimark_sidecar.pipeline.workshop import Workshop, open_workshop
 from laimark_sidecar.runners.llama_server.command import find_binary, modes
 from laimark_sidecar.runners.ollama.address import elsewhere
+from laimark_sidecar.sources.added import read_added
 
 LEAST_FREE_BYTES = 2_000_000_000
 
@@ -67,6 +70,7 @@ def _findings(home: Home) -> Iterator[Finding]:
     yield from _prompts(workshop)
     yield from _route(workshop)
     yield from _gateway(workshop.home, workshop.config)
+    yield from _lists(workshop.home)
     problems = checkup(workshop)
     if not problems:
         yield Finding(state="ok", what="registry, buffer and cycles are sound")
@@ -185,6 +189,19 @@ def _gateway(home: Home, config: Config) -> Iterator[Finding]:
         yield Finding(
             state="warning" if why else "ok", what=what, fix="laimark-sidecar logs status" if why else ""
         )
+
+
+def _lists(home: Home) -> Iterator[Finding]:
+    """Tell which of the small files that say what is wanted cannot be read."""
+    for read in (
+        lambda: read_added(home.sources),
+        lambda: read_consent(home.recording),
+        lambda: pending(home),
+    ):
+        try:
+            read()
+        except LaimarkError as error:
+            yield Finding(state="error", what=str(error), fix=error.hint)
 
 
 def _route(workshop: Workshop) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ OWN_SOURCES = ("embedded", "gateway")
 """What our own runner and gateway saw the user type."""
 
 _PEOPLE_TOLD = 20
+_LINES_TRIED = 20
 
 
 def kinds() -> dict[str, SourceFactory]:
@@ -84,7 +85,7 @@ def add(
     if not place.exists():
         raise ConfigError(f"{place} is not there", hint="give the path of the log")
     source = factory(place)
-    source.read(None, max_lines=1)
+    _require_kind(source, place, kind)
     user = _person(source, place, user=user, trusted=trusted)
     one = Added(
         name=name,
@@ -101,6 +102,17 @@ def add(
 
     change_added(home.sources, with_it)
     return one
+
+
+def _require_kind(source: LogSource, place: Path, kind: str) -> None:
+    """Raise StateError where the beginning of a log holds nothing of its kind. One that is still empty will do."""
+    batch = source.read(None, max_lines=_LINES_TRIED)
+    if batch.faults and not batch.records:
+        fault = batch.faults[0]
+        raise StateError(
+            f"{place} is no log of {kind}: {fault.segment}:{fault.offset}: {fault.reason}",
+            hint="give the path of the log, or its kind: laimark-sidecar sources kinds",
+        )
 
 
 def remove(workshop: Workshop, name: str) -> None:

@@ -63,7 +63,7 @@ class LlmSource:
         return SourceBatch(records=tuple(records), faults=tuple(faults), cursor=marks.encode(), more=more)
 
     def watch(self) -> tuple[Path, ...]:
-        return (self._path.parent,)
+        return (self._path,)
 
     def _tables(self, connection: sqlite3.Connection) -> list[tuple[str, _Reader]]:
         """Return what can be read of this database, the older table first."""

@@ -69,7 +69,7 @@ class OllamaDesktopSource:
         )
 
     def watch(self) -> tuple[Path, ...]:
-        return (self._path.parent,)
+        return (self._path,)
 
 
 def _answers(

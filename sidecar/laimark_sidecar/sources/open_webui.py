@@ -69,7 +69,7 @@ class OpenWebUISource:
         return tuple(text(row[0]) for row in rows)
 
     def watch(self) -> tuple[Path, ...]:
-        return (self._path.parent,)
+        return (self._path,)
 
 
 @dataclass(frozen=True, slots=True)

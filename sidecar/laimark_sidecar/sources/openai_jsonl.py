@@ -40,7 +40,7 @@ class OpenAIJsonlSource:
         return line_files.read(self._path, parse, cursor, clock=self._clock, max_lines=max_lines)
 
     def watch(self) -> tuple[Path, ...]:
-        return (self._path if self._path.is_dir() else self._path.parent,)
+        return (self._path,)
 
 
 def parse(line: bytes, _name: str, changed_s: float) -> Iterator[Exchange | Feedback]:

@@ -55,7 +55,7 @@ class LogSource(Protocol):
         ...
 
     def watch(self) -> tuple[Path, ...]:
-        """Return the folders in which something changes when there is something to read."""
+        """Return the folders, or the single files, that change when there is something to read."""
         ...
 
 

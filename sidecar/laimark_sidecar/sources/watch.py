@@ -54,7 +54,8 @@ class Watcher:
     `set` of an event. Once started and stopped it cannot be started again.
 
     Args:
-        paths: folders, watched with all that is in them; those that do not exist are looked for again.
+        paths: folders, watched with all that is in them, and files, of which only their own folder is watched; those
+            that do not exist are looked for again.
         wake: called without arguments. Changes in quick succession make one call.
         poll_s: longest time between two calls.
     """
@@ -114,10 +115,13 @@ class Watcher:
     def _watch_new_folders(self) -> None:
         if not self._observing:
             return
-        for path in [path for path in self._unwatched if path.is_dir()]:
+        for path in [path for path in self._unwatched if path.exists()]:
+            # A program may replace its file by another one: what is watched is where that happens. Never what lies
+            # below: the folder of a single file may be somebody's whole home.
+            folder, recursive = (path, True) if path.is_dir() else (path.parent, False)
             try:
                 self._observer.schedule(
-                    _Notice(self._changed), str(path), recursive=True, event_filter=_CHANGES
+                    _Notice(self._changed), str(folder), recursive=recursive, event_filter=_CHANGES
                 )
             except OSError as error:  # tried again after each poll: limits can be raised, folders come back
                 _log.warning("%s cannot be watched, polling: %s", path, error, extra=action("watch.poll"))

@@ -127,10 +127,10 @@ def test_a_model_of_ollama_is_chosen_by_its_number_and_recording_is_through_the_
         ollama.install(server.url, "mine", demo_gguf)
         ollama.install(server.url, "other", demo_gguf)
         monkeypatch.setenv("OLLAMA_HOST", server.url)
-        say(monkeypatch, "4\ny\n")
+        say(monkeypatch, "2\ny\n")
         assert run(["init"]) == 0
         out, err = capsys.readouterr()
-        assert "3) mine:latest, Ollama 0.33.0 at" in err
+        assert "1) mine:latest, Ollama 0.33.0 at" in err
         assert "Record conversations?" in err
         assert "next: laimark-sidecar doctor" in out
         assert "of what passes the gateway (http://127.0.0.1:11436): laimark-sidecar gateway" in out
@@ -144,7 +144,7 @@ def test_a_model_of_ollama_is_chosen_by_its_number_and_recording_is_through_the_
         assert "is not changed" in capsys.readouterr().err
 
 
-def test_the_demo_model_is_taken_unless_another_is_chosen_and_told_for_what_it_is(
+def test_the_demo_model_is_told_for_what_it_is_and_taken_where_nobody_is_asked(
     fresh_home: Home,
     demo_gguf: Path,
     tmp_path: Path,
@@ -154,7 +154,7 @@ def test_the_demo_model_is_taken_unless_another_is_chosen_and_told_for_what_it_i
     with ollama.started(tmp_path / "ollama", version="0.33.0") as server:
         ollama.install(server.url, "mine", demo_gguf)
         monkeypatch.setenv("OLLAMA_HOST", server.url)
-        say(monkeypatch, "\ny\n")
+        say(monkeypatch, "3\ny\n")
         assert run(["init"]) == 0
         out = capsys.readouterr().out
         assert load(fresh_home.config).runner.kind == "embedded"

@@ -40,6 +40,13 @@ def test_models_and_clients_have_rules_of_their_own(
     )
 
 
+def test_scripts_get_the_rules_that_hold_from_now_on(
+    filled_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert json.loads(told(capsys, "off", "--client", "curl", "--json"))["clients"] == {"curl": False}
+    assert json.loads(told(capsys, "on", "--client", "curl", "--json"))["clients"] == {"curl": True}
+
+
 def test_a_pause_wins(filled_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["pause"]) == 0
     capsys.readouterr()

@@ -47,3 +47,10 @@ def test_a_home_whose_consent_is_damaged_pauses_and_says_what_to_do(
     )
     assert told.endswith("after `resume`: set it anew: laimark-sidecar logs on, or logs off\n")
     assert control.paused(filled_home)
+
+
+def test_scripts_are_told_whether_it_is_paused(filled_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["pause", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"paused": True}
+    assert run(["resume", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"paused": False, "was_paused": True}

@@ -21,6 +21,8 @@ def test_a_log_is_added_imported_looked_at_and_removed(ready_home: Home, webui: 
     assert "laimark-sidecar sources import open-webui" in added.stdout
     imported = run_command(ready_home, "sources", "import", "open-webui")
     assert imported.stdout == "4 records taken in, 0 left out, 0 could not be read\n"
+    again = json.loads(run_command(ready_home, "sources", "import", "open-webui", "--json").stdout)
+    assert (again["records"], again["faults"]) == (0, 0)
     (listed,) = json.loads(run_command(ready_home, "sources", "list", "--json").stdout)
     assert (listed["name"], listed["path"], listed["trusted"]) == ("open-webui", str(webui), False)
     (status,) = json.loads(run_command(ready_home, "sources", "status", "--json").stdout)

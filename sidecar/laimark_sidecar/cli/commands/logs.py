@@ -68,17 +68,21 @@ def status(as_json: bool) -> None:
 @command.command()
 @_models
 @_clients
-def on(models: tuple[str, ...], clients: tuple[str, ...]) -> None:
+@json_option
+def on(models: tuple[str, ...], clients: tuple[str, ...], as_json: bool) -> None:
     """Record from now on: everything of this home's models, or what --model and --client name."""
-    _say(_changed(models, clients, recorded=True), "recorded from now on", models, clients)
+    changed = _changed(models, clients, recorded=True)
+    emit(changed, lambda: _said(changed, "recorded from now on", models, clients), as_json=as_json)
 
 
 @command.command()
 @_models
 @_clients
-def off(models: tuple[str, ...], clients: tuple[str, ...]) -> None:
+@json_option
+def off(models: tuple[str, ...], clients: tuple[str, ...], as_json: bool) -> None:
     """Record nothing from now on, or nothing of what --model and --client name. What was said meanwhile stays out."""
-    _say(_changed(models, clients, recorded=False), "not recorded from now on", models, clients)
+    changed = _changed(models, clients, recorded=False)
+    emit(changed, lambda: _said(changed, "not recorded from now on", models, clients), as_json=as_json)
 
 
 @command.command()
@@ -111,14 +115,15 @@ def _changed(models: tuple[str, ...], clients: tuple[str, ...], *, recorded: boo
     return say_consent(opened.home, said)
 
 
-def _say(consent: Consent, what: str, models: tuple[str, ...], clients: tuple[str, ...]) -> None:
+def _said(consent: Consent, what: str, models: tuple[str, ...], clients: tuple[str, ...]) -> str:
     named = [*(f"model {name}" for name in models), *(f"client {name}" for name in clients)]
-    click.echo(f"{', '.join(named) or 'conversations'}: {what}")
+    lines = [f"{', '.join(named) or 'conversations'}: {what}"]
     left = [*_refused("model", consent.models, models), *_refused("client", consent.clients, clients)]
     if what.startswith("recorded") and not named and left:
-        click.echo(f"still not recorded: {', '.join(left)} (laimark-sidecar logs on --model or --client)")
+        lines.append(f"still not recorded: {', '.join(left)} (laimark-sidecar logs on --model or --client)")
     if "pause" in consent.reasons():
-        click.echo("paused, so nothing is recorded before: laimark-sidecar resume")
+        lines.append("paused, so nothing is recorded before: laimark-sidecar resume")
+    return "\n".join(lines)
 
 
 def _refused(kind: str, rules: dict[str, bool], named: tuple[str, ...]) -> list[str]:

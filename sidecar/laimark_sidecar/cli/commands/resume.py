@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import click
 
+from laimark_sidecar.cli.output import emit, json_option
 from laimark_sidecar.paths import home
 
 
 @click.command()
-def command() -> None:
+@json_option
+def command(as_json: bool) -> None:
     """Learn and record again after `pause`; an interrupted cycle goes on from its checkpoint."""
     from laimark_sidecar.errors import StateError
     from laimark_sidecar.pipeline.control import paused, resume
@@ -21,4 +23,4 @@ def command() -> None:
         resume(home())
     except StateError as error:
         raise StateError(f"{said}, but nothing is recorded: {error}", hint=error.hint) from error
-    click.echo(said)
+    emit({"paused": False, "was_paused": stopped}, lambda: said, as_json=as_json)

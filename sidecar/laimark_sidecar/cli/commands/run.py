@@ -19,8 +19,17 @@ def command() -> None:
     from laimark_sidecar.pipeline.gateway import gateway_activity
     from laimark_sidecar.pipeline.journal_source import journal_source
     from laimark_sidecar.pipeline.recording import why_not_recorded
+    from laimark_sidecar.sources.added import read_added
 
     opened = workshop()
+    log.info(
+        "%s learns for %s, answered by %s; reading %s",
+        opened.home.root,
+        opened.base.identity.name,
+        opened.config.runner.kind,
+        ", ".join(["its journal", *(one.name for one in read_added(opened.home.sources))]),
+        extra=action("daemon.begin"),
+    )
     running = gateway_activity(opened.config) is not None
     if why := why_not_recorded(opened.home, opened.config, gateway_runs=running):
         log.warning("no new lessons: %s", why, extra=action("daemon.unrecorded"))

@@ -95,20 +95,20 @@ def status(as_json: bool) -> None:
 
 @command.command(name="import")
 @click.argument("name")
-def import_(name: str) -> None:
+@json_option
+def import_(name: str, as_json: bool) -> None:
     """Take in the whole history of the log NAME now. Ctrl-C is safe: it goes on where it was."""
     from laimark_sidecar.cli.progress import progress
     from laimark_sidecar.pipeline.source_import import import_history
 
     with progress(f"importing {name}") as update:
         taken = import_history(workshop(), name, report=update)
-    click.echo(
-        f"{taken.records} records taken in, {taken.skipped} left out, {taken.faults} could not be read"
-    )
+    lines = [f"{taken.records} records taken in, {taken.skipped} left out, {taken.faults} could not be read"]
     if taken.too_long:
-        click.echo(
+        lines.append(
             f"of those left out, {taken.too_long} are late answers of very long chats; what came earlier was taken in"
         )
+    emit(taken, lambda: "\n".join(lines), as_json=as_json)
 
 
 @command.command()
