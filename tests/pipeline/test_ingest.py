@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from tests.support.forgetting import append
@@ -11,7 +12,7 @@ from tests.support.homes import CONVERSATIONS, correction, never, opened, record
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.errors import StateError
 from laimark_sidecar.experience.tree import prefix
-from laimark_sidecar.journal.exchange import Feedback, Message, encode
+from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, encode
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import ingest as module
 from laimark_sidecar.pipeline.ingest import ingest
@@ -158,3 +159,55 @@ def test_a_secret_in_an_answer_is_not_stored_and_later_turns_find_the_answer_all
         assert [one.signal for one in store.review.findings()] == ["edit"]
         assert [one.withheld for one in store.answers(prefix(asked))] == [True]
         assert not any(secret.encode() in file.read_bytes() for file in buffer.parent.glob("replay.db*"))
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize(
+    ("said", "learned"),
+    [
+        (["accept", "reject"], []),
+        (["accept", "reject", "accept"], ["pass"]),
+        (["accept", "edit"], ["return 7"]),
+        (["edit", "accept"], ["pass"]),
+        (["reject"], []),
+    ],
+)
+def test_of_what_was_said_of_an_answer_the_last_word_counts(
+    workshop: Workshop, together: bool, said: list[Literal["accept", "reject", "edit"]], learned: list[str]
+) -> None:
+    asked, _ = correction(600)
+    words = [
+        Feedback(
+            id=f"{number:032x}",
+            time_s=asked.time_s + number,
+            source="gateway",
+            exchange_id=asked.id,
+            kind=kind,
+            text="return 7" if kind == "edit" else "",
+        )
+        for number, kind in enumerate(said, start=1)
+    ]
+    records: list[Exchange | Feedback] = [asked, *words]
+    batches = [records] if together else [[record] for record in records]
+    for batch in batches:
+        append(workshop.home, *batch)
+        take_in(workshop)
+    with workshop.store() as store:
+        assert [item.target for item in store.items() if asked.id in item.exchange_ids] == learned
+
+
+def test_what_a_cycle_has_learned_is_not_taken_back(workshop: Workshop) -> None:
+    asked, _ = correction(610)
+    accepted = Feedback(
+        id="1" * 32, time_s=asked.time_s + 1, source="gateway", exchange_id=asked.id, kind="accept"
+    )
+    rejected = replace(accepted, id="2" * 32, kind="reject", time_s=asked.time_s + 2)
+    append(workshop.home, asked, accepted)
+    take_in(workshop)
+    with workshop.store() as store:
+        (item,) = (one for one in store.items() if asked.id in one.exchange_ids)
+        store.mark_trained([item.id], "cycle-1")
+    append(workshop.home, rejected)
+    take_in(workshop)
+    with workshop.store() as store:
+        assert store.get(item.id) is not None

@@ -33,6 +33,8 @@ class Experience:
     """Ids of feedback that waited for an exchange of this batch."""
     superseded: tuple[Answered, ...] = ()
     """Earlier accounts of exchanges of this batch: what reading them brought goes."""
+    withdrawn: tuple[str, ...] = ()
+    """Ids of lessons that the user has taken back."""
 
 
 class Overlay:
@@ -49,6 +51,7 @@ class Overlay:
         """What was found so far, each id once, with its strongest signal."""
         self.early: dict[str, Feedback] = {}
         self.settled: list[str] = []
+        self.withdrawn: dict[str, None] = {}
         self.superseded: dict[str, Answered] = {}
         """By exchange: what it is now known to have been answered by."""
 
@@ -79,13 +82,19 @@ class Overlay:
             self._answers[answered.prefix].append(answered)
             self._pairs[answered.pair].append(answered)
 
-    def learn(self, items: Iterable[Item], superseded: Iterable[Answered]) -> None:
+    def learn(
+        self, items: Iterable[Item], superseded: Iterable[Answered], withdrawn: Iterable[str] = ()
+    ) -> None:
         """Take items in after those that are void now."""
+        for item_id in withdrawn:
+            self.withdrawn[item_id] = None
+            self.items.pop(item_id, None)
         for one in superseded:
             self.superseded[one.exchange_id] = one
             for item in self._made_here(one.exchange_id):
                 del self.items[item.id]
         for item in items:
+            self.withdrawn.pop(item.id, None)
             if item.id not in self.items or item.weight > self.items[item.id].weight:
                 self.items[item.id] = item
 
@@ -148,7 +157,7 @@ def experience_of(
         flagged.update((leak.item_id, leak) for leak in leaks)
         secrets = tuple(Dropped(reason="secret", exchange_id=leak.exchange_id) for leak in leaks)
         found.append(replace(learned, items=kept, dropped=(*learned.dropped, *secrets)) if leaks else learned)
-        overlay.learn(kept, learned.superseded)
+        overlay.learn(kept, learned.superseded, learned.withdrawn)
     answered = {one.answered.exchange_id: one.answered for one in found if one.answered is not None}
     answered |= {
         # Later turns look such an answer up in the journal: the buffer is no place for a secret.
@@ -164,6 +173,7 @@ def experience_of(
         early=tuple(overlay.early.values()),
         settled=tuple(overlay.settled),
         superseded=tuple(overlay.superseded.values()),
+        withdrawn=tuple(overlay.withdrawn),
     )
 
 

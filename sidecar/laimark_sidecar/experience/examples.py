@@ -36,6 +36,8 @@ class Lessons:
     dropped: tuple[Dropped, ...] = ()
     superseded: tuple[Answered, ...] = ()
     """What other logs told of the same exchange before, now with who answered; what reading them taught is void."""
+    withdrawn: tuple[str, ...] = ()
+    """Ids of lessons that earlier feedback on the same exchange taught: the last word counts."""
 
 
 def lessons(
@@ -71,7 +73,10 @@ def lessons(
 
 
 def lessons_from_feedback(feedback: Feedback, answers: Answers, *, heldout_share: float) -> Lessons:
-    """Return what an explicit accept or edit teaches about a known exchange; a reject alone teaches nothing."""
+    """Return what an explicit accept or edit teaches about a known exchange; a reject alone teaches nothing.
+
+    Whatever it says, it takes the place of what was said of the exchange before.
+    """
     exchange = answers.exchange(feedback.exchange_id)
     found: list[Candidate | Dropped] = []
     if exchange is None:
@@ -88,7 +93,12 @@ def lessons_from_feedback(feedback: Feedback, answers: Answers, *, heldout_share
     else:
         found.append(_from_feedback(feedback, exchange))
     items, dropped = admitted(found, exchange, heldout_share)
-    return Lessons(items=items, dropped=dropped)
+    kept = {item.id for item in items}
+    said_before = (item for item in answers.made_by(exchange.id) if item.messages == exchange.messages)
+    withdrawn = tuple(
+        item.id for item in said_before if item.source == exchange.source and item.id not in kept
+    )
+    return Lessons(items=items, dropped=dropped, withdrawn=withdrawn)
 
 
 def _is_nobodys(exchange: Exchange) -> bool:

@@ -103,6 +103,7 @@ def ingest(workshop: Workshop, store: ReplayStore, source: LogSource, *, should_
                 early=learned.early,
                 settled=learned.settled,
                 superseded=learned.superseded,
+                withdrawn=learned.withdrawn,
             )
             added += counts.added
             if counts.capped:

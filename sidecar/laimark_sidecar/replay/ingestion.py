@@ -74,6 +74,15 @@ def supersede(connection: sqlite3.Connection, superseded: Iterable[Answered]) ->
         delete_items(connection, [seq for seq, _ in made_by(connection, one.exchange_id)])
 
 
+def withdraw(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+    """Take back lessons that no cycle has used; they are not forgotten, and may be taught again."""
+    rows = connection.execute(
+        "SELECT seq FROM items WHERE cycle IS NULL AND id IN (SELECT value FROM json_each(?))",
+        (json.dumps(ids),),
+    ).fetchall()
+    delete_items(connection, [seq for (seq,) in rows])
+
+
 def add_items(
     connection: sqlite3.Connection,
     items: Sequence[Item],

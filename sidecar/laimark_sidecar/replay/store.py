@@ -155,6 +155,7 @@ class ReplayStore:
         early: Sequence[Feedback] = (),
         settled: Sequence[str] = (),
         superseded: Sequence[Answered] = (),
+        withdrawn: Sequence[str] = (),
     ) -> IngestCounts:
         """Store a batch together with the source's new cursor: all or nothing, so every line counts exactly once.
 
@@ -163,7 +164,7 @@ class ReplayStore:
         exceeds the capacity is evicted in the same transaction. Of `flagged`, what was left out for what it holds, as
         many are remembered as the buffer has places, and as much of `early`, feedback that waits for its exchange.
         `settled` are the ids of feedback that waits no longer; what reading `superseded` brought goes, unless a cycle
-        has used it.
+        has used it; and so do the lessons in `withdrawn`, which may come back.
 
         Raises:
             DataError: text that cannot be stored.
@@ -172,6 +173,7 @@ class ReplayStore:
         with self._database.writing() as connection:
             ingestion.add_answers(connection, answered, capacity=self._capacity)
             ingestion.supersede(connection, superseded)
+            ingestion.withdraw(connection, withdrawn)
             counts = ingestion.add_items(
                 connection,
                 items,
