@@ -40,3 +40,13 @@ def test_what_began_before_recording_was_on_again_is_not_recorded(tmp_path: Path
     consenting = Consenting(consent=ConsentFile(path), record=True, is_own=lambda model: True)
     write_consent(path, Consent().switched_off("off", 10.0).switched_on("off", 20.0))
     assert [asked(consenting, since_s=since_s) for since_s in (5.0, 15.0, 20.0)] == [False, False, True]
+
+
+def test_a_no_to_any_name_is_a_no_where_one_model_answers_to_all(tmp_path: Path) -> None:
+    path = tmp_path / "recording.json"
+    write_consent(path, Consent().with_model("demo", recorded=False))
+    file = ConsentFile(path)
+    for one_model, recorded in ((True, False), (False, True)):
+        consenting = Consenting(consent=file, record=True, is_own=lambda model: True, one_model=one_model)
+        assert asked(consenting, model="gpt-4") is recorded
+        assert not asked(consenting, model="demo")

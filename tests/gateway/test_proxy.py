@@ -12,6 +12,7 @@ from tests.support.raw_upstream import Call, answering, length_of, raw_upstream
 
 from laimark_sidecar.gateway.observing import Head, Observation, Route
 from laimark_sidecar.gateway.proxy import HELD_BYTES
+from laimark_sidecar.gateway.settings import GatewaySettings
 
 ASK = b'{"model":"m","messages":[{"role":"user","content":"Hi"}]}'
 
@@ -208,6 +209,11 @@ def test_no_upstream_is_told_in_the_shape_that_the_client_reads(target: str, mes
     assert status_of(answer) == 502
     assert callable(message)
     assert "is your runner started?" in message(json.loads(body_of(answer)))
+    with running_gateway(
+        f"http://127.0.0.1:{port}", settings=GatewaySettings(port=0, starting="start it")
+    ) as gateway:
+        answer = gateway.exchange(request(target))
+    assert "start it with: start it" in message(json.loads(body_of(answer)))
     assert keeping.last().endings == ["failed"]
 
 

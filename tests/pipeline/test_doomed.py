@@ -175,3 +175,14 @@ def test_a_later_turn_goes_though_its_instructions_tell_another_time(ready_home:
     later = exchange((at(2), question, said, Message(role="user", content="And now?")), "Still there.", 160.0)
     append(ready_home, asked, later)
     assert ids(meant(ready_home, Wish(ids=(asked.id,)))) == {asked.id, later.id}
+
+
+def test_the_first_words_are_shown_and_what_the_privacy_rules_find_is_hidden(ready_home: Home) -> None:
+    secret = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+    asked, _ = correction(920)
+    said = replace(asked, messages=(Message(role="user", content=f"Use\n {secret}, will you?"),))
+    append(ready_home, said)
+    (found,) = meant(ready_home, Wish(ids=(said.id,))).exchanges
+    assert found.words.startswith("Use [")
+    assert "ghp_" not in found.words
+    assert len(found.words) <= 60

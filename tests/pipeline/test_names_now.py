@@ -39,8 +39,10 @@ def test_of_ollama_the_base_and_the_tuned_names_are_this_homes(
     assert names(trained_home, OWN_SERVER).is_own(model) is own
 
 
-def test_a_llama_server_serves_nothing_else(trained_home: Home) -> None:
+def test_a_llama_server_serves_nothing_else_and_in_single_mode_one_model_alone(trained_home: Home) -> None:
     assert names(trained_home, SINGLE).is_own("gpt-4")
+    assert names(trained_home, SINGLE).one_model
+    assert not any(names(trained_home, config).one_model for config in (OLLAMA, OWN_SERVER))
 
 
 def test_a_moving_name_is_the_version_that_it_points_at_now(trained_home: Home) -> None:

@@ -18,12 +18,14 @@ class Consenting:
     """The master switch, `journal.record`."""
     is_own: Callable[[str], bool]
     """Whether a model is one of this home's, which are recorded unless the user says otherwise."""
+    one_model: bool = False
+    """Whatever a request calls it, the same model answers: a no to any of its names is a no."""
 
     def __call__(self, *, model: str, client: str, head: Head, since_s: float) -> bool:
         consent = self.consent.now()
         if not self.record or consent is None or not consent.unbroken_since(since_s):
             return False
-        if not consent.covers_client(client):
+        if not consent.covers_client(client) or (self.one_model and not all(consent.models.values())):
             return False
         return consent.covers_model(model, (model,) if self.is_own(model) else ())
 

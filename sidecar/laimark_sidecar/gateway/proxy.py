@@ -124,7 +124,8 @@ class Proxy:
                 allow_redirects=False,
             )
         except (ClientError, OSError) as error:
-            return refused(502, head.target, _unreachable(route, error), "upstream_unreachable")
+            told = _unreachable(route, error, self._settings.starting)
+            return refused(502, head.target, told, "upstream_unreachable")
         try:
             return await pass_answer(request, upstream, watch)
         except UnfitAnswerError as error:
@@ -198,9 +199,10 @@ def _without(headers: Headers, name: str) -> Headers:
     return tuple((key, value) for key, value in headers if key.lower() != name)
 
 
-def _unreachable(route: Route, error: Exception) -> str:
+def _unreachable(route: Route, error: Exception, starting: str) -> str:
     if isinstance(error, ClientResponseError):  # its text holds bytes of the answer
         return f"{route.upstream} answers what is no HTTP/1.1: is it the port of your runner?"
     if isinstance(error, ServerDisconnectedError):
         return f"{route.upstream} closed the connection without an answer: look at your runner's log"
-    return f"{route.upstream} does not answer ({str(error) or type(error).__name__}): is your runner started?"
+    how = f"start it with: {starting}" if starting else "is your runner started?"
+    return f"{route.upstream} does not answer ({str(error) or type(error).__name__}): {how}"

@@ -13,3 +13,5 @@ class GatewaySettings:
     port: int = 11436
     allowed_hosts: frozenset[str] = frozenset()
     """Host names beside those that are always allowed (see `hosts.py`), in lower case, without a port."""
+    starting: str = ""
+    """The command that starts the upstream, told where it does not answer; empty where that is the user's own affair."""

@@ -9,17 +9,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from laimark_sidecar.errors import DataError
+from laimark_sidecar.experience.redaction import hidden
+from laimark_sidecar.experience.screening import Policy
 from laimark_sidecar.experience.traces import about, said, tails, traces
 from laimark_sidecar.experience.twins import Accounts
 from laimark_sidecar.journal.erasing import Line, lines_of
 from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, decode
 from laimark_sidecar.journal.sealing import Opener
 from laimark_sidecar.pipeline.buffer import SHORTEST_PREFIX, versions_that_saw
+from laimark_sidecar.pipeline.screening import policy_of
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.store import ReplayStore
 from laimark_sidecar.replay.trace import Trace
 
+_WORDS_CHARS = 60
+_SHOWN_OF = 2000
+"""Characters that are looked through: a secret must not be cut in half, and so be shown."""
 _ESCAPE = re.compile(r'\\(u[0-9a-fA-F]{4}|["\\/bfnrt])')
 
 
@@ -71,6 +77,8 @@ class DoomedExchange:
     client: str
     model: str
     size_bytes: int
+    words: str
+    """The first of what the user said last; what the privacy rules find is hidden."""
     continues: bool
     """It is meant only because it repeats, as its history, one that is, or is another log's account of it."""
 
@@ -112,6 +120,7 @@ def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
         StateError: the journal is sealed and its key is not there.
     """
     exchanges: dict[str, DoomedExchange] = {}
+    policy = policy_of(workshop, store)
     # Of what waits, the line may be deleted, and its exchange be in no log.
     feedback = {one.id: None for one in store.waiting_feedback() if _means_feedback(wish, one)}
     unreadable: list[str] = []
@@ -124,7 +133,7 @@ def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
     named = {one for item in map(store.get, items) if item and wish.ids for one in item.exchange_ids}
     for line, record in _records(workshop):
         if isinstance(record, Exchange) and (record.id in named or _means_exchange(wish, record)):
-            exchanges[record.id] = _listed(record, line, continues=False)
+            exchanges[record.id] = _listed(record, line, policy, continues=False)
             ends |= tails(record)
             known_by |= dict.fromkeys(traces(record))
             accounts.add(record)
@@ -133,7 +142,7 @@ def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
         elif record is None and wish.text is not None and wish.said_in(*_readings(line.content)):
             unreadable.append(hashlib.sha256(line.content).hexdigest())
     for line, record in _twins(workshop, accounts) if exchanges else ():
-        exchanges.setdefault(record.id, _listed(record, line, continues=True))
+        exchanges.setdefault(record.id, _listed(record, line, policy, continues=True))
         ends |= tails(record)
         known_by |= dict.fromkeys(traces(record))
     answers |= _remembered_twins(store, accounts)
@@ -143,7 +152,7 @@ def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
         ):
             feedback[record.id] = None
         elif isinstance(record, Exchange) and (record.id in answers or ends & set(said(record.messages))):
-            exchanges.setdefault(record.id, _listed(record, line, continues=True))
+            exchanges.setdefault(record.id, _listed(record, line, policy, continues=True))
             known_by |= dict.fromkeys(traces(record))
     made = items | store.oblivion.made_from([*exchanges, *answers])
     found = Doomed(
@@ -246,7 +255,7 @@ def _resolved(escape: str) -> str:
     return {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}.get(escape, escape)
 
 
-def _listed(one: Exchange, line: Line, *, continues: bool) -> DoomedExchange:
+def _listed(one: Exchange, line: Line, policy: Policy, *, continues: bool) -> DoomedExchange:
     return DoomedExchange(
         id=one.id,
         time_s=one.time_s,
@@ -254,8 +263,14 @@ def _listed(one: Exchange, line: Line, *, continues: bool) -> DoomedExchange:
         client=one.client,
         model=one.model,
         size_bytes=len(line.content),
+        words=_words(one, policy),
         continues=continues,
     )
+
+
+def _words(one: Exchange, policy: Policy) -> str:
+    said = next((each.content for each in reversed(one.messages) if each.role == "user"), "")
+    return " ".join(hidden(said[:_SHOWN_OF], policy).split())[:_WORDS_CHARS]
 
 
 def _require_named(wish: Wish, found: Doomed) -> None:

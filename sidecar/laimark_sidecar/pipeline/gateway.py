@@ -50,7 +50,10 @@ def run_gateway(workshop: Workshop, *, on_ready: Callable[[str], None]) -> None:
     upstream = upstream_url(config)
     require_apart(config, upstream)
     consenting = Consenting(
-        consent=ConsentFile(workshop.home.recording), record=config.journal.record, is_own=names.is_own
+        consent=ConsentFile(workshop.home.recording),
+        record=config.journal.record,
+        is_own=names.is_own,
+        one_model=names.one_model,
     )
     journal = JournalWriter(
         workshop.home.journal,
@@ -100,6 +103,7 @@ def settings_of(config: Config) -> GatewaySettings:
         host=config.gateway.host,
         port=config.gateway.port,
         allowed_hosts=frozenset(name for name in allowed if name),
+        starting="laimark-sidecar runner start" if driver(config) == "llama-server" else "",
     )
 
 

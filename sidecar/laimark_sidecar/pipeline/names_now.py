@@ -20,6 +20,11 @@ class NamesNow:
     registry: Registry
     base: BaseIdentity
 
+    @property
+    def one_model(self) -> bool:
+        """Whether one model answers to every name: llama-server in single mode looks at none."""
+        return self.config.runner.mode == "single" and self.config.runner.kind == "llama-server"
+
     def is_tuned(self, model: str) -> bool:
         """Whether a name is a version's or a moving one of this home."""
         return model.startswith(f"{self.config.promotion.name}:")

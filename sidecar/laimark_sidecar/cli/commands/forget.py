@@ -39,7 +39,10 @@ _MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y
 @click.option("--dry-run", is_flag=True, help="Only list what would be forgotten.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
-    "--rebuild", is_flag=True, help="Step back to the last version that saw none of it; learn anew."
+    "--rebuild",
+    is_flag=True,
+    help="Serve the last version that saw none of it at once, and learn the rest anew in the next cycle. Alone: of what was "
+    "forgotten before.",
 )
 @click.option("--resume", is_flag=True, help="Carry on what was interrupted; nothing else.")
 @json_option
@@ -60,8 +63,9 @@ def command(
 ) -> None:
     """Forget exchanges, and all that was learned from them. IDS name exchanges, feedback or items; all options must hold.
 
-    What is meant is listed first. Later turns of a conversation repeat the earlier ones and go with them. Files of other
-    programs are not touched. Versions that saw it are tainted: `rm` removes them, `prune` their files.
+    What is meant is listed first. Later turns of a conversation repeat the earlier ones and go with them, also those that
+    are yet to come. Files of other programs are not touched, but what they hold of it is not taken in again. Versions that
+    saw it are tainted: `rm` removes them, `prune` their files.
     """
     from laimark_sidecar.pipeline.doomed import Wish, doomed
 
@@ -119,7 +123,7 @@ def _list(found: Doomed, *, with_table: bool) -> None:
             one.source,
             one.client,
             one.model,
-            one.size_bytes,
+            one.words,
             "repeats one that goes" if one.continues else "",
         )
         for one in found.exchanges[:_SHOWN]
@@ -127,7 +131,7 @@ def _list(found: Doomed, *, with_table: bool) -> None:
     if rows and with_table:
         emit(
             found,
-            lambda: table(("exchange", "time", "source", "client", "model", "bytes", ""), rows),
+            lambda: table(("exchange", "time", "source", "client", "model", "words", ""), rows),
             as_json=False,
         )
     more = len(found.exchanges) - len(rows)
@@ -190,7 +194,8 @@ def _rebuild(opened: Workshop) -> None:
     stepped = step_back(opened)
     control.request_training(opened.home)
     click.echo(
-        f"{opened.ref('latest')} -> {stepped.serves or 'base'}; {stepped.lessons} lessons are learned again by the next "
-        "cycle: the daemon begins it, or: laimark-sidecar train --now",
+        f"{opened.ref('latest')} is now {stepped.serves or 'the base'}, which saw none of it. {stepped.lessons} lessons that "
+        "only tainted versions knew are learned again by the next cycle, through the gate as ever: the daemon begins it as "
+        "soon as the runner is idle, or: laimark-sidecar train --now",
         err=True,
     )
