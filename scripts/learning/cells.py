@@ -199,15 +199,16 @@ def _lessons(lab: Lab, arm: Arm, cycle: int, past: tuple[Question, ...]) -> Less
         user, shares = (), PoolShares(new=0.75, user=0.0, core=0.25)
     # What nobody draws from stays out: arms without core replay only have the governor's prompts.
     core = lab.core_replay if shares.core > 0.0 else ()
-    items = (*_items(lab, new, "new"), *_items(lab, user, "user"), *_items(lab, core, "core"))
+    items = (*bare_items(lab, new, "new"), *bare_items(lab, user, "user"), *bare_items(lab, core, "core"))
     pools = [one.pool for one in items]
     share = effective_shares(pools, shares)
     plan = draw(pools, share, steps=steps, batch_size=settings.batch, seed=lab.seed * 10_000 + cycle)
-    watched = _items(lab, lab.core_watched, "core") if arm.replay or arm.metric is not None else ()
+    watched = bare_items(lab, lab.core_watched, "core") if arm.replay or arm.metric is not None else ()
     return Lessons(items=items, plan=plan, shares=step_shares(pools, plan, share), kl_items=watched)
 
 
-def _items(lab: Lab, questions: tuple[Question, ...], pool: Pool) -> tuple[Item, ...]:
+def bare_items(lab: Lab, questions: tuple[Question, ...], pool: Pool) -> tuple[Item, ...]:
+    """Return questions as lessons: nothing but the question in the prompt."""
     bare = PromptMemory(kind="", past=(), shots=0)
     return tuple(item(lab.tokenizer, asked, bare.messages(asked), pool=pool) for asked in questions)
 
@@ -217,7 +218,7 @@ def _core_anchor(lab: Lab, rule: Regulariser, folder: Path) -> Anchor:
     if not path.is_file():
         here = adapter_tensors(lab.backend.layers)
         set_adapter(lab.backend.layers, lab.backend.fresh, path)
-        rule.save(path, rule.measure(lab.backend, _items(lab, lab.core_replay, "core"), seed=lab.seed))
+        rule.save(path, rule.measure(lab.backend, bare_items(lab, lab.core_replay, "core"), seed=lab.seed))
         set_adapter(lab.backend.layers, here, path)
     return rule.load(path, lab.backend.device)
 
