@@ -46,6 +46,7 @@ def main() -> None:
         steps=options.steps,
         learning_rate=options.learning_rate,
         autocast=options.autocast,
+        oracle_every=options.oracle_every,
     )
     out, clock = Path(options.out), SystemClock()
     begun = clock.monotonic_s()
@@ -72,6 +73,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=defaults.steps, help="optimiser steps a cycle")
     parser.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
     parser.add_argument("--autocast", action=argparse.BooleanOptionalAction, default=defaults.autocast)
+    parser.add_argument("--oracle-every", type=int, default=0, help="cycles between two trainings of joint")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", default="learning_runs", help="run folder")
     parser.add_argument("--report", default="", help="run folder to read instead of running")

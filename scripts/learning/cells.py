@@ -47,8 +47,9 @@ class _Learned:
 
 
 def is_run(lab: Lab, arm: Arm, cycle: int) -> bool:
-    """Say whether an arm has a cell in this cycle: the oracle, whose cells grow, only where a user's time ends."""
-    return arm.lessons != "all" or cycle % lab.settings.stay == 0 or cycle == len(lab.cycles)
+    """Say whether an arm has a cell in this cycle: the oracle, whose cells grow, only now and then."""
+    every = lab.settings.oracle_every or lab.settings.stay
+    return arm.lessons != "all" or cycle % every == 0 or cycle == len(lab.cycles)
 
 
 def run_cell(lab: Lab, arm: Arm, cycle: int, folder: Path) -> CellResult:

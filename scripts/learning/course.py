@@ -9,9 +9,9 @@ import msgspec
 from scripts.learning.arms import Arm
 from scripts.learning.cells import forget_state, is_run, run_cell
 from scripts.learning.lab import Lab, set_up
-from scripts.learning.results import arm_folder, cell_path, write_cell
+from scripts.learning.results import arm_folder, cell_path, seed_folder, write_cell, write_seen
 from scripts.learning.settings import Settings
-from scripts.learning.stream import read_stream
+from scripts.learning.stream import read_stream, seen_answers
 
 from laimark_sidecar.clock import Clock
 from laimark_sidecar.errors import DataError
@@ -29,11 +29,12 @@ def run(settings: Settings, arms: Sequence[Arm], out: Path, *, seeds: int, clock
     claim(out, settings)
     ran = 0
     for seed in range(seeds):
-        if not any(missing(arm_folder(out, seed=seed, arm=arm.name), settings) for arm in arms):
-            continue
         stream = read_stream(
             cycles=settings.cycles, tasks=settings.tasks, exam=settings.exam, stay=settings.stay, seed=seed
         )
+        write_seen(seed_folder(out, seed), seen_answers(stream))
+        if not any(missing(arm_folder(out, seed=seed, arm=arm.name), settings) for arm in arms):
+            continue
         lab = set_up(settings, stream, out, seed=seed, clock=clock, say=say)
         for arm in arms:
             ran += run_arm(lab, arm, arm_folder(out, seed=seed, arm=arm.name), say=say)
@@ -71,11 +72,10 @@ def claim(out: Path, settings: Settings) -> None:
         DataError: it is bound to others.
     """
     path = out / "settings.json"
-    wanted = msgspec.json.encode(settings)
     if not path.is_file():
         make_dir(out)
-        write_atomic(path, wanted)
-    elif path.read_bytes() != wanted:
+        write_atomic(path, msgspec.json.encode(settings))
+    elif msgspec.json.decode(path.read_bytes(), type=Settings) != settings:
         raise DataError(
             f"{path} holds other settings than asked for: {path.read_text(encoding='utf-8')}",
             hint="give another --out, or the settings of that run",

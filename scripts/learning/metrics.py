@@ -3,6 +3,8 @@
 All margins are paired with the frozen base on the same item, in nats a token of the right answer; above 0 is better.
 
 * *personal gain* after a cycle: margin on the exams of all users who have come so far, each user counting the same.
+* *gain, seen and unseen*: the same margin over all items together, split by whether the answer also was, as a line, an
+  answer of some lesson.
 * *prequential gain*: margin on a cycle's tasks before they were learned, over the cycles from the second on.
 * *core margin*: margin on the base's own answers to core prompts that are never trained on; 0 for the base, at best.
 * *KL*: mean next-token KL(base || arm) on the same answers, nats.
@@ -15,7 +17,7 @@ All margins are paired with the frozen base on the same item, in nats a token of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -95,6 +97,16 @@ def prequential(cells: Sequence[CellResult], base: Sequence[CellResult]) -> Preq
             a - b for arm, frozen in pairs for a, b in zip(arm.similarity, frozen.similarity, strict=True)
         ),
     )
+
+
+def split_gains(cell: CellResult, frozen: CellResult, seen: Mapping[str, Sequence[bool]]) -> dict[str, float]:
+    """Return the mean margin of exam answers that stood among the lessons as lines, and of all others."""
+    found: dict[bool, list[float]] = {True: [], False: []}
+    for user, scores in cell.exams.items():
+        for margin, is_seen in zip(margins(frozen.exams[user], scores), seen[user], strict=True):
+            found[is_seen].append(margin)
+    names = {True: "personal_gain_seen", False: "personal_gain_unseen"}
+    return {names[side]: fmean(values) for side, values in found.items() if values}
 
 
 def margins(base: Scores, arm: Scores) -> list[float]:

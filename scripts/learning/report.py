@@ -11,8 +11,15 @@ from statistics import fmean, stdev
 
 import msgspec
 from scripts.learning.arms import ARMS
-from scripts.learning.metrics import Standing, nats_differences, prequential, score_differences, standing
-from scripts.learning.results import CellResult, read_cells
+from scripts.learning.metrics import (
+    Standing,
+    nats_differences,
+    prequential,
+    score_differences,
+    split_gains,
+    standing,
+)
+from scripts.learning.results import CellResult, read_cells, read_seen, seed_folder
 from scripts.learning.settings import Settings
 from scripts.learning.tables import comparison_table, results_table
 
@@ -109,7 +116,7 @@ def read_report(out: Path) -> Report:
     whole: dict[str, dict[int, Sequence[CellResult]]] = {}
     unfinished: dict[str, int] = {}
     seconds = 0.0
-    for folder in sorted(out.glob("seed-*/*")):
+    for folder in sorted(path for path in out.glob("seed-*/*") if path.is_dir()):
         cells = read_cells(folder)
         seconds += sum(c.spent.training + c.spent.curvature + c.spent.scoring for c in cells)
         seed = int(folder.parent.name.removeprefix("seed-"))
@@ -119,8 +126,9 @@ def read_report(out: Path) -> Report:
             unfinished[f"{folder.name}/{seed}"] = len(cells)
     if "base" not in whole:
         raise DataError(f"{out}: the base has not been scored to the end yet")
+    seen = {seed: read_seen(seed_folder(out, seed)) for seed in whole["base"]}
     arms = tuple(
-        arm_report(arm.name, whole[arm.name], whole["base"], whole.get(REFERENCE, {}))
+        arm_report(arm.name, whole[arm.name], whole["base"], whole.get(REFERENCE, {}), seen)
         for arm in ARMS
         if arm.name in whole
     )
@@ -136,7 +144,9 @@ def read_report(out: Path) -> Report:
     )
 
 
-def arm_report(name: str, cells: Cells, base: Cells, reference: Cells) -> ArmReport:
+def arm_report(
+    name: str, cells: Cells, base: Cells, reference: Cells, seen: Mapping[int, Mapping[str, Sequence[bool]]]
+) -> ArmReport:
     """Return one arm over the seeds that it and the base finished."""
     seeds = tuple(sorted(cells.keys() & base.keys()))
     standings = {seed: [standing(cells[seed], base[seed], c.cycle) for c in cells[seed]] for seed in seeds}
@@ -149,6 +159,10 @@ def arm_report(name: str, cells: Cells, base: Cells, reference: Cells) -> ArmRep
     for field in ("gain", "token_gain", "exact_gain", "similarity_gain"):
         if all(found is not None for found in before):
             final[f"prequential_{field}"] = _spread([getattr(found, field) for found in before])
+    halves = [split_gains(cells[seed][-1], base[seed][-1], seen[seed]) for seed in seeds if seen.get(seed)]
+    if len(halves) == len(seeds):
+        for field in set.intersection(*map(set, halves)):
+            final[field] = _spread([half[field] for half in halves])
     every = [cell for seed in seeds for cell in cells[seed]]
     return ArmReport(
         arm=name,

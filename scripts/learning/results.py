@@ -50,9 +50,26 @@ class CellResult:
     version: int = FORMAT_VERSION
 
 
+def seed_folder(out: Path, seed: int) -> Path:
+    """Return where the arms of a seed lie."""
+    return out / f"seed-{seed}"
+
+
 def arm_folder(out: Path, *, seed: int, arm: str) -> Path:
     """Return where an arm's cells lie."""
-    return out / f"seed-{seed}" / arm
+    return seed_folder(out, seed) / arm
+
+
+def write_seen(folder: Path, seen: dict[str, tuple[bool, ...]]) -> None:
+    """Keep which exam answers stood, as lines, among the lessons; by user, in the order of the exam."""
+    make_dir(folder)
+    write_atomic(folder / "seen.json", msgspec.json.encode(seen))
+
+
+def read_seen(folder: Path) -> dict[str, tuple[bool, ...]]:
+    """Return what was kept; empty where it was not."""
+    path = folder / "seen.json"
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, tuple[bool, ...]]) if path.is_file() else {}
 
 
 def cell_path(folder: Path, cycle: int) -> Path:

@@ -39,5 +39,7 @@ class Settings:
     """Earlier corrections in the prompt of the memory arms."""
     autocast: bool = True
     """bfloat16 where the processor has it: half the time; losses differ in the fourth digit."""
+    oracle_every: int = 0
+    """Cycles between two trainings of `joint`, whose steps grow with the cycles; 0 is `stay`."""
     fresh_factor: int = 3
     """Steps of `fresh` in units of a cycle's."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from scripts.learning.house_styles import Style, styled
 
 from laimark_sidecar.demo.code_tasks import Task, completions
+from laimark_sidecar.demo.user import normalised
 from laimark_sidecar.errors import DataError
 
 USERS: dict[str, tuple[str, Style]] = {
@@ -151,6 +152,15 @@ def divided(users: dict[str, User], order: Sequence[str], *, tasks: int) -> Stre
         cycles.append(Cycle(user=name, tasks=tuple(rest[name][:tasks])))
         del rest[name][:tasks]
     return Stream(cycles=tuple(cycles), exams={name: user.exam for name, user in users.items()})
+
+
+def seen_answers(stream: Stream) -> dict[str, tuple[bool, ...]]:
+    """Return, for each exam question, whether its answer is also one of the lessons', white space apart."""
+    lessons = {normalised(task.answer) for cycle in stream.cycles for task in cycle.tasks}
+    return {
+        name: tuple(normalised(task.answer) in lessons for task in tasks)
+        for name, tasks in stream.exams.items()
+    }
 
 
 def _source(path: Path) -> str:

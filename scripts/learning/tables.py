@@ -14,6 +14,7 @@ _COLUMNS = (
     ("score", "(user + core) / 2", 4),
     ("score_nats", "in nats", 3),
     ("personal_gain", "personal gain, nats", 3),
+    ("personal_gain_unseen", "of unseen lines", 3),
     ("token_gain", "tokens right", 3),
     ("exact_gain", "exact", 3),
     ("prequential_gain", "prequential gain, nats", 3),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from scripts.learning.metrics import nats_differences, prequential, score_differences, standing
+from scripts.learning.metrics import nats_differences, prequential, score_differences, split_gains, standing
 from scripts.learning.results import CellResult
 from scripts.learning.scoring import Scores
 
@@ -74,3 +74,9 @@ def test_the_mean_of_paired_differences_is_the_difference_of_the_scores() -> Non
     assert sum(found) / len(found) == pytest.approx(mine.score - theirs.score)
     found = nats_differences(ARM[1], BASE[1])
     assert sum(found) / len(found) == pytest.approx(mine.score_nats - theirs.score_nats)
+
+
+def test_gains_on_lines_of_the_lessons_are_told_apart_from_all_others() -> None:
+    found = split_gains(ARM[1], BASE[1], {"ada": (True, False), "bob": (False, False)})
+    assert found["personal_gain_seen"] == pytest.approx(0.5)
+    assert found["personal_gain_unseen"] == pytest.approx((0.7 + 0.1 + 0.3) / 3)

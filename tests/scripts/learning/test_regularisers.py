@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from scripts.learning.arms import Metric
+from scripts.learning.arms import Metric, available
 from scripts.learning.cells import bare_items
 from scripts.learning.lab import Lab
 from scripts.learning.regularisers import regulariser
@@ -14,7 +14,7 @@ from scripts.learning.regularisers import regulariser
 LabMaker = Callable[[Path], Lab]
 
 
-@pytest.mark.parametrize("metric", ["l2", "ewc_ab", "ewc_dense", "diag", "input"])
+@pytest.mark.parametrize("metric", sorted({arm.metric for arm in available() if arm.metric is not None}))
 def test_an_anchor_pays_the_same_after_it_was_kept(
     make_lab: LabMaker, tmp_path: Path, metric: Metric
 ) -> None:

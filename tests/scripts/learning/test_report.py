@@ -9,8 +9,10 @@ from scripts.learning.arms import chosen
 from scripts.learning.course import claim, run_arm
 from scripts.learning.lab import Lab
 from scripts.learning.report import report
-from scripts.learning.results import arm_folder
+from scripts.learning.results import arm_folder, seed_folder, write_seen
 from scripts.learning.settings import Settings
+from scripts.learning.stream import seen_answers
+from tests.scripts.learning.conftest import small_stream
 
 from laimark_sidecar.errors import DataError
 
@@ -29,10 +31,12 @@ def test_a_report_tells_finished_arms_and_names_the_others(
     (plain,) = chosen("plain")
     with pytest.raises(KeyboardInterrupt):
         run_arm(lab, plain, arm_folder(out, seed=0, arm="plain"), say=killed)
+    write_seen(seed_folder(out, 0), seen_answers(small_stream()))
     summary = report(out, to=to)
     assert summary["unfinished"] == 1
     found = json.loads((to / "learning_3.json").read_text())
     assert [arm["arm"] for arm in found["arms"]] == ["base", "replay+input", "replay"]
+    assert "personal_gain_seen" in found["arms"][1]["final"]
     assert found["unfinished"] == {"plain/0": 1}
     assert str(tmp_path) not in (to / "learning_3.json").read_text()
     assert "| `replay+input` | 1 |" in (to / "learning_3.md").read_text()

@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from scripts.learning.stream import divided, is_exam_file, read_user, turns
+from scripts.learning.stream import User, divided, is_exam_file, read_user, seen_answers, turns
 
+from laimark_sidecar.demo.code_tasks import Task
 from laimark_sidecar.errors import DataError
 
 
@@ -48,3 +49,12 @@ def test_a_user_who_comes_again_brings_new_tasks(code: Path) -> None:
     user = read_user("ada", code, "", seed=0, work=20, exam=5)
     stream = divided({"ada": user}, ["ada", "ada"], tasks=10)
     assert stream.cycles[0].tasks + stream.cycles[1].tasks == user.work
+
+
+def test_an_answer_was_seen_where_it_is_an_answer_of_some_lesson() -> None:
+    work, exam = (
+        tuple(Task(kind="complete", prompt="", answer=answer) for answer in answers)
+        for answers in (("return x", "pass"), ("return  x", "return y"))
+    )
+    stream = divided({"ada": User(name="ada", work=work, exam=exam)}, ["ada"], tasks=2)
+    assert seen_answers(stream) == {"ada": (True, False)}
