@@ -1,6 +1,6 @@
 """Question: does the 2r x 2r algebra of the EWC penalty equal the penalty written out on dense matrices?
 
-Regime: random layers in float64, both curvature kinds, with and without a reference update, anchors of several
+Regime: random layers in float64, all three curvature kinds, with and without a reference update, anchors of several
 ranks. Ceiling: 1e-12, the rounding of float64. The dense side builds D (O x D) and C (D x D), which no real model could
 afford. The last line of stdout is JSON.
 """
@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from torch import Tensor
 
+from laimark_sidecar.training.job import Curvature
 from laimark_sidecar.training.worker.curvature import Covariance
 from laimark_sidecar.training.worker.penalty import Reference, layer_penalty
 
@@ -25,24 +27,25 @@ class Case:
     b: Tensor
     scale: float
     covariance: Covariance
-    output: Tensor | None
+    output: Covariance | None
     reference: Reference | None
 
 
-def random_case(seed: int, *, diagonal_only: bool, with_reference: bool) -> Case:
+def random_case(seed: int, *, kind: Curvature, with_reference: bool) -> Case:
     """Return a layer of 24 outputs and 40 inputs at rank 4 with a random anchor, in float64."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
-    rows = normal(0 if diagonal_only else 6, 40)
+    rows = normal(0 if kind == "diag" else 6, 40)
+    output = Covariance(rows_KD=normal(5 if kind == "kfac" else 0, 24), diagonal_D=normal(24).abs())
     return Case(
         a=normal(4, 40),
         b=normal(24, 4),
         scale=2.0,
         covariance=Covariance(rows_KD=rows, diagonal_D=normal(40).abs()),
-        output=normal(24).abs() if diagonal_only else None,
+        output=None if kind == "input" else output,
         reference=Reference(a_RD=normal(3, 40), scaled_b_OR=normal(24, 3)) if with_reference else None,
     )
 
@@ -54,7 +57,9 @@ def dense_omega(case: Case, a: Tensor, b: Tensor) -> Tensor:
         update = update - case.reference.scaled_b_OR @ case.reference.a_RD
     rows = case.covariance.rows_KD
     inputs = rows.T @ rows + torch.diag(case.covariance.diagonal_D)
-    outputs = torch.eye(update.shape[0], dtype=a.dtype) if case.output is None else torch.diag(case.output)
+    outputs = torch.eye(update.shape[0], dtype=a.dtype)
+    if case.output is not None:
+        outputs = case.output.rows_KD.T @ case.output.rows_KD + torch.diag(case.output.diagonal_D)
     return 0.5 * torch.trace(update.T @ outputs @ update @ inputs)
 
 
@@ -65,7 +70,7 @@ def relative_errors(case: Case) -> tuple[float, float]:
     torch.autograd.backward(expected)
     expected = expected.detach()
     found = layer_penalty(
-        case.a, case.b, case.scale, covariance=case.covariance, output_O=case.output, reference=case.reference
+        case.a, case.b, case.scale, covariance=case.covariance, output=case.output, reference=case.reference
     )
     assert a.grad is not None
     assert b.grad is not None
@@ -75,9 +80,11 @@ def relative_errors(case: Case) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print the worst relative errors over 40 random cases."""
+    """Print the worst relative errors over 60 random cases."""
     cases = [
-        random_case(seed, diagonal_only=bool(seed & 1), with_reference=bool(seed & 2)) for seed in range(40)
+        random_case(seed, kind=kind, with_reference=bool(seed & 1))
+        for kind in get_args(Curvature)
+        for seed in range(20)
     ]
     errors = [relative_errors(case) for case in cases]
     report = {

@@ -70,8 +70,10 @@ class Training(Section):
     learning_rate: float = key(1e-4, "Peak learning rate.", above=0, most=1)
     rank: int = key(16, "Rank of the adapter.", least=1, most=1024)
     alpha: float = key(32.0, "Scale of the adapter: alpha / rank.", above=0)
-    curvature: Literal["input", "diag"] = key(
-        "input", 'Curvature of the penalty: "input" (covariance of the inputs) or "diag" (diagonal Fisher).'
+    curvature: Literal["input", "diag", "kfac"] = key(
+        "input",
+        'Curvature of the penalty: "input" (covariance of the inputs), "diag" (diagonal Fisher) or "kfac" (covariance of '
+        "the inputs and Fisher of the outputs).",
     )
     mode: Literal["ewc", "fresh"] = key(
         "ewc",

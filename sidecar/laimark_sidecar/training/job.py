@@ -12,7 +12,7 @@ from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.replay.item import Span
 
 FORMAT_VERSION = 1
-Curvature = Literal["input", "diag"]
+Curvature = Literal["input", "diag", "kfac"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

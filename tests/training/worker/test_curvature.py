@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save
 from torch import Tensor
 
 from laimark_sidecar.errors import TrainingError
@@ -44,8 +45,20 @@ def input_anchor(*, seed: int = 0) -> Anchor:
 def diag_anchor() -> Anchor:
     covariances = {"layer": Covariance(rows_KD=torch.zeros(0, 8), diagonal_D=normal(8).abs().float())}
     return Anchor(
-        kind="diag", covariances=covariances, outputs={"layer": normal(5).abs().float()}, examples=4
+        kind="diag", covariances=covariances, outputs={"layer": diagonal(normal(5).abs().float())}, examples=4
     )
+
+
+def kfac_anchor() -> Anchor:
+    outputs = {
+        name: Covariance(rows_KD=normal(2, 5, seed=7), diagonal_D=normal(5, seed=8).abs())
+        for name in ("q", "k")
+    }
+    return replace(input_anchor(), kind="kfac", outputs=outputs)
+
+
+def diagonal(values: Tensor) -> Covariance:
+    return Covariance(rows_KD=values.new_zeros((0, values.numel())), diagonal_D=values)
 
 
 @pytest.mark.parametrize("rows", [5, 40])
@@ -96,19 +109,21 @@ def test_an_input_anchor_has_mean_diagonal_one_and_keeps_how_layers_compare() ->
 
 def test_a_diagonal_fisher_has_mean_one_over_all_weights() -> None:
     anchor = normalised(diag_anchor())
-    fisher = anchor.outputs["layer"][:, None] * anchor.covariances["layer"].diagonal_D
+    fisher = anchor.outputs["layer"].full_diagonal_D()[:, None] * anchor.covariances["layer"].diagonal_D
     assert float(fisher.mean()) == pytest.approx(1.0, rel=1e-5)
 
 
 def test_nothing_measured_stays_zero() -> None:
     zero = {"layer": Covariance(rows_KD=torch.zeros(0, 4), diagonal_D=torch.zeros(4))}
-    for kind, outputs in (("input", {}), ("diag", {"layer": torch.zeros(3)})):
+    for kind, outputs in (("input", {}), ("diag", {"layer": diagonal(torch.zeros(3))})):
         anchor = normalised(Anchor(kind=kind, covariances=zero, outputs=outputs, examples=0))  # type: ignore[arg-type]
         assert float(anchor.covariances["layer"].diagonal_D.sum()) == 0.0
 
 
 @pytest.mark.parametrize(
-    "anchor", [normalised(input_anchor()), normalised(diag_anchor())], ids=["input", "diag"]
+    "anchor",
+    [normalised(input_anchor()), normalised(diag_anchor()), normalised(kfac_anchor())],
+    ids=["input", "diag", "kfac"],
 )
 def test_an_anchor_survives_the_file_in_half_precision(anchor: Anchor, tmp_path: Path) -> None:
     anchor = replace(anchor, nats_per_omega=0.1234567890123, lambda_core=2.5)
@@ -120,7 +135,30 @@ def test_an_anchor_survives_the_file_in_half_precision(anchor: Anchor, tmp_path:
     for key, covariance in anchor.covariances.items():
         torch.testing.assert_close(dense(found.covariances[key]), dense(covariance), rtol=5e-3, atol=5e-3)
     for key, output in anchor.outputs.items():
-        torch.testing.assert_close(found.outputs[key], output)
+        torch.testing.assert_close(dense(found.outputs[key]), dense(output), rtol=5e-3, atol=5e-3)
+
+
+def test_a_file_of_the_first_format_is_read_as_it_was_meant(tmp_path: Path) -> None:
+    path = tmp_path / "curvature.safetensors"
+    tensors = {
+        "layer.rows": torch.zeros(0, 3, dtype=torch.float16),
+        "layer.diagonal": torch.tensor([1.0, 2.0, 3.0], dtype=torch.float16),
+        "layer.output": torch.tensor([0.5, 1.5]),
+    }
+    note = f'{{"format":1,"kind":"diag","base_sha256":"{SHA}","examples":4,"nats_per_omega":0.5,"lambda_core":1.0}}'
+    path.write_bytes(save(tensors, metadata={"laimark": note}))
+    found = load_anchor(path, kind="diag", base_sha256=SHA, device=CPU)
+    assert found.covariances.keys() == found.outputs.keys() == {"layer"}
+    assert found.outputs["layer"].full_diagonal_D().tolist() == [0.5, 1.5]
+    assert found.covariances["layer"].full_diagonal_D().tolist() == [1.0, 2.0, 3.0]
+
+
+def test_a_newer_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "curvature.safetensors"
+    note = f'{{"format":3,"kind":"input","base_sha256":"{SHA}","examples":4,"nats_per_omega":0.5,"lambda_core":1.0}}'
+    path.write_bytes(save({"x": torch.zeros(1)}, metadata={"laimark": note}))
+    with pytest.raises(TrainingError, match="of format 3"):
+        load_anchor(path, kind="input", base_sha256=SHA, device=CPU)
 
 
 def test_what_is_trained_with_is_what_is_saved(tmp_path: Path) -> None:

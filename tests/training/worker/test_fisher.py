@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor
 
+from laimark_sidecar.training.job import Curvature
 from laimark_sidecar.training.worker.backend import PeftBackend
-from laimark_sidecar.training.worker.curvature import Anchor, normalised
-from laimark_sidecar.training.worker.fisher import _factored, _Margins, example_margins, measure
+from laimark_sidecar.training.worker.curvature import LOW_RANK, Anchor, Covariance, normalised
+from laimark_sidecar.training.worker.fisher import _factored, _Margins, damped, example_margins, measure
 from laimark_sidecar.training.worker.losses import Item, collate
 
 ItemMaker = Callable[[int], tuple[Item, ...]]
@@ -76,7 +77,7 @@ def test_shared_inputs_are_kept_once(backend: PeftBackend, make_items: ItemMaker
 
 def test_the_fisher_works_where_the_adapter_is_zero(backend: PeftBackend, make_items: ItemMaker) -> None:
     anchor = measure(backend, make_items(2), kind="diag", batch_size=2, seed=0, check=none)
-    assert all(float(anchor.outputs[layer.name].sum()) > 0.0 for layer in backend.layers)
+    assert all(float(anchor.outputs[layer.name].full_diagonal_D().sum()) > 0.0 for layer in backend.layers)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
@@ -90,7 +91,7 @@ def test_the_fisher_equals_explicit_gradients_of_each_example(
     exact = explicit_fisher(moved, items, names, seed=5)
     found: dict[str, Tensor] = {}
     for name in names:
-        found[name] = anchor.outputs[name][:, None] * anchor.covariances[name].diagonal_D
+        found[name] = anchor.outputs[name].full_diagonal_D()[:, None] * anchor.covariances[name].diagonal_D
     factor = float(found[names[0]].sum() / exact[names[0]].sum())
     for name in names:
         torch.testing.assert_close(found[name].sum(1), factor * exact[name].sum(1), rtol=2e-3, atol=1e-4)
@@ -118,15 +119,48 @@ def explicit_fisher(
     return fisher
 
 
-@pytest.mark.parametrize("kind", ["input", "diag"])
+@pytest.mark.parametrize("kind", get_args(Curvature))
 def test_an_anchor_is_measured_anew_bit_for_bit(
-    moved: PeftBackend, make_items: ItemMaker, kind: Literal["input", "diag"]
+    moved: PeftBackend, make_items: ItemMaker, kind: Curvature
 ) -> None:
     first, second = (
         measure(moved, make_items(3), kind=kind, batch_size=2, seed=1, check=none) for _ in range(2)
     )
     for key, covariance in first.covariances.items():
         assert torch.equal(covariance.diagonal_D, second.covariances[key].diagonal_D)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_the_fisher_of_outputs_equals_explicit_gradients_of_each_token(
+    backend: PeftBackend, make_items: ItemMaker, batch_size: int
+) -> None:
+    """Oracle: autograd by a zero that is added to the layer's output, with the same sampled labels, at B = 0."""
+    items, name = make_items(3), "model.layers.1.self_attn.k_proj"
+    anchor = measure(backend, items, kind="kfac", batch_size=batch_size, seed=5, check=none)
+    layer = next(one for one in backend.layers if one.name == name)
+    generator, gram = torch.Generator().manual_seed(5), torch.zeros(layer.b_OR.shape[0], layer.b_OR.shape[0])
+    for item in items:
+        batch = collate([item], backend.device)
+        added = torch.zeros(*batch.ids_BT.shape, layer.b_OR.shape[0], requires_grad=True)
+        handle = layer.linear.register_forward_hook(lambda _m, _i, output, added=added: output + added)
+        logits = batch.select(backend.logits(batch.ids_BT, batch.mask_BT, batch.kept_P))
+        labels = torch.multinomial(logits.detach().softmax(-1), 1, generator=generator)[:, 0]
+        (g,) = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"), added)
+        handle.remove()
+        gram += g[0].T @ g[0]
+    width = gram.shape[0]
+    expected = 0.5 * gram * width / gram.trace() + 0.5 * torch.eye(width)
+    found = anchor.outputs[name]
+    dense = found.rows_KD.T @ found.rows_KD + torch.diag(found.diagonal_D)
+    torch.testing.assert_close(dense.diagonal(), expected.diagonal(), rtol=1e-3, atol=1e-4)
+    # Of the rest the leading directions are kept: all of them where there are no more than that.
+    assert float((dense - expected).norm() / expected.norm()) < (1e-3 if width <= LOW_RANK else 0.2)
+    assert float(dense.diagonal().mean()) == pytest.approx(1.0, rel=1e-3)
+
+
+def test_outputs_that_were_never_touched_are_damped_to_the_identity() -> None:
+    nothing = Covariance(rows_KD=torch.zeros(2, 4), diagonal_D=torch.zeros(4))
+    assert damped(nothing).full_diagonal_D().tolist() == [1.0] * 4
 
 
 def test_measuring_leaves_no_hooks_and_no_gradients(moved: PeftBackend, make_items: ItemMaker) -> None:
@@ -151,7 +185,7 @@ def test_normalising_twice_changes_nothing(backend: PeftBackend, make_items: Ite
     anchor: Anchor = measure(backend, make_items(2), kind="diag", batch_size=2, seed=0, check=none)
     again = normalised(anchor)
     for name, output in anchor.outputs.items():
-        torch.testing.assert_close(again.outputs[name], output, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(again.outputs[name].diagonal_D, output.diagonal_D, rtol=1e-4, atol=1e-6)
 
 
 def test_the_number_of_examples_moves_no_scale_between_the_factors(moved: PeftBackend) -> None:
@@ -167,7 +201,7 @@ def test_the_number_of_examples_moves_no_scale_between_the_factors(moved: PeftBa
         }
         found.append(_factored(margins, examples, moved.layers))
     for name, u_O in found[0].outputs.items():
-        torch.testing.assert_close(found[1].outputs[name], u_O)
+        torch.testing.assert_close(found[1].outputs[name].diagonal_D, u_O.diagonal_D)
         torch.testing.assert_close(
             found[1].covariances[name].diagonal_D, found[0].covariances[name].diagonal_D
         )

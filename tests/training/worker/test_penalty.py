@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
 import torch
 from scripts.oracle_ewc import random_case, relative_errors
 
+from laimark_sidecar.training.job import Curvature
 from laimark_sidecar.training.worker.backend import PeftBackend
 from laimark_sidecar.training.worker.fisher import measure
 from laimark_sidecar.training.worker.losses import Item
@@ -19,37 +21,37 @@ from laimark_sidecar.training.worker.penalty import (
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("diagonal_only", [False, True])
+@pytest.mark.parametrize("kind", get_args(Curvature))
 @pytest.mark.parametrize("with_reference", [False, True])
-def test_penalty_and_gradient_equal_the_dense_form(
-    seed: int, diagonal_only: bool, with_reference: bool
-) -> None:
-    case = random_case(seed, diagonal_only=diagonal_only, with_reference=with_reference)
+def test_penalty_and_gradient_equal_the_dense_form(seed: int, kind: Curvature, with_reference: bool) -> None:
+    case = random_case(seed, kind=kind, with_reference=with_reference)
     omega_error, gradient_error = relative_errors(case)
     assert omega_error < 1e-12
     assert gradient_error < 1e-12
 
 
+@pytest.mark.parametrize("kind", get_args(Curvature))
 @pytest.mark.parametrize("with_reference", [False, True])
-def test_the_penalty_does_not_see_the_gauge(with_reference: bool) -> None:
-    case = random_case(11, diagonal_only=False, with_reference=with_reference)
+def test_the_penalty_does_not_see_the_gauge(kind: Curvature, with_reference: bool) -> None:
+    case = random_case(11, kind=kind, with_reference=with_reference)
     turn = torch.randn(4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(3)) + 3 * torch.eye(
         4
     )
     plain, turned = (
         layer_penalty(
-            a, b, case.scale, covariance=case.covariance, output_O=case.output, reference=case.reference
+            a, b, case.scale, covariance=case.covariance, output=case.output, reference=case.reference
         )
         for a, b in ((case.a, case.b), (torch.linalg.solve(turn, case.a), case.b @ turn))
     )
     assert float(turned.omega) == pytest.approx(float(plain.omega), rel=1e-10)
 
 
-def test_the_penalty_is_zero_at_its_anchor() -> None:
-    case = random_case(5, diagonal_only=True, with_reference=False)
+@pytest.mark.parametrize("kind", get_args(Curvature))
+def test_the_penalty_is_zero_at_its_anchor(kind: Curvature) -> None:
+    case = random_case(5, kind=kind, with_reference=False)
     here = Reference(a_RD=case.a, scaled_b_OR=case.scale * case.b)
     found = layer_penalty(
-        case.a, case.b, case.scale, covariance=case.covariance, output_O=case.output, reference=here
+        case.a, case.b, case.scale, covariance=case.covariance, output=case.output, reference=here
     )
     assert float(found.omega) == pytest.approx(0.0, abs=1e-9)
     assert float(found.grad_b_OR.abs().max()) < 1e-9

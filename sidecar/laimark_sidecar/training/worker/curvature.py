@@ -1,8 +1,9 @@
 """What an anchor remembers of each layer: input covariance as low rank + diagonal, and the Fisher of its outputs.
 
-Two kinds behind one interface. `input`: C = E[x xᵀ] over answer tokens, G = I. `diag`: the diagonal Fisher of the
-layer's weights, factored F ≈ u ⊗ v, so C = diag(v) and G = diag(u). An anchor is normalised to mean diagonal 1 as
-a whole, which keeps how much the layers matter relative to each other.
+Three kinds behind one interface. `input`: C = E[x xᵀ] over answer tokens, G = I. `diag`: the diagonal Fisher of the
+layer's weights, factored F ≈ u ⊗ v, so C = diag(v) and G = diag(u). `kfac` (Martens and Grosse 2015, arXiv 1503.05671):
+C as in `input`, G the damped Fisher of the layer's outputs. An anchor is normalised to mean diagonal 1 as a whole, which
+keeps how much the layers matter relative to each other.
 
 Legend: D inputs, O outputs, K rows of the low-rank part, N rows to compress.
 """
@@ -26,7 +27,8 @@ from laimark_sidecar.training.job import Curvature
 from laimark_sidecar.training.worker.layers import Layer
 
 LOW_RANK = 64
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""1 kept the diagonal of G alone, as `NAME.output`."""
 _HALF_MAX = 65504.0
 _NOTE_KEY = "laimark"
 
@@ -56,12 +58,12 @@ class Covariance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchor:
-    """Curvature of every adapted layer. The mappings are keyed by input group (`input`) or layer name (`diag`)."""
+    """Curvature of every adapted layer. C is kept by input group (`input`, `kfac`) or by layer (`diag`)."""
 
     kind: Curvature
     covariances: Mapping[str, Covariance]
-    outputs: Mapping[str, Tensor]
-    """Layer name to u of shape (O,); empty for `input`."""
+    outputs: Mapping[str, Covariance]
+    """Layer name to its G, (O, O); empty for `input`."""
     examples: int
     nats_per_omega: float = 0.0
     """c and λ of the core penalty travel along, so that c is fitted once per consolidation."""
@@ -78,21 +80,20 @@ class Anchor:
             raise TrainingError(f"the anchor's curvature has no layer {key!r}: it was made for another base")
         return self.covariances[key]
 
-    def output_of(self, layer: Layer) -> Tensor | None:
-        """Return the diagonal of G, or None for the identity."""
+    def output_of(self, layer: Layer) -> Covariance | None:
+        """Return G of the layer, or None for the identity."""
         return self.outputs.get(layer.name)
 
     def size_bytes(self) -> int:
         """Return the memory that the anchor's tensors take."""
-        tensors = [*self.outputs.values()]
-        for covariance in self.covariances.values():
-            tensors += [covariance.rows_KD, covariance.diagonal_D]
+        kept = (*self.covariances.values(), *self.outputs.values())
+        tensors = [tensor for one in kept for tensor in (one.rows_KD, one.diagonal_D)]
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def covariance_key(kind: Curvature, layer: Layer) -> str:
     """Return where the layer's C is kept: once for q, k, v (and gate, up) where they share it."""
-    return layer.input_group if kind == "input" else layer.name
+    return layer.name if kind == "diag" else layer.input_group
 
 
 def compress(rows_ND: Tensor, diagonal_D: Tensor, *, rank: int = LOW_RANK) -> Covariance:
@@ -137,9 +138,7 @@ def blend_anchors(old: Anchor, new: Anchor, gamma: float) -> Anchor:
             "the parent's curvature has other layers than this model: it was made for another base"
         )
     covariances = {key: blend(old.covariances[key], new.covariances[key], gamma) for key in new.covariances}
-    outputs = {
-        key: gamma * old.outputs[key].float() + (1.0 - gamma) * new.outputs[key] for key in new.outputs
-    }
+    outputs = {key: blend(old.outputs[key], new.outputs[key], gamma) for key in new.outputs}
     return normalised(
         replace(new, covariances=covariances, outputs=outputs, examples=old.examples + new.examples)
     )
@@ -147,7 +146,7 @@ def blend_anchors(old: Anchor, new: Anchor, gamma: float) -> Anchor:
 
 def normalised(anchor: Anchor) -> Anchor:
     """Return the anchor scaled so that the mean of its diagonal over all weights is 1; all zeros stay zeros."""
-    if anchor.kind == "input":
+    if anchor.kind != "diag":  # the damped G of `kfac` has mean diagonal 1 by itself
         diagonals = [covariance.full_diagonal_D() for covariance in anchor.covariances.values()]
         mean = float(torch.cat(diagonals).mean()) if diagonals else 0.0
         if mean <= 0.0:
@@ -155,7 +154,7 @@ def normalised(anchor: Anchor) -> Anchor:
         return replace(anchor, covariances={k: c.scaled(1.0 / mean) for k, c in anchor.covariances.items()})
     total, weights = 0.0, 0
     for name, covariance in anchor.covariances.items():
-        v_D, u_O = covariance.full_diagonal_D(), anchor.outputs[name]
+        v_D, u_O = covariance.full_diagonal_D(), anchor.outputs[name].full_diagonal_D()
         total += float(u_O.double().sum() * v_D.double().sum())
         weights += u_O.numel() * v_D.numel()
     if total <= 0.0:
@@ -164,12 +163,12 @@ def normalised(anchor: Anchor) -> Anchor:
     return replace(
         anchor,
         covariances={name: covariance.scaled(factor) for name, covariance in anchor.covariances.items()},
-        outputs={name: u_O * factor for name, u_O in anchor.outputs.items()},
+        outputs={name: output.scaled(factor) for name, output in anchor.outputs.items()},
     )
 
 
 def compacted(anchor: Anchor, device: torch.device) -> Anchor:
-    """Return the anchor as it is kept in memory and on disk: C in half precision, u in single, on `device`."""
+    """Return the anchor as it is kept in memory and on disk: in half precision, the diagonal of G in single."""
 
     def half(tensor: Tensor) -> Tensor:
         return tensor.clamp(-_HALF_MAX, _HALF_MAX).to(device, torch.float16)
@@ -180,7 +179,10 @@ def compacted(anchor: Anchor, device: torch.device) -> Anchor:
             key: Covariance(rows_KD=half(c.rows_KD), diagonal_D=half(c.diagonal_D))
             for key, c in anchor.covariances.items()
         },
-        outputs={key: u_O.to(device, torch.float32) for key, u_O in anchor.outputs.items()},
+        outputs={
+            key: Covariance(rows_KD=half(g.rows_KD), diagonal_D=g.diagonal_D.to(device, torch.float32))
+            for key, g in anchor.outputs.items()
+        },
     )
 
 
@@ -196,10 +198,12 @@ class _Note(msgspec.Struct, kw_only=True):
 def save_anchor(path: Path, anchor: Anchor, *, base_sha256: str) -> None:
     """Write the anchor as safetensors; durable when it returns."""
     compact = compacted(anchor, torch.device("cpu"))
-    tensors = {f"{key}.output": u_O.contiguous() for key, u_O in compact.outputs.items()}
-    for key, covariance in compact.covariances.items():
-        tensors[f"{key}.rows"] = covariance.rows_KD.contiguous()
-        tensors[f"{key}.diagonal"] = covariance.diagonal_D.contiguous()
+    named = {**compact.covariances, **{f"{key}.output": output for key, output in compact.outputs.items()}}
+    tensors = {
+        f"{key}.{part}": tensor.contiguous()
+        for key, kept in named.items()
+        for part, tensor in (("rows", kept.rows_KD), ("diagonal", kept.diagonal_D))
+    }
     note = _Note(
         format=FORMAT_VERSION,
         kind=anchor.kind,
@@ -229,29 +233,36 @@ def load_anchor(path: Path, *, kind: Curvature, base_sha256: str, device: torch.
         TrainingError: missing, damaged, of another kind, or made for another base; names the file.
     """
     note, tensors = _read(path)
-    found = (note.format, note.kind, note.base_sha256)
-    expected = (FORMAT_VERSION, kind, base_sha256)
-    if found != expected:
+    found, expected = (note.kind, note.base_sha256), (kind, base_sha256)
+    if note.format > FORMAT_VERSION or found != expected:
         raise TrainingError(
-            f"curvature file {path} has (format, kind, base) {found}, this job needs {expected}",
+            f"curvature file {path} of format {note.format} has (kind, base) {found}, this job needs {expected}",
             hint="leave parent_curvature empty to begin a new user anchor",
         )
-    covariances = {
-        name.removesuffix(".rows"): Covariance(
-            rows_KD=rows.to(device), diagonal_D=tensors[f"{name.removesuffix('.rows')}.diagonal"].to(device)
+    kept = {
+        name.removesuffix(".diagonal"): Covariance(
+            rows_KD=tensors[f"{name.removesuffix('.diagonal')}.rows"].to(device),
+            diagonal_D=diagonal.to(device),
         )
-        for name, rows in tensors.items()
-        if name.endswith(".rows")
+        for name, diagonal in _upgraded(note, tensors).items()
+        if name.endswith(".diagonal")
     }
-    outputs = {n.removesuffix(".output"): u.to(device) for n, u in tensors.items() if n.endswith(".output")}
     return Anchor(
         kind=kind,
-        covariances=covariances,
-        outputs=outputs,
+        covariances={name: one for name, one in kept.items() if not name.endswith(".output")},
+        outputs={name.removesuffix(".output"): one for name, one in kept.items() if name.endswith(".output")},
         examples=note.examples,
         nats_per_omega=note.nats_per_omega,
         lambda_core=note.lambda_core,
     )
+
+
+def _upgraded(note: _Note, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Write what format 1 kept of G as a covariance without rows; changes `tensors` and returns it."""
+    for name in [name for name in tensors if note.format == 1 and name.endswith(".output")]:
+        u_O = tensors.pop(name)
+        tensors |= {f"{name}.rows": u_O.new_zeros((0, u_O.numel())), f"{name}.diagonal": u_O}
+    return tensors
 
 
 def _read(path: Path) -> tuple[_Note, dict[str, Tensor]]:

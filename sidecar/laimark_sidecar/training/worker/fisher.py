@@ -5,6 +5,8 @@
 tokens: the square of a batch mean is not the Fisher. With an example's gradient M = Σ_t g_t x_tᵀ, row and column
 sums of M∘M come from T x T matrices alone: Σ_j M_ij² = Σ_t g_ti ((X Xᵀ) g)_ti. The factored Fisher is
 F ≈ (row sums) ⊗ (column sums) / total, which has the exact margins.
+`kfac`: C of `input`, and G = E[g gᵀ] of the gradients g by the layer's outputs, labels sampled likewise; damped,
+G ← ½ G/tr(G)·O + ½ I, because what a few hundred examples never touched is not free to move.
 
 Legend: B batch, T tokens, V vocabulary, D inputs, O outputs, N positions.
 """
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -55,13 +57,18 @@ def measure(
         check: called between batches; may raise to leave.
     """
     batches = [items[start : start + batch_size] for start in range(0, len(items), batch_size)]
+    if kind == "diag":
+        return _measure_outputs(backend, batches, seed, check)
+    inputs = _measure_inputs(backend, batches, check)
     if kind == "input":
-        return _measure_inputs(backend, batches, check)
-    return _measure_outputs(backend, batches, seed, check)
+        return inputs
+    return replace(inputs, kind="kfac", outputs=_output_fishers(backend, batches, seed, check))
 
 
 @dataclass
-class _InputSum:
+class _GramSum:
+    """Σ x xᵀ, compressed as it grows."""
+
     compressed: Covariance | None = None
     diagonal_D: Tensor | None = None
     count: int = 0
@@ -95,7 +102,7 @@ class _InputSum:
 def _measure_inputs(
     backend: TrainerBackend, batches: Sequence[Sequence[Item]], check: Callable[[], None]
 ) -> Anchor:
-    sums: dict[str, _InputSum] = {}
+    sums: dict[str, _GramSum] = {}
     firsts: dict[str, Layer] = {}
     for layer in backend.layers:
         firsts.setdefault(layer.input_group, layer)
@@ -104,7 +111,7 @@ def _measure_inputs(
     def keep(group: str) -> Callable[[torch.nn.Module, tuple[Tensor, ...], Tensor], None]:
         def hook(_module: torch.nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
             batch = current[0]
-            sums.setdefault(group, _InputSum()).add(
+            sums.setdefault(group, _GramSum()).add(
                 inputs[0][batch.rows_N, batch.positions_N].detach().float()
             )
 
@@ -138,6 +145,46 @@ def _measure_outputs(
     backend: TrainerBackend, batches: Sequence[Sequence[Item]], seed: int, check: Callable[[], None]
 ) -> Anchor:
     margins: dict[str, _Margins] = {}
+
+    def add(layer: Layer, g_BTO: Tensor, x_BTD: Tensor, mask_BT: Tensor) -> None:
+        _add_examples(margins, layer, g_BTO, x_BTD, mask_BT)
+
+    _sample_gradients(backend, batches, seed, check, add)
+    return normalised(_factored(margins, sum(map(len, batches)), backend.layers))
+
+
+def _output_fishers(
+    backend: TrainerBackend, batches: Sequence[Sequence[Item]], seed: int, check: Callable[[], None]
+) -> dict[str, Covariance]:
+    sums: dict[str, _GramSum] = {}
+
+    def add(layer: Layer, g_BTO: Tensor, _x_BTD: Tensor, mask_BT: Tensor) -> None:
+        sums.setdefault(layer.name, _GramSum()).add(g_BTO[mask_BT.bool()])
+
+    _sample_gradients(backend, batches, seed, check, add)
+    return {name: damped(total.covariance()) for name, total in sums.items()}
+
+
+def damped(output: Covariance) -> Covariance:
+    """Return ½ G/tr(G)·O + ½ I, of mean diagonal 1; I where nothing was measured."""
+    width = output.diagonal_D.numel()
+    trace = float(output.full_diagonal_D().double().sum())
+    if trace <= 0.0:
+        return Covariance(
+            rows_KD=output.rows_KD.new_zeros((0, width)), diagonal_D=torch.ones_like(output.diagonal_D)
+        )
+    half = output.scaled(0.5 * width / trace)
+    return replace(half, diagonal_D=half.diagonal_D + 0.5)
+
+
+def _sample_gradients(
+    backend: TrainerBackend,
+    batches: Sequence[Sequence[Item]],
+    seed: int,
+    check: Callable[[], None],
+    add: Callable[[Layer, Tensor, Tensor, Tensor], None],
+) -> None:
+    """Hand to `add`, layer by layer, the gradients by its outputs and its inputs, for labels that the model draws."""
     generator = torch.Generator(device="cpu").manual_seed(seed)
     inputs: dict[str, Tensor] = {}
     gradients: dict[str, Tensor] = {}
@@ -165,10 +212,9 @@ def _measure_outputs(
             )
             torch.autograd.backward(loss)
             for layer in backend.layers:
-                _add_examples(margins, layer, gradients[layer.name], inputs[layer.name], batch.mask_BT)
+                add(layer, gradients[layer.name], inputs[layer.name], batch.mask_BT)
             for layer in backend.layers:
                 layer.a_RD.grad = layer.b_OR.grad = None
-    return normalised(_factored(margins, sum(map(len, batches)), backend.layers))
 
 
 def _add_examples(
@@ -185,7 +231,7 @@ def _add_examples(
 
 def _factored(margins: dict[str, _Margins], examples: int, layers: Sequence[Layer]) -> Anchor:
     covariances: dict[str, Covariance] = {}
-    outputs: dict[str, Tensor] = {}
+    outputs: dict[str, Covariance] = {}
     for layer in layers:
         total = margins[layer.name]
         mass = float(total.rows_O.double().sum())
@@ -197,7 +243,8 @@ def _factored(margins: dict[str, _Margins], examples: int, layers: Sequence[Laye
         covariances[covariance_key("diag", layer)] = Covariance(
             rows_KD=columns_D.new_zeros((0, columns_D.numel())), diagonal_D=columns_D
         )
-        outputs[layer.name] = total.rows_O / root
+        rows_O = total.rows_O / root
+        outputs[layer.name] = Covariance(rows_KD=rows_O.new_zeros((0, rows_O.numel())), diagonal_D=rows_O)
     return Anchor(kind="diag", covariances=covariances, outputs=outputs, examples=examples)
 
 

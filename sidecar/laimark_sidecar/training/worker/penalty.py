@@ -2,7 +2,7 @@
 
     Ω(D; D*, C, G) = ½ tr((D-D*)ᵀ G (D-D*) C) = ½ Σ [(B̃ᵀ G B̃) ∘ (Ã C Ãᵀ)],   B̃ = [sB, -s*B*],  Ã = [A; A*]
 
-with C = Vᵀ V + diag(c) and G = diag(u) or I. A penalty on A and B apart would change under B→BR, A→R⁻¹A although
+with C = Vᵀ V + diag(c), and G likewise (kfac), diag(u) (diag), or I (input). A penalty on A and B apart would change under B→BR, A→R⁻¹A although
 the model does not, and at B=0 the Fisher of A is exactly zero (EWC-LoRA, arXiv 2602.17559).
 
 Legend: R rank, D inputs, O outputs, K rows of the low-rank part, S = R + R* stacked ranks.
@@ -52,16 +52,16 @@ def layer_penalty(
     scale: float,
     *,
     covariance: Covariance,
-    output_O: Tensor | None,
+    output: Covariance | None,
     reference: Reference | None,
 ) -> LayerPenalty:
-    """Return Ω and its gradient for one layer; `output_O` None is G = I, `reference` None is D* = 0."""
+    """Return Ω and its gradient for one layer; `output` None is G = I, `reference` None is D* = 0."""
     rank = a_RD.shape[0]
     a_SD, b_OS = a_RD, scale * b_OR
     if reference is not None:
         a_SD = torch.cat([a_RD, reference.a_RD])
         b_OS = torch.cat([b_OS, -reference.scaled_b_OR], dim=1)
-    gb_OS = b_OS if output_O is None else output_O[:, None] * b_OS
+    gb_OS = b_OS if output is None else output.right_multiply(b_OS.T).T
     ac_SD = covariance.right_multiply(a_SD)
     outputs_SS = b_OS.T @ gb_OS
     inputs_SS = ac_SD @ a_SD.T
@@ -87,7 +87,7 @@ def penalty(layers: Sequence[Layer], anchor: Anchor, references: Sequence[Refere
                 layer.b_OR,
                 layer.scale,
                 covariance=anchor.covariance_of(layer),
-                output_O=anchor.output_of(layer),
+                output=anchor.output_of(layer),
                 reference=reference,
             )
             for layer, reference in zip(layers, references, strict=True)
