@@ -6,16 +6,24 @@ with the same numbers.
 
 from __future__ import annotations
 
-import random
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from safetensors.torch import load_file, save
+from scripts.learning.anchors import (
+    anchor_path,
+    core_anchor,
+    first_budget,
+    here,
+    keep_next_anchor,
+    parent_anchor,
+)
 from scripts.learning.arms import Arm
 from scripts.learning.lab import Lab, first_job
+from scripts.learning.lessons import lessons_of
 from scripts.learning.questions import PromptMemory, Question, item
-from scripts.learning.regularisers import Regulariser, regulariser
+from scripts.learning.regularisers import regulariser
 from scripts.learning.results import CellResult, Spent
 from scripts.learning.scoring import Scores, score
 
@@ -24,18 +32,12 @@ from laimark_sidecar.demo.exam import mark
 from laimark_sidecar.files import make_dir, write_atomic
 from laimark_sidecar.training.job import TrainJob
 from laimark_sidecar.training.worker.backend import adapter_tensors, set_adapter
-from laimark_sidecar.training.worker.batches import Pool, draw, effective_shares, step_shares
-from laimark_sidecar.training.worker.batches import Shares as PoolShares
-from laimark_sidecar.training.worker.budget import Budget
+from laimark_sidecar.training.worker.batches import Pool
 from laimark_sidecar.training.worker.checkpoint import Position
-from laimark_sidecar.training.worker.curvature import Anchor
 from laimark_sidecar.training.worker.loop import Anchors, Lessons, Loop
-from laimark_sidecar.training.worker.losses import Item
-from laimark_sidecar.training.worker.penalty import Reference, penalty
+from laimark_sidecar.training.worker.penalty import penalty
 from laimark_sidecar.training.worker.stop import StopFlag
 
-CURVATURE_EXAMPLES = 64
-"""As the worker's: at most this many of a cycle's lessons go into the user anchor."""
 _NOTHING = Scores(nll=(), right=(), exact=())
 
 
@@ -101,11 +103,6 @@ def adapter_path(folder: Path, cycle: int) -> Path:
     return folder / f"adapter-{cycle:04}.safetensors"
 
 
-def anchor_path(folder: Path, cycle: int) -> Path:
-    """Return where the user anchor after a cycle is; 0 is the core anchor."""
-    return folder / f"anchor-{cycle:04}.safetensors"
-
-
 def forget_state(folder: Path, cycle: int) -> None:
     """Delete what only the cycle after `cycle` needed."""
     adapter_path(folder, cycle).unlink(missing_ok=True)
@@ -141,17 +138,17 @@ def _greedy(
 def _learn(lab: Lab, arm: Arm, cycle: int, folder: Path, past: tuple[Question, ...]) -> _Learned:
     begun = lab.clock.monotonic_s()
     rule = regulariser(arm.metric) if arm.metric is not None else None
-    core_anchor = _core_anchor(lab, rule, folder) if rule is not None else None
-    parent = _parent_anchor(lab, rule, cycle, folder) if rule is not None else None
+    core = core_anchor(lab, rule, folder) if rule is not None else None
+    parent = parent_anchor(lab, rule, cycle, folder) if rule is not None else None
     curvature_s = lab.clock.monotonic_s() - begun
     begun = lab.clock.monotonic_s()
-    lessons = _lessons(lab, arm, cycle, past)
+    lessons = lessons_of(lab, arm, cycle, past)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".work-") as work:
         job = replace(_job(lab, lessons, cycle), work_dir=work)
         start = Position(
             job_digest=f"{lab.seed}:{arm.name}:{cycle}",
             step=0,
-            budget=_first_budget(rule, parent),
+            budget=first_budget(rule, parent),
             losses=(),
             task_losses=(),
         )
@@ -159,7 +156,7 @@ def _learn(lab: Lab, arm: Arm, cycle: int, folder: Path, past: tuple[Question, .
             job,
             lab.backend,
             lessons,
-            Anchors(core=core_anchor, user=parent, references=_here(lab) if parent is not None else ()),
+            Anchors(core=core, user=parent, references=here(lab) if parent is not None else ()),
             start,
             stop=StopFlag(),
             emit=lambda _progress: None,
@@ -170,7 +167,7 @@ def _learn(lab: Lab, arm: Arm, cycle: int, folder: Path, past: tuple[Question, .
     training_s = lab.clock.monotonic_s() - begun
     begun = lab.clock.monotonic_s()
     if rule is not None:
-        _next_anchor(lab, rule, lessons, parent, position.budget, anchor_path(folder, cycle))
+        keep_next_anchor(lab, rule, lessons, parent, position.budget, anchor_path(folder, cycle))
     write_atomic(adapter_path(folder, cycle), save(adapter_tensors(lab.backend.layers)))
     curvature_s += lab.clock.monotonic_s() - begun
     return _Learned(position=position, training_s=training_s, curvature_s=curvature_s)
@@ -180,74 +177,3 @@ def _job(lab: Lab, lessons: Lessons, cycle: int) -> TrainJob:
     job = first_job(lab.settings, seed=lab.seed * 10_000 + cycle)
     # Anything but empty: from the second cycle on, a KL of more than nothing before the first step is as it should be.
     return replace(job, steps=len(lessons.plan), parent_adapter="the cycle before" if cycle > 1 else "")
-
-
-def _lessons(lab: Lab, arm: Arm, cycle: int, past: tuple[Question, ...]) -> Lessons:
-    settings = lab.settings
-    new, steps = lab.cycles[cycle - 1], settings.steps
-    rng = random.Random(f"{lab.seed}:{cycle}:reservoir")
-    kept = tuple(rng.sample(past, min(settings.reservoir, len(past))))
-    if arm.lessons == "new":
-        user = kept if arm.replay else ()
-        shares = (
-            PoolShares(new=0.5, user=0.25, core=0.25)
-            if arm.replay
-            else PoolShares(new=1.0, user=0.0, core=0.0)
-        )
-    else:
-        new = (*(kept if arm.lessons == "reservoir" else past), *new)
-        steps *= settings.fresh_factor if arm.lessons == "reservoir" else cycle
-        user, shares = (), PoolShares(new=0.75, user=0.0, core=0.25)
-    # What nobody draws from stays out: arms without core replay only have the governor's prompts.
-    core = lab.core_replay if shares.core > 0.0 else ()
-    items = (*bare_items(lab, new, "new"), *bare_items(lab, user, "user"), *bare_items(lab, core, "core"))
-    pools = [one.pool for one in items]
-    share = effective_shares(pools, shares)
-    plan = draw(pools, share, steps=steps, batch_size=settings.batch, seed=lab.seed * 10_000 + cycle)
-    watched = bare_items(lab, lab.core_watched, "core") if arm.replay or arm.metric is not None else ()
-    return Lessons(items=items, plan=plan, shares=step_shares(pools, plan, share), kl_items=watched)
-
-
-def bare_items(lab: Lab, questions: tuple[Question, ...], pool: Pool) -> tuple[Item, ...]:
-    """Return questions as lessons: nothing but the question in the prompt."""
-    bare = PromptMemory(kind="", past=(), shots=0)
-    return tuple(item(lab.tokenizer, asked, bare.messages(asked), pool=pool) for asked in questions)
-
-
-def _core_anchor(lab: Lab, rule: Regulariser, folder: Path) -> Anchor:
-    path = anchor_path(folder, 0)
-    if not path.is_file():
-        here = adapter_tensors(lab.backend.layers)
-        set_adapter(lab.backend.layers, lab.backend.fresh, path)
-        rule.save(path, rule.measure(lab.backend, bare_items(lab, lab.core_replay, "core"), seed=lab.seed))
-        set_adapter(lab.backend.layers, here, path)
-    return rule.load(path, lab.backend.device)
-
-
-def _parent_anchor(lab: Lab, rule: Regulariser, cycle: int, folder: Path) -> Anchor | None:
-    return rule.load(anchor_path(folder, cycle - 1), lab.backend.device) if cycle > 1 else None
-
-
-def _next_anchor(
-    lab: Lab, rule: Regulariser, lessons: Lessons, parent: Anchor | None, budget: Budget, path: Path
-) -> None:
-    learned = [one for one in lessons.items if one.pool != "core"][:CURVATURE_EXAMPLES]
-    anchor = rule.measure(lab.backend, learned, seed=lab.seed)
-    if parent is not None:
-        anchor = rule.blend(parent, anchor, lab.settings.gamma)
-    rule.save(path, replace(anchor, nats_per_omega=budget.nats_per_omega, lambda_core=budget.lambda_core))
-
-
-def _first_budget(rule: Regulariser | None, parent: Anchor | None) -> Budget:
-    if rule is None:
-        return Budget(lambda_core=0.0)
-    if parent is None or parent.nats_per_omega == 0.0:
-        return Budget(lambda_core=1.0)
-    return Budget(lambda_core=parent.lambda_core, nats_per_omega=parent.nats_per_omega)
-
-
-def _here(lab: Lab) -> tuple[Reference, ...]:
-    return tuple(
-        Reference(a_RD=layer.a_RD.detach().clone(), scaled_b_OR=layer.scale * layer.b_OR.detach().clone())
-        for layer in lab.backend.layers
-    )

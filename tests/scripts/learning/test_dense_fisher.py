@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from scripts.learning.cells import bare_items
 from scripts.learning.dense_fisher import factor_fisher, weight_fisher
 from scripts.learning.lab import Lab
+from scripts.learning.lessons import bare_items
 from torch import Tensor
 
 from laimark_sidecar.training.worker.losses import Item, collate

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from scripts.learning.arms import Metric, available
-from scripts.learning.cells import bare_items
 from scripts.learning.lab import Lab
+from scripts.learning.lessons import bare_items
 from scripts.learning.regularisers import regulariser
 
 LabMaker = Callable[[Path], Lab]
