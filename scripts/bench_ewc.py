@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import get_args
 
 import torch
 
@@ -41,7 +42,7 @@ def main() -> None:
     with torch.no_grad():
         for layer in backend.layers:
             layer.b_OR.normal_(std=0.01)
-    anchors = {kind: _anchor(backend, items, kind) for kind in ("input", "diag")}
+    anchors = {kind: _anchor(backend, items, kind) for kind in get_args(Curvature)}
     references = tuple(
         Reference(a_RD=layer.a_RD.detach().clone(), scaled_b_OR=layer.scale * layer.b_OR.detach().clone())
         for layer in backend.layers

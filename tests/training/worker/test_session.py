@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from tests.training.conftest import JobMaker, lesson
 
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.errors import TrainingError
-from laimark_sidecar.training.job import Progress, TrainJob, TrainResult
+from laimark_sidecar.training.job import Curvature, Progress, TrainJob, TrainResult
 from laimark_sidecar.training.jobfile import read_result
 from laimark_sidecar.training.worker.curvature import anchor_kind, load_anchor
 from laimark_sidecar.training.worker.session import run
@@ -94,7 +95,7 @@ def test_a_parent_beyond_the_hard_stop_cannot_be_continued(make_job: JobMaker) -
     assert not Path(child.out_dir).exists()
 
 
-@pytest.mark.parametrize("kind", ["input", "diag"])
+@pytest.mark.parametrize("kind", get_args(Curvature))
 def test_a_second_cycle_is_pulled_to_both_anchors(make_job: JobMaker, kind: str) -> None:
     parent = make_job("parent", steps=6, curvature=kind)
     train(parent)
