@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -211,3 +213,23 @@ def test_what_a_cycle_has_learned_is_not_taken_back(workshop: Workshop) -> None:
     take_in(workshop)
     with workshop.store() as store:
         assert store.get(item.id) is not None
+
+
+def test_answers_that_an_earlier_release_stored_are_looked_through_once(workshop: Workshop) -> None:
+    secret = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+    buffer = workshop.home.replay
+    with closing(sqlite3.connect(buffer, isolation_level=None)) as old:
+        (known,) = old.execute("SELECT count(*) FROM answered").fetchone()
+        old.execute("UPDATE answered SET withheld = NULL")
+        old.execute(
+            """INSERT INTO answered (exchange_id, prefix, answer, version, time_s)
+            VALUES ('old', 'p', ?, '', 1.0)""",
+            (f"token {secret}",),
+        )
+    with workshop.store() as store:
+        ingest(workshop, store, journal_source(workshop), should_stop=never)
+        assert [(one.answer, one.withheld) for one in store.answers("p")] == [("", True)]
+        assert store.withhold_answers(lambda _: True) == 0
+    with closing(sqlite3.connect(buffer)) as now:
+        assert now.execute("SELECT count(*) FROM answered WHERE withheld = 0").fetchone() == (known,)
+    assert not any(secret.encode() in file.read_bytes() for file in buffer.parent.glob("replay.db*"))

@@ -106,7 +106,7 @@ def test_what_waited_and_what_was_answered_is_carried_over_to_fair_shares(
     )
     migrate(empty, path=path, now_s=2.0)
     answered = empty.execute("SELECT exchange_id, answer, version, pair, withheld FROM answered").fetchall()
-    assert answered == [("e", "", "v", "pair", 1)]
+    assert answered == [("e", "hunter2 is it", "v", "pair", None)]
     assert empty.execute("SELECT id FROM early_feedback ORDER BY seq").fetchall() == [("sooner",), ("later",)]
     assert empty.execute("SELECT item_id, found_s FROM findings").fetchall() == [("item", 3.0)]
     empty.execute("INSERT INTO tombstones VALUES ('item', 4.0), ('later', 4.0)")

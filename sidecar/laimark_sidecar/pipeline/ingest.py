@@ -76,6 +76,7 @@ def ingest(workshop: Workshop, store: ReplayStore, source: LogSource, *, should_
     records = faults = added = 0
     known = Known(workshop=workshop, store=store)
     policy = policy_of(workshop, store)
+    store.withhold_answers(lambda text: bool(policy.findings(text)))
     more = True
     while more and not should_stop():
         before = store.cursor(source.name)

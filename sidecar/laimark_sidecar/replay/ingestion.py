@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from laimark_sidecar.clock import day
@@ -60,6 +60,20 @@ def add_answers(connection: sqlite3.Connection, answered: Iterable[Answered], *,
         ),
     )
     drop_beyond(connection, "answered", most=ANSWERS_PER_PLACE * capacity)
+
+
+def withhold(connection: sqlite3.Connection, holds_secret: Callable[[str], bool], *, most: int) -> int:
+    """Look through remembered answers that nobody has looked through; returns how many, 0 when all are done."""
+    rows = connection.execute(
+        "SELECT exchange_id, answer FROM answered WHERE withheld IS NULL LIMIT ?", (most,)
+    ).fetchall()
+    for exchange_id, answer in rows:
+        found = holds_secret(answer)
+        connection.execute(
+            "UPDATE answered SET withheld = ?, answer = ? WHERE exchange_id = ?",
+            (found, "" if found else answer, exchange_id),
+        )
+    return len(rows)
 
 
 def supersede(connection: sqlite3.Connection, superseded: Iterable[Answered]) -> None:

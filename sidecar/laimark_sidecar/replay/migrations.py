@@ -141,9 +141,9 @@ _FAIR_SHARES = Migration(
             UPDATE strata SET held = held + 1 WHERE stratum_id = NEW.stratum_id; END""",
         """CREATE TRIGGER item_gone AFTER DELETE ON items BEGIN
             UPDATE strata SET held = held - 1 WHERE stratum_id = OLD.stratum_id; END""",
-        # Answers that hold a secret stand in the journal alone. Nobody has looked through the old ones for any.
-        "ALTER TABLE answered ADD COLUMN withheld INTEGER NOT NULL DEFAULT 0",
-        "UPDATE answered SET answer = '', withheld = 1 WHERE answer <> ''",
+        # Answers that hold a secret stand in the journal alone. NULL: nobody has looked through it for any yet.
+        "ALTER TABLE answered ADD COLUMN withheld INTEGER",
+        "CREATE INDEX answered_unsearched ON answered (exchange_id) WHERE withheld IS NULL",
         "DROP INDEX answered_time",
         "CREATE INDEX answered_source ON answered (source)",
         # With row numbers, which are the order of arrival.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,7 @@ from laimark_sidecar.replay import (
     reading,
     retention,
     reviewing,
+    surprise,
 )
 from laimark_sidecar.replay import early as early_rows
 from laimark_sidecar.replay import stats as counting
@@ -40,7 +41,7 @@ from laimark_sidecar.replay.review_desk import ReviewDesk
 from laimark_sidecar.replay.reviewing import Review
 from laimark_sidecar.replay.sampling import Drawn
 from laimark_sidecar.replay.stats import BufferStats, Quarantined
-from laimark_sidecar.replay.surprise import ItemLoss, priority
+from laimark_sidecar.replay.surprise import ItemLoss
 
 _SALT = "laimark-replay-1"
 _PAGE_ITEMS = 256
@@ -189,6 +190,22 @@ class ReplayStore:
             evicted = retention.evict(connection, capacity=self._capacity)
             cursors.move(connection, source, cursor)
         return replace(counts, evicted=counts.evicted + evicted)
+
+    def withhold_answers(self, holds_secret: Callable[[str], bool]) -> int:
+        """Take the text of remembered answers that hold a secret away, of those that earlier releases stored.
+
+        Returns how many were looked through; costs nothing once all are.
+        """
+        done = 0
+        while True:
+            with self._database.writing() as connection:
+                count = ingestion.withhold(connection, holds_secret, most=_PAGE_ITEMS)
+            done += count
+            if count == 0:
+                break
+        if done:
+            self._database.scrub()
+        return done
 
     def answers(self, prefix: str) -> tuple[Answered, ...]:
         """Return the remembered answers to one prompt, oldest first."""
@@ -348,7 +365,7 @@ class ReplayStore:
         The first `loss_accepted` of an item stays: it is what its forgetting is measured against.
         """
         with self._database.writing() as connection:
-            return sum(_record(connection, one) for one in losses)
+            return sum(surprise.record(connection, one) for one in losses)
 
     def draw(self, count: int, *, rng: random.Random, exclude: Collection[str] = ()) -> tuple[Drawn, ...]:
         """Draw up to `count` past lessons without replacement, for replay beside new ones.
@@ -370,15 +387,3 @@ class ReplayStore:
             connection, (item,), now_s=self._clock.now_s(), max_copies=self._max_copies, salt=self._salt
         )
         retention.evict(connection, capacity=self._capacity)
-
-
-def _record(connection: sqlite3.Connection, losses: ItemLoss) -> int:
-    row = connection.execute("SELECT weight FROM items WHERE id = ?", (losses.id,)).fetchone()
-    if row is None:
-        return 0
-    connection.execute(
-        """UPDATE items SET loss = ?, loss_accepted = coalesce(loss_accepted, ?), priority = coalesce(?, priority)
-        WHERE id = ?""",
-        (losses.loss, losses.loss_accepted, priority(row[0], losses), losses.id),
-    )
-    return 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from dataclasses import dataclass
 
 from laimark_sidecar.errors import DataError
@@ -36,3 +37,16 @@ def priority(weight: float, losses: ItemLoss) -> float | None:
     Raw loss would keep typos and poison: they stay surprising however well they are explained.
     """
     return None if losses.loss_hint is None else weight * max(0.0, losses.loss - losses.loss_hint)
+
+
+def record(connection: sqlite3.Connection, losses: ItemLoss) -> int:
+    """Keep an item's losses and the priority that follows from them; returns whether it is held, as 0 or 1."""
+    row = connection.execute("SELECT weight FROM items WHERE id = ?", (losses.id,)).fetchone()
+    if row is None:
+        return 0
+    connection.execute(
+        """UPDATE items SET loss = ?, loss_accepted = coalesce(loss_accepted, ?), priority = coalesce(?, priority)
+        WHERE id = ?""",
+        (losses.loss, losses.loss_accepted, priority(row[0], losses), losses.id),
+    )
+    return 1
