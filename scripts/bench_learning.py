@@ -46,6 +46,7 @@ def main() -> None:
         steps=options.steps,
         learning_rate=options.learning_rate,
         autocast=options.autocast,
+        kl_soft=options.kl_soft,
         oracle_every=options.oracle_every,
     )
     out, clock = Path(options.out), SystemClock()
@@ -72,6 +73,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--stay", type=int, default=defaults.stay, help="cycles until the next user comes")
     parser.add_argument("--steps", type=int, default=defaults.steps, help="optimiser steps a cycle")
     parser.add_argument("--learning-rate", type=float, default=defaults.learning_rate)
+    parser.add_argument(
+        "--kl-soft",
+        type=float,
+        default=defaults.kl_soft,
+        help="the governor's budget, nats; a sweep shows the frontier",
+    )
     parser.add_argument("--autocast", action=argparse.BooleanOptionalAction, default=defaults.autocast)
     parser.add_argument("--oracle-every", type=int, default=0, help="cycles between two trainings of joint")
     parser.add_argument("--threads", type=int, default=1)

@@ -30,29 +30,27 @@ class Arm:
     trains: bool = True
 
 
-_METRICS: tuple[Metric, ...] = ("l2", "ewc_ab", "ewc_dense", "diag", "input", "kfac")
-
 ARMS: tuple[Arm, ...] = (
     Arm(name="base", trains=False),
     Arm(name="replay+input", replay=True, metric="input"),
     Arm(name="replay", replay=True),
     Arm(name="replay+ewc_dense", replay=True, metric="ewc_dense"),
     Arm(name="replay+l2", replay=True, metric="l2"),
+    Arm(name="replay+kfac", replay=True, metric="kfac"),
     Arm(name="plain"),
-    Arm(name="input", metric="input"),
-    Arm(name="ewc_dense", metric="ewc_dense"),
     Arm(name="replay+diag", replay=True, metric="diag"),
+    Arm(name="input", metric="input"),
+    Arm(name="joint", lessons="all"),
+    Arm(name="ewc_dense", metric="ewc_dense"),
     Arm(name="ewc_ab", metric="ewc_ab"),
     Arm(name="l2", metric="l2"),
-    Arm(name="diag", metric="diag"),
     Arm(name="rag", trains=False, memory="similar"),
     Arm(name="rag_inline", trains=False, memory="inline"),
     Arm(name="few_shot", trains=False, memory="recent"),
-    Arm(name="fresh", lessons="reservoir"),
-    Arm(name="joint", lessons="all"),
-    Arm(name="replay+ewc_ab", replay=True, metric="ewc_ab"),
     Arm(name="kfac", metric="kfac"),
-    Arm(name="replay+kfac", replay=True, metric="kfac"),
+    Arm(name="diag", metric="diag"),
+    Arm(name="fresh", lessons="reservoir"),
+    Arm(name="replay+ewc_ab", replay=True, metric="ewc_ab"),
 )
 """In the order of running: what the question is about comes first."""
 

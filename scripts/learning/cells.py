@@ -72,7 +72,7 @@ def run_cell(lab: Lab, arm: Arm, cycle: int, folder: Path) -> CellResult:
     begun = lab.clock.monotonic_s()
     memory = PromptMemory(kind=arm.memory, past=(*past, *lab.cycles[cycle - 1]), shots=lab.settings.shots)
     exams = {name: _scores(lab, lab.exams[name], memory) for name in dict.fromkeys(lab.users[:cycle])}
-    core = _scores(lab, lab.core_exam, memory)
+    core, core_gold = (_scores(lab, asked, memory) for asked in (lab.core_exam, lab.core_gold))
     scored_s += lab.clock.monotonic_s() - begun
     result = CellResult(
         seed=lab.seed,
@@ -84,6 +84,7 @@ def run_cell(lab: Lab, arm: Arm, cycle: int, folder: Path) -> CellResult:
         greedy_exact=greedy_exact,
         exams=exams,
         core=core,
+        core_gold=core_gold,
     )
     if learned is None:
         return replace(result, spent=Spent(scoring=scored_s))

@@ -15,6 +15,7 @@ from scripts.learning.stream import Stream
 from tokenizers import Tokenizer
 
 from laimark_sidecar.clock import Clock
+from laimark_sidecar.demo.code_tasks import Task
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.training.job import TrainJob
@@ -42,6 +43,8 @@ class Lab:
     core_replay: tuple[Question, ...]
     core_watched: tuple[Question, ...]
     core_exam: tuple[Question, ...]
+    core_gold: tuple[Question, ...]
+    """The same prompts with what their files really say."""
 
 
 def first_job(settings: Settings, *, seed: int) -> TrainJob:
@@ -79,9 +82,9 @@ def set_up(
         base_sha256=sha256_file(Path(settings.base) / "model.safetensors"),
     )
 
-    def ask(prompts: Sequence[str]) -> tuple[Question, ...]:
+    def ask(prompts: Sequence[CorePrompt]) -> tuple[Question, ...]:
         asked = []
-        for number, prompt in enumerate(prompts, start=1):
+        for number, prompt in enumerate((core.prompt for core in prompts), start=1):
             if number % 50 == 0:
                 say(f"core answers: {number} of {len(prompts)}")
             ids = tokenizer.prompt_ids((Message(role="user", content=prompt),))
@@ -90,6 +93,7 @@ def set_up(
         return tuple(asked)
 
     wanted = settings.core_replay + settings.core_watched
+    screened = core_prompts(Path(settings.base), split="screen", count=settings.core_exam)
     trained = ask(core_prompts(Path(settings.base), split="train", count=wanted))
     return Lab(
         settings=settings,
@@ -105,17 +109,29 @@ def set_up(
         },
         core_replay=trained[settings.core_watched :],
         core_watched=trained[: settings.core_watched],
-        core_exam=ask(core_prompts(Path(settings.base), split="screen", count=settings.core_exam)),
+        core_exam=ask(screened),
+        core_gold=tuple(
+            question(tokenizer, Task(kind="complete", prompt=core.prompt, answer=core.gold))
+            for core in screened
+        ),
     )
 
 
-def core_prompts(base: Path, *, split: str, count: int) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorePrompt:
+    """A prompt of the core, and what the file that it came from really says."""
+
+    prompt: str
+    gold: str
+
+
+def core_prompts(base: Path, *, split: str, count: int) -> tuple[CorePrompt, ...]:
     """Return prompts of the base's `core.jsonl`, short ones, in an order that mixes the kinds; the same for all seeds."""
     found = []
     for line in (base / "core.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         content = row["messages"][0]["content"]
         if row["split"] == split and len(content) <= CORE_CHARS:
-            found.append(content)
+            found.append(CorePrompt(prompt=content, gold=row["reference"]))
     random.Random(split).shuffle(found)
     return tuple(found[:count])

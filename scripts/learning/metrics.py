@@ -10,8 +10,10 @@ All margins are paired with the frozen base on the same item, in nats a token of
 * *KL*: mean next-token KL(base || arm) on the same answers, nats.
 * *backward transfer*: margin on an earlier user's exam now, less the same when that user's time ended; mean over the users
   whose time has ended (Lopez-Paz and Ranzato 2017, section 2).
-* *score* = (user + core) / 2: user is the share of exam tokens that are the model's likeliest one (each after the true
-  tokens before it), every user counting the same; core the share of the base's answer tokens that still are.
+* *score* = (user + core) / 2: the share of tokens of the right answers that are the model's likeliest one, each after the
+  true tokens before it; on the exams of all users so far, every user counting the same, and on the core prompts.
+* *core kept*: the share of tokens of the base's own answers that still are the likeliest one. Stricter than the score: of
+  an unsure model many likeliest tokens change where nothing is lost.
 * *score in nats* = (personal gain + core margin) / 2.
 """
 
@@ -37,6 +39,8 @@ class Standing:
     """As personal gain, in the share of answers with all tokens right."""
     core_margin: float
     core_kept: float
+    core_token_gain: float
+    """Change in the share of right tokens on the core prompts."""
     kl: float
     backward_transfer: float | None
     """None while no user's time has ended."""
@@ -60,7 +64,7 @@ def standing(cells: Sequence[CellResult], base: Sequence[CellResult], cycle: int
     arm, frozen = _at(cells, cycle), _at(base, cycle)
     gains = {user: fmean(margins(frozen.exams[user], scores)) for user, scores in arm.exams.items()}
     personal, core = fmean(gains.values()), fmean(margins(frozen.core, arm.core))
-    kept = fmean(arm.core.right)
+    core_right = fmean(arm.core_gold.right)
     user = fmean(fmean(scores.right) for scores in arm.exams.values())
     return Standing(
         cycle=cycle,
@@ -70,10 +74,11 @@ def standing(cells: Sequence[CellResult], base: Sequence[CellResult], cycle: int
             fmean(scores.exact) - fmean(frozen.exams[name].exact) for name, scores in arm.exams.items()
         ),
         core_margin=core,
-        core_kept=kept,
+        core_kept=fmean(arm.core.right),
+        core_token_gain=core_right - fmean(frozen.core_gold.right),
         kl=fmean(arm.core.kl),
         backward_transfer=_backward_transfer(cells, base, arm, gains),
-        score=(user + kept) / 2,
+        score=(user + core_right) / 2,
         score_nats=(personal + core) / 2,
     )
 
@@ -121,7 +126,7 @@ def score_differences(arm: CellResult, other: CellResult) -> list[float]:
     """
     groups = [
         (arm.exams[user].right, other.exams[user].right, 0.5 / len(arm.exams)) for user in arm.exams
-    ] + [(arm.core.right, other.core.right, 0.5)]
+    ] + [(arm.core_gold.right, other.core_gold.right, 0.5)]
     count = sum(len(mine) for mine, _, _ in groups)
     return [
         (a - b) * weight / len(mine) * count

@@ -11,7 +11,7 @@ from scripts.learning.scoring import Scores
 from laimark_sidecar.decoding import decode_versioned
 from laimark_sidecar.files import make_dir, write_atomic
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,9 @@ class CellResult:
     exams: dict[str, Scores]
     """After the cycle, of every user who has come so far."""
     core: Scores
+    """The base's own answers to core prompts that nobody trains on."""
+    core_gold: Scores
+    """The right answers to the same prompts."""
     losses: tuple[float, ...] = ()
     kl_watched: float = 0.0
     """What the engine's governor measured last."""

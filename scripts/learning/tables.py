@@ -19,6 +19,7 @@ _COLUMNS = (
     ("exact_gain", "exact", 3),
     ("prequential_gain", "prequential gain, nats", 3),
     ("prequential_similarity_gain", "similarity", 3),
+    ("core_token_gain", "core tokens right", 3),
     ("core_kept", "core kept", 3),
     ("core_margin", "core margin, nats", 3),
     ("kl", "KL to base", 4),

@@ -21,6 +21,7 @@ def cell(cycle: int, user: str, exams: dict[str, Scores], core: Scores, before: 
         greedy_exact=(0.0,),
         exams=exams,
         core=core,
+        core_gold=scores(core.nll, (core.right[0] - 0.5,)),
     )
 
 
@@ -50,7 +51,9 @@ def test_the_definitions_on_numbers_made_by_hand() -> None:
     assert found.core_margin == pytest.approx(-0.3)
     assert found.kl == pytest.approx(0.1)
     assert found.backward_transfer == pytest.approx(0.6 - 1.0)
-    assert found.score == pytest.approx((0.5 + 0.7) / 2)
+    assert found.score == pytest.approx((0.5 + 0.2) / 2)
+    assert found.core_kept == pytest.approx(0.7)
+    assert found.core_token_gain == pytest.approx(0.2 - 0.5)
     assert found.score_nats == pytest.approx((0.4 - 0.3) / 2)
 
 
