@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.body import encode_body
+from laimark_sidecar.replay.flagged import Flagged
 from laimark_sidecar.replay.item import SIGNAL_WEIGHT, Item, Signal, Span, Split
 from laimark_sidecar.replay.near_duplicates import lesson_signature
 
@@ -108,3 +109,20 @@ def add_as_version_one(connection: sqlite3.Connection, items: Iterable[Item]) ->
         connection.executemany(
             "INSERT OR IGNORE INTO bands VALUES (?, ?)", [(band, seq) for band in lesson.band_keys()]
         )
+
+
+def make_flagged(number: int) -> Flagged:
+    return Flagged(
+        item_id=f"item-{number:06}",
+        exchange_id=f"exchange-{number:06}",
+        record_id=f"record-{number:06}",
+        time_s=float(number),
+        source="journal",
+        signal="edit",
+        rules=("github token", "clé"),
+        places=("prompt", "hint"),
+    )
+
+
+def numbers(items: tuple[Item, ...]) -> list[int]:
+    return sorted(int(item.id[-6:]) for item in items)

@@ -4,37 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.replay.examples import DAY_S, make_item, make_items
+from tests.replay.examples import DAY_S, make_flagged, make_item, make_items, numbers
 
-from laimark_sidecar.replay.flagged import Flagged
-from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.store import ReplayStore
 
 
-def flagged(number: int) -> Flagged:
-    return Flagged(
-        item_id=f"item-{number:06}",
-        exchange_id=f"exchange-{number:06}",
-        record_id=f"record-{number:06}",
-        time_s=float(number),
-        source="journal",
-        signal="edit",
-        rules=("github token", "clé"),
-        places=("prompt", "hint"),
-    )
-
-
-def numbers(items: tuple[Item, ...]) -> list[int]:
-    return sorted(int(item.id[-6:]) for item in items)
-
-
 def test_a_false_alarm_comes_in_at_once_and_is_never_flagged_again(store: ReplayStore) -> None:
-    store.ingest("a", b"1", [], [], flagged=[flagged(1)])
+    store.ingest("a", b"1", [], [], flagged=[make_flagged(1)])
     store.review.accept("item-000001", item=make_item(1))
     assert store.review.findings() == ()
     assert store.review.is_false_alarm("item-000001")
     assert numbers(store.new_items(9, quarantine_s=DAY_S)) == [1]
-    store.ingest("a", b"2", [], [], flagged=[flagged(1)])
+    store.ingest("a", b"2", [], [], flagged=[make_flagged(1)])
     assert store.review.findings() == ()
 
 

@@ -7,57 +7,46 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.replay.examples import HandClock, add_as_version_one, make_item, make_items, words
+from tests.replay.examples import (
+    HandClock,
+    add_as_version_one,
+    make_flagged,
+    make_item,
+    make_items,
+    numbers,
+    words,
+)
 
 from laimark_sidecar.replay.body import encode_body
-from laimark_sidecar.replay.flagged import Flagged
-from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.migrations import MIGRATIONS, migrate
 from laimark_sidecar.replay.reviewing import Review
 from laimark_sidecar.replay.store import ReplayStore
 
 
-def flagged(number: int) -> Flagged:
-    return Flagged(
-        item_id=f"item-{number:06}",
-        exchange_id=f"exchange-{number:06}",
-        record_id=f"record-{number:06}",
-        time_s=float(number),
-        source="journal",
-        signal="edit",
-        rules=("github token", "clé"),
-        places=("prompt", "hint"),
-    )
-
-
-def numbers(items: tuple[Item, ...]) -> list[int]:
-    return sorted(int(item.id[-6:]) for item in items)
-
-
 def test_what_was_left_out_is_remembered_newest_first(store: ReplayStore, clock: HandClock) -> None:
-    store.ingest("a", b"1", [], [], flagged=[flagged(1)])
+    store.ingest("a", b"1", [], [], flagged=[make_flagged(1)])
     clock.time_s += 1
-    store.ingest("a", b"2", [], [], flagged=[flagged(2), flagged(1)])
-    assert store.review.findings() == (flagged(2), flagged(1))
-    assert store.review.findings(limit=1) == (flagged(2),)
+    store.ingest("a", b"2", [], [], flagged=[make_flagged(2), make_flagged(1)])
+    assert store.review.findings() == (make_flagged(2), make_flagged(1))
+    assert store.review.findings(limit=1) == (make_flagged(2),)
 
 
 def test_as_many_findings_are_kept_as_the_buffer_has_places(path: Path, clock: HandClock) -> None:
     with ReplayStore.open(path, clock=clock, capacity=5) as store:
         for number in range(9):
             clock.time_s += 1
-            store.ingest("a", b"1", [], [], flagged=[flagged(number)])
+            store.ingest("a", b"1", [], [], flagged=[make_flagged(number)])
         assert [one.item_id for one in store.review.findings()] == [
-            flagged(number).item_id for number in (8, 7, 6, 5, 4)
+            make_flagged(number).item_id for number in (8, 7, 6, 5, 4)
         ]
 
 
 def test_what_is_forgotten_is_no_finding_any_more_and_does_not_come_back(store: ReplayStore) -> None:
-    store.ingest("a", b"1", [], [], flagged=[flagged(1), flagged(2)])
+    store.ingest("a", b"1", [], [], flagged=[make_flagged(1), make_flagged(2)])
     store.oblivion.remove(["item-000001"])
-    assert store.review.findings() == (flagged(2),)
-    store.ingest("a", b"2", [], [], flagged=[flagged(1)])
-    assert store.review.findings() == (flagged(2),)
+    assert store.review.findings() == (make_flagged(2),)
+    store.ingest("a", b"2", [], [], flagged=[make_flagged(1)])
+    assert store.review.findings() == (make_flagged(2),)
 
 
 def test_forgetting_takes_back_the_acceptance(store: ReplayStore) -> None:
@@ -103,6 +92,6 @@ def test_a_store_of_version_one_is_carried_over_with_all_it_holds(path: Path, cl
         assert store.cursor("a") == b"1"
         assert store.oblivion.forgotten(["item-000009"]) == {"item-000009"}
         assert numbers(store.new_items(9)) == [1, 3]
-        store.ingest("a", b"2", [], [], flagged=[flagged(9), flagged(8)])
-        assert store.review.findings() == (flagged(8),)
+        store.ingest("a", b"2", [], [], flagged=[make_flagged(9), make_flagged(8)])
+        assert store.review.findings() == (make_flagged(8),)
         assert store.check() == ()
