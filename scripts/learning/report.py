@@ -21,7 +21,7 @@ from scripts.learning.metrics import (
 )
 from scripts.learning.results import CellResult, read_cells, read_seen, seed_folder
 from scripts.learning.settings import Settings
-from scripts.learning.tables import comparison_table, results_table
+from scripts.learning.tables import comparison_table, heading, results_table
 
 from laimark_sidecar.errors import DataError
 from laimark_sidecar.files import make_dir, write_atomic
@@ -89,7 +89,8 @@ def report(out: Path, *, to: Path) -> dict[str, object]:
     make_dir(to)
     name = f"learning_{found.settings.cycles}"
     write_atomic(to / f"{name}.json", msgspec.json.format(msgspec.json.encode(found)))
-    text = f"{results_table(found.arms)}\n\n{comparison_table(found.arms, found.reference)}\n"
+    parts = (heading(found), results_table(found.arms), comparison_table(found.arms, found.reference))
+    text = "\n\n".join(parts) + "\n"
     write_atomic(to / f"{name}.md", text.encode())
     plots: list[str] = []
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from laimark_sidecar.validation.statistics import Estimate
 
 if TYPE_CHECKING:
-    from scripts.learning.report import ArmReport
+    from scripts.learning.report import ArmReport, Report
 
 _COLUMNS = (
     ("score", "(user + core) / 2", 4),
@@ -25,6 +25,27 @@ _COLUMNS = (
     ("kl", "KL to base", 4),
     ("backward_transfer", "backward transfer, nats", 3),
 )
+
+
+def heading(report: Report) -> str:
+    """Return what the figures are of, and what is not finished."""
+    settings = report.settings
+    lines = [
+        f"# Learning, {settings.cycles} cycles",
+        "",
+        f"`python -m scripts.bench_learning --cycles {settings.cycles}` on `{settings.base}`: {settings.tasks} tasks and "
+        f"{settings.steps} steps of {settings.batch} a cycle, another user every {settings.stay} cycles, rank {settings.rank}, "
+        f"peak rate {settings.learning_rate:g}, budget of the governor {settings.kl_soft:g} nats. "
+        f"torch {report.torch}, {report.processor}; {report.minutes:.0f} minutes of work. "
+        "What the columns mean is defined in `scripts/learning/metrics.py`. "
+        "± is the standard deviation over seeds, brackets are 95% intervals over items.",
+    ]
+    if report.unfinished:
+        lines += [
+            "",
+            f"Not finished: {', '.join(f'{name} ({cells})' for name, cells in report.unfinished.items())}.",
+        ]
+    return "\n".join(lines)
 
 
 def results_table(arms: Sequence[ArmReport]) -> str:

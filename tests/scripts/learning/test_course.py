@@ -15,7 +15,7 @@ from scripts.learning.settings import Settings
 from laimark_sidecar.errors import DataError
 
 LabMaker = Callable[[Path], Lab]
-EVERY_KIND = "base,plain,replay+input,replay+l2,diag,ewc_dense,ewc_ab,rag_inline,fresh,joint"
+EVERY_KIND = "base,plain,replay+input,replay+l2,ewc_dense,ewc_ab,rag_inline,joint"
 
 
 def untimed(cells: tuple[CellResult, ...]) -> list[CellResult]:

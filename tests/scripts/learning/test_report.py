@@ -39,6 +39,7 @@ def test_a_report_tells_finished_arms_and_names_the_others(
     assert "personal_gain_seen" in found["arms"][1]["final"]
     assert found["unfinished"] == {"plain/0": 1}
     assert str(tmp_path) not in (to / "learning_3.json").read_text()
+    assert "Not finished: plain/0 (1)." in (to / "learning_3.md").read_text()
     assert "| `replay+input` | 1 |" in (to / "learning_3.md").read_text()
     for plot in ("learning_3_tradeoff.png", "learning_3_curves.png"):
         assert (to / plot).stat().st_size > 1000
