@@ -11,7 +11,7 @@ from scripts.learning.cells import forget_state, is_run, run_cell
 from scripts.learning.lab import Lab, set_up
 from scripts.learning.results import arm_folder, cell_path, seed_folder, write_cell, write_seen
 from scripts.learning.settings import Settings
-from scripts.learning.stream import read_stream, seen_answers
+from scripts.learning.stream import Stream, read_stream, seen_answers
 
 from laimark_sidecar.clock import Clock
 from laimark_sidecar.errors import DataError
@@ -29,9 +29,7 @@ def run(settings: Settings, arms: Sequence[Arm], out: Path, *, seeds: int, clock
     claim(out, settings)
     ran = 0
     for seed in range(seeds):
-        stream = read_stream(
-            cycles=settings.cycles, tasks=settings.tasks, exam=settings.exam, stay=settings.stay, seed=seed
-        )
+        stream = kept_stream(settings, seed_folder(out, seed), seed=seed)
         write_seen(seed_folder(out, seed), seen_answers(stream))
         if not any(missing(arm_folder(out, seed=seed, arm=arm.name), settings) for arm in arms):
             continue
@@ -58,6 +56,22 @@ def run_arm(lab: Lab, arm: Arm, folder: Path, *, say: Say) -> int:
             f"KL {sum(result.core.kl) / max(1, len(result.core.kl)):.4f}"
         )
     return ran
+
+
+def kept_stream(settings: Settings, folder: Path, *, seed: int) -> Stream:
+    """Return the seed's stream as it was when it was first read: code bases change, and arms are paired by their tasks.
+
+    The file holds other people's code, so it stays in the run folder.
+    """
+    path = folder / "stream.json"
+    if path.is_file():
+        return msgspec.json.decode(path.read_bytes(), type=Stream)
+    stream = read_stream(
+        cycles=settings.cycles, tasks=settings.tasks, exam=settings.exam, stay=settings.stay, seed=seed
+    )
+    make_dir(folder)
+    write_atomic(path, msgspec.json.encode(stream))
+    return stream
 
 
 def missing(folder: Path, settings: Settings) -> bool:

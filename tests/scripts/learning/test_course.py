@@ -4,15 +4,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from scripts.learning.arms import Arm, chosen
 from scripts.learning.cells import run_cell
-from scripts.learning.course import claim, run_arm
+from scripts.learning.course import claim, kept_stream, run_arm
 from scripts.learning.lab import Lab
 from scripts.learning.results import CellResult, Spent, cell_path, read_cells
 from scripts.learning.settings import Settings
+from tests.scripts.learning.conftest import small_stream
 
 from laimark_sidecar.errors import DataError
+from laimark_sidecar.files import write_atomic
 
 LabMaker = Callable[[Path], Lab]
 EVERY_KIND = "base,plain,replay+input,replay+l2,ewc_dense,ewc_ab,rag_inline,joint"
@@ -61,3 +64,8 @@ def test_a_folder_of_other_settings_is_refused(settings: Settings, tmp_path: Pat
     claim(tmp_path, settings)
     with pytest.raises(DataError, match="other settings"):
         claim(tmp_path, replace(settings, steps=99))
+
+
+def test_tasks_stay_the_same_when_the_code_they_came_from_changes(settings: Settings, tmp_path: Path) -> None:
+    write_atomic(tmp_path / "stream.json", msgspec.json.encode(small_stream()))
+    assert kept_stream(settings, tmp_path, seed=0) == small_stream()
