@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable
 
 import pytest
-from tests.support.homes import opened
+from tests.support.homes import only_version, opened
 
 from laimark_sidecar.cli import run
 from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline.folder import Closed, CycleFolder
 from laimark_sidecar.registry.version import Version
 
 
@@ -56,3 +57,27 @@ def test_a_name_that_was_not_there_came_from_nowhere(
         ["me:work", "base", newer.name],
         ["me:work", "-", "base"],
     ]
+
+
+def test_every_decision_about_a_candidate_is_shown_with_its_reason(
+    trained_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version = only_version(opened(trained_home))
+    refused = CycleFolder(root=trained_home.cycles / "20300101T000000")
+    refused.root.mkdir()
+    refused.write_closed(
+        Closed(ending="rejected", version="", reason="the core lost 0.2 nats", closed_s=1_893_456_000.0)
+    )
+    assert run(["log", "--cycles"]) == 0
+    newest, oldest = capsys.readouterr().out.splitlines()[2:4]
+    assert "rejected" in newest
+    assert "the core lost 0.2 nats" in newest
+    assert version.name in oldest
+    assert run(["log", "--cycles", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert [one["closed"]["ending"] for one in shown] == ["rejected", "awaiting-review"]
+
+
+def test_a_home_without_cycles_says_so(filled_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["log", "--cycles"]) == 0
+    assert capsys.readouterr().out == "no cycle has ended yet\n"
