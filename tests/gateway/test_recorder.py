@@ -357,6 +357,29 @@ def test_feedback_is_recorded_under_the_id_that_the_header_told(tmp_path: Path) 
     assert (given.exchange_id, given.kind, given.source) == (exchange.id, "accept", "gateway")
 
 
+def test_feedback_that_is_faster_than_the_end_of_its_answer_waits_for_it(tmp_path: Path) -> None:
+    async def hurried(recorder: Recorder) -> int:
+        observation = recorder.begin(request(CHAT))
+        assert observation is not None
+        observation.asked(json.dumps(ASKED).encode())
+        observation.asked_whole()
+        added = dict(observation.answering(WHOLE))
+        observation.answered(completion("I."))
+        body = json.dumps({"id": added["X-Laimark-Exchange"], "kind": "accept"}).encode()
+        async with asyncio.TaskGroup() as both:
+            told = both.create_task(recorder.feedback(request("/laimark/feedback"), body))
+            await asyncio.sleep(0.1)
+            assert not told.done()
+            observation.ended("complete")
+        return told.result().status
+
+    with recording(tmp_path) as recorder:
+        assert asyncio.run(hurried(recorder)) == 202
+    exchange, given = recorded(tmp_path)
+    assert isinstance(given, Feedback)
+    assert given.exchange_id == exchange.id
+
+
 def test_feedback_finds_its_exchange_by_the_id_of_the_servers_answer(tmp_path: Path) -> None:
     with recording(tmp_path) as recorder:
         passed(recorder, request(CHAT), ASKED, WHOLE, [completion("I.")])

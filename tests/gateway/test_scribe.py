@@ -31,6 +31,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.kept: list[Ending] = []
+        self.over: list[str] = []
         self.faults: list[Exception] = []
         self.backlog = Backlog(complain=self.faults.append, held_bytes=HELD_BYTES)
         self.tally = Tally(SystemClock())
@@ -41,7 +42,13 @@ class Desk:
         making = Making(
             dialect=dialect, head=head, time_s=1.0, permits=Permitting(), versions=lambda _: Answering()
         )
-        return BacklogScribe(making, self.backlog, self.tally, lambda _, how: self.kept.append(how))
+        return BacklogScribe(
+            making,
+            self.backlog,
+            self.tally,
+            keep=lambda _, how: self.kept.append(how),
+            over=self.over.append,
+        )
 
     def done(self) -> None:
         assert self.backlog.close(timeout_s=10.0)
@@ -82,4 +89,5 @@ def test_packed_answers_under_way_share_the_bound() -> None:
     desk.done()
     assert desk.tally.counts.dropped == 1
     assert desk.kept == ["aborted", "aborted"]
+    assert desk.over == [scribe.id for scribe in scribes]
     assert desk.backlog.take(HELD_BYTES)

@@ -27,6 +27,7 @@ from laimark_sidecar.logs import action
 
 log = logging.getLogger(__name__)
 
+_LOOKS, _LOOK_S = 20, 0.05
 _CLOSE_S = 0.8  # beside the four that answers in flight get: SIGTERM is obeyed within five
 
 
@@ -68,6 +69,7 @@ class Recorder:
         self._versions = versions
         self._is_held = is_held
         self._searching = asyncio.Lock()
+        self._under_way: set[str] = set()
         self._tally = Tally(clock)
         self._recent = Recent()
         self._backlog = Backlog(
@@ -90,7 +92,10 @@ class Recorder:
             permits=self._permits,
             versions=self._versions,
         )
-        return Recording(BacklogScribe(making, self._backlog, self._tally, self._keep))
+        self._under_way.add(making.id)
+        return Recording(
+            BacklogScribe(making, self._backlog, self._tally, keep=self._keep, over=self._under_way.discard)
+        )
 
     async def feedback(self, head: Head, body: bytes) -> Told:
         """Answer `POST /laimark/feedback`: what the user did with an answer, as the embedded runner takes it.
@@ -110,6 +115,22 @@ class Recorder:
 
     async def _about(self, name: str) -> About | None:
         """Return the exchange of that name: among the newest, which are still being written, else in the journal."""
+        exchange_id = exchange_id_in(name)
+        about = await self._recent_one(name)
+        for _ in range(_LOOKS):
+            # A client may be faster than the end of the answer that it has just read.
+            if about is not None or exchange_id not in self._under_way:
+                break
+            await asyncio.sleep(_LOOK_S)
+            about = await self._recent_one(name)
+        if about is not None or not exchange_id:
+            return about
+        async with self._searching:  # one reads the journal at a time: it may be gigabytes
+            held = await asyncio.to_thread(self._is_held, exchange_id)
+        return About(exchange_id=exchange_id, model="") if held else None
+
+    async def _recent_one(self, name: str) -> About | None:
+        """Return the exchange of that name among the newest, once what came before it is written."""
         loop = asyncio.get_running_loop()
         found: asyncio.Future[About | None] = loop.create_future()
 
@@ -122,13 +143,7 @@ class Recorder:
                 found.set_result(about)
 
         self._backlog.put(look)
-        about = await found
-        exchange_id = exchange_id_in(name)
-        if about is not None or not exchange_id:
-            return about
-        async with self._searching:  # one reads the journal at a time: it may be gigabytes
-            held = await asyncio.to_thread(self._is_held, exchange_id)
-        return About(exchange_id=exchange_id, model="") if held else None
+        return await found
 
     def close(self) -> None:
         """Write what waits, within a second, and close the journal; its faults are logged."""

@@ -16,7 +16,13 @@ class BacklogScribe:
     """Has the steps of one exchange done on the backlog's thread; a `recording.Scribe`."""
 
     def __init__(
-        self, making: Making, backlog: Backlog, tally: Tally, keep: Callable[[Making, Ending], None]
+        self,
+        making: Making,
+        backlog: Backlog,
+        tally: Tally,
+        *,
+        keep: Callable[[Making, Ending], None],
+        over: Callable[[str], None],
     ) -> None:
         self.id = making.id
         self.done = False
@@ -24,6 +30,7 @@ class BacklogScribe:
         self._backlog = backlog
         self._tally = tally
         self._keep = keep
+        self._over = over
         self._held_bytes = 0
         """As it is on the wire; counted on the event loop."""
         self._unpacked_bytes = 0
@@ -83,6 +90,7 @@ class BacklogScribe:
         finally:
             self._making = None
             self._backlog.give(self._held_bytes + self._unpacked_bytes)
+            self._over(self.id)
 
     def _unreadable(self, error: DataError) -> None:
         self._tally.add("dropped" if isinstance(error, TooLongError) else "unreadable", error)
