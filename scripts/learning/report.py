@@ -131,7 +131,7 @@ def read_report(out: Path) -> Report:
     arms = tuple(
         arm_report(arm.name, whole[arm.name], whole["base"], whole.get(REFERENCE, {}), seen)
         for arm in ARMS
-        if arm.name in whole
+        if arm.name in whole and whole[arm.name].keys() & whole["base"].keys()
     )
     return Report(
         # Neither a path nor a name of this machine belongs into evidence.
