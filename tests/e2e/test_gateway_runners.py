@@ -29,12 +29,13 @@ QUESTION = "Complete the code:\n```python\ndef amber_basalt(cedar):\n```"
 def test_what_the_embedded_runner_answers_is_recorded_once_by_itself_with_the_clients_name(
     ready_home: Home,
 ) -> None:
+    reconfigure(ready_home, "runner", context=8192)  # the stream is to outlast the questions about it
     with in_front_of_embedded_runner(ready_home) as front:
         known = {one.id for one in front.records()}
         direct = chat(front.direct, "base", QUESTION, {"X-Laimark-Record": "off"}).json()
         through = chat(front.url, "base", QUESTION, {"User-Agent": "zed/1.2"}).json()
         assert through["choices"] == direct["choices"]
-        connection, lines = open_stream(front.url, "base", QUESTION, max_tokens=400, ignore_eos=True)
+        connection, lines = open_stream(front.url, "base", QUESTION, max_tokens=6000, ignore_eos=True)
         assert next(lines)
         assert front.activity().busy
         connection.close()

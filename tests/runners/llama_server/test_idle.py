@@ -95,7 +95,7 @@ def test_the_quiet_is_remembered_from_one_process_to_the_next(running: Running, 
 def test_waiting_ends_with_the_answer_or_with_patience(running: Running) -> None:
     router = Router(running.settings.url, timeout_s=10)
     connection, lines = open_stream(
-        running.settings.url, "demo", "go on", max_tokens=400, temperature=5, min_p=0, ignore_eos=True
+        running.settings.url, "demo", "go on", max_tokens=900, temperature=5, min_p=0, ignore_eos=True
     )
     next(lines)
     model = listed(router.models(), "demo")

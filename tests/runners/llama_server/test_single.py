@@ -29,7 +29,7 @@ def test_it_tells_its_model_and_its_adapters_by_position(settings: SingleSetting
     props = single.props()
     assert props.model_path == str(settings.model)
     assert props.role != "router"
-    assert props.default_generation_settings.n_ctx == 1024
+    assert props.default_generation_settings.n_ctx == settings.context
     loaded = single.adapters()
     assert [one.id for one in loaded] == [0, 1]
     assert [one.scale for one in loaded] == [0.0, 0.0]

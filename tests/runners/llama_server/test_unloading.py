@@ -31,7 +31,7 @@ def test_the_process_is_gone_when_it_returns(running: Running) -> None:
 def test_one_that_answers_all_the_time_is_left_alone(running: Running) -> None:
     router = Router(running.settings.url, timeout_s=30)
     connection, lines = open_stream(
-        running.settings.url, "demo", "go on", max_tokens=300, temperature=5, min_p=0, ignore_eos=True
+        running.settings.url, "demo", "go on", max_tokens=900, temperature=5, min_p=0, ignore_eos=True
     )
     next(lines)
     with pytest.raises(RunnerError, match="would cut"):
