@@ -58,7 +58,7 @@ def single_settings(folder: Path, base: Path, **changes: object) -> SingleSettin
         "answering": "me:latest",
         "port": free_port(),
         "threads": 1,
-        "context": 8192,  # a stream is to outlast what a test does meanwhile, on a fast machine too
+        "context": 2048,  # all that the base was trained for: a stream is to outlast what a test does meanwhile
     }
     return SingleSettings(**(fields | changes))  # type: ignore[arg-type]
 
