@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from tests.support.homes import opened
+from tests.pipeline.test_guard import tell
+from tests.support.homes import only_version, opened
 
 from laimark_sidecar.cli import run
 from laimark_sidecar.paths import Home
@@ -72,3 +73,15 @@ def test_counts_are_whole_and_only_differences_have_a_sign(
         "gain_p": "0.0100",
         "scale": "1.0000",
     }
+
+
+def test_what_fresh_lessons_say_against_a_version_is_shown(
+    trained_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workshop = opened(trained_home)
+    version = only_version(workshop)
+    assert run(["show", version.name]) == 0
+    assert "fresh lessons" not in capsys.readouterr().out
+    tell(workshop, 1, version.name, [-0.2] * 12)
+    assert run(["show", version.name]) == 0
+    assert "  since    12 fresh lessons: e-value 1.4, steps back at 20\n" in capsys.readouterr().out

@@ -17,10 +17,13 @@ _DIFFERENCES = ("gain", "core", "previous", "worst_core")
 def command(name: str, as_json: bool) -> None:
     """Show a version: lineage, data, evidence. NAME as for `use`; the one served by default."""
     from laimark_sidecar.clock import iso
+    from laimark_sidecar.pipeline.guard import harm
     from laimark_sidecar.pipeline.taint import tainted
+    from laimark_sidecar.validation.e_process import LIMIT
 
     opened = workshop()
     version = version_named(opened, name)
+    bets = harm(opened, version.name)
     lineage = " <- ".join([*(one.name for one in opened.registry.lineage(version.name)), "base"])
     lines = [
         version.name,
@@ -31,6 +34,11 @@ def command(name: str, as_json: bool) -> None:
         f"  learned  from {len(version.sample_ids)} examples, seed {version.seed}, adapter scale {version.scale:g}",
         f"  verdict  {version.verdict}",
         *(f"    {metric:18} {_figure(metric, value)}" for metric, value in sorted(version.metrics.items())),
+        *(
+            [f"  since    {bets.lessons} fresh lessons: e-value {bets.e:.2g}, steps back at {LIMIT:.0f}"]
+            if bets.lessons
+            else []
+        ),
         *(f"  object   {role:26} {sha256[:16]}" for role, sha256 in sorted(version.objects.items())),
         f"  made by  {', '.join(f'{tool} {number}' for tool, number in sorted(version.tools.items()))}",
     ]
