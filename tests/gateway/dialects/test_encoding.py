@@ -22,6 +22,7 @@ BODY = b'{"a": 1}' * 100
         ("GZIP ", gzip.compress(BODY)),
         ("deflate", zlib.compress(BODY)),
     ],
+    ids=["none", "identity", "gzip", "GZIP", "deflate"],  # a packed body tells the second it was made in
 )
 def test_encoded_bodies_are_decoded_in_pieces(encoding: str, body: bytes) -> None:
     decoder = decoder_of(encoding)
