@@ -48,6 +48,11 @@ def main() -> None:
         autocast=options.autocast,
         kl_soft=options.kl_soft,
         oracle_every=options.oracle_every,
+        exam_every=options.exam_every,
+        library=options.library,
+        written=options.written,
+        core_exam=options.core_exam,
+        reservoir=options.reservoir,
     )
     out, clock = Path(options.out), SystemClock()
     begun = clock.monotonic_s()
@@ -81,6 +86,20 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--autocast", action=argparse.BooleanOptionalAction, default=defaults.autocast)
     parser.add_argument("--oracle-every", type=int, default=0, help="cycles between two trainings of joint")
+    parser.add_argument(
+        "--exam-every", type=int, default=defaults.exam_every, help="cycles between two exams"
+    )
+    parser.add_argument(
+        "--library",
+        type=int,
+        default=defaults.library,
+        help="lines of library files in each exam; wider than the core",
+    )
+    parser.add_argument("--core-exam", type=int, default=defaults.core_exam, help="core prompts of each exam")
+    parser.add_argument(
+        "--reservoir", type=int, default=defaults.reservoir, help="earlier tasks to replay from"
+    )
+    parser.add_argument("--written", type=int, default=defaults.written, help="tasks also answered greedily")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", default="learning_runs", help="run folder")
     parser.add_argument("--report", default="", help="run folder to read instead of running")

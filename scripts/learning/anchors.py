@@ -9,6 +9,7 @@ from scripts.learning.lab import Lab
 from scripts.learning.lessons import bare_items
 from scripts.learning.regularisers import Regulariser
 
+from laimark_sidecar.files import write_atomic
 from laimark_sidecar.training.worker.backend import adapter_tensors, set_adapter
 from laimark_sidecar.training.worker.budget import Budget
 from laimark_sidecar.training.worker.curvature import Anchor
@@ -36,8 +37,18 @@ def core_anchor(lab: Lab, rule: Regulariser, folder: Path) -> Anchor:
 
 
 def parent_anchor(lab: Lab, rule: Regulariser, cycle: int, folder: Path) -> Anchor | None:
-    """Return what the cycle before left, with its λ and c; None in the first cycle."""
-    return rule.load(anchor_path(folder, cycle - 1), lab.backend.device) if cycle > 1 else None
+    """Return what the cycle before left, with its λ and c; None before any cycle has left one."""
+    path = anchor_path(folder, cycle - 1)
+    return rule.load(path, lab.backend.device) if cycle > 1 and path.is_file() else None
+
+
+def keep_old_anchor(cycle: int, folder: Path) -> None:
+    """Go on with the user anchor of the cycle before, if there is one: what was refused has no place to return to."""
+    old, new = (anchor_path(folder, number) for number in (cycle - 1, cycle))
+    if cycle > 1 and old.is_file():
+        write_atomic(new, old.read_bytes())
+    else:
+        new.unlink(missing_ok=True)
 
 
 def keep_next_anchor(

@@ -28,6 +28,8 @@ class Arm:
     """`reservoir` and `all` begin at the base in each cycle and train on everything kept, with the core's quarter."""
     memory: Memory = ""
     trains: bool = True
+    gate: bool = False
+    """A part of the tasks is held out, and what the product's gate refuses does not go on; see `gated`."""
 
 
 ARMS: tuple[Arm, ...] = (
@@ -51,6 +53,7 @@ ARMS: tuple[Arm, ...] = (
     Arm(name="diag", metric="diag"),
     Arm(name="fresh", lessons="reservoir"),
     Arm(name="replay+ewc_ab", replay=True, metric="ewc_ab"),
+    Arm(name="gated", replay=True, metric="input", gate=True),
 )
 """In the order of running: what the question is about comes first."""
 

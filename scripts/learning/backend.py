@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from laimark_sidecar.training.job import TrainJob
 from laimark_sidecar.training.worker.backend import PeftBackend, adapter_tensors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseScore:
+    """What the frozen base says of one item."""
+
+    nll: float
+    """Nats a token."""
+    exact: bool
+    entropy: float
+    """Of its next-token distributions, nats; 0 where nobody asked."""
 
 
 class BenchBackend(PeftBackend):
@@ -19,6 +31,8 @@ class BenchBackend(PeftBackend):
         self._autocast = autocast
         self.fresh = adapter_tensors(self.layers)
         """The adapter before any lesson: B is zero."""
+        self.base_scores: dict[tuple[int, ...], BaseScore] = {}
+        """By the ids of an item: the base is asked once."""
 
     def logits(self, ids_BT: Tensor, mask_BT: Tensor, positions_P: Tensor) -> Tensor:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._autocast):

@@ -17,15 +17,18 @@ from scripts.learning.anchors import (
     first_budget,
     here,
     keep_next_anchor,
+    keep_old_anchor,
     parent_anchor,
 )
 from scripts.learning.arms import Arm
+from scripts.learning.gated import decide, taught
 from scripts.learning.lab import Lab, first_job
 from scripts.learning.lessons import lessons_of
 from scripts.learning.questions import PromptMemory, Question, item
 from scripts.learning.regularisers import regulariser
-from scripts.learning.results import CellResult, Spent
-from scripts.learning.scoring import Scores, score
+from scripts.learning.results import CellResult, Decision, Spent, read_cell
+from scripts.learning.scoring import NOTHING, Scores, score
+from scripts.learning.settings import Settings
 
 from laimark_sidecar.demo.code_tasks import Task
 from laimark_sidecar.demo.exam import mark
@@ -37,8 +40,6 @@ from laimark_sidecar.training.worker.checkpoint import Position
 from laimark_sidecar.training.worker.loop import Anchors, Lessons, Loop
 from laimark_sidecar.training.worker.penalty import penalty
 from laimark_sidecar.training.worker.stop import StopFlag
-
-_NOTHING = Scores(nll=(), right=(), exact=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,25 +55,38 @@ def is_run(lab: Lab, arm: Arm, cycle: int) -> bool:
     return arm.lessons != "all" or cycle % every == 0 or cycle == len(lab.cycles)
 
 
+def is_examined(settings: Settings, cycle: int) -> bool:
+    """Say whether the exams are due after a cycle."""
+    return cycle % settings.exam_every == 0 or cycle == settings.cycles
+
+
 def run_cell(lab: Lab, arm: Arm, cycle: int, folder: Path) -> CellResult:
     """Run cycle `cycle` (from 1) of an arm whose earlier cells are done; leaves the adapter for the next in `folder`."""
     make_dir(folder)
+    whole, lab = lab, taught(lab) if arm.gate else lab
+    due = is_examined(lab.settings, cycle)
     past = tuple(asked for done in lab.cycles[: cycle - 1] for asked in done)
     begun = lab.clock.monotonic_s()
     _begin(lab, arm, cycle, folder)
-    prequential = _NOTHING
+    prequential = NOTHING
     similarity: tuple[float, ...] = ()
     greedy_exact: tuple[float, ...] = ()
     if arm.lessons == "new":
         memory = PromptMemory(kind=arm.memory, past=past, shots=lab.settings.shots)
-        prequential = _scores(lab, lab.cycles[cycle - 1], memory)
-        similarity, greedy_exact = _greedy(lab, lab.cycles[cycle - 1][: lab.settings.written], memory)
+        prequential = _scores(lab, whole.cycles[cycle - 1], memory)
+        if due and lab.settings.written:
+            similarity, greedy_exact = _greedy(lab, lab.cycles[cycle - 1][: lab.settings.written], memory)
     scored_s = lab.clock.monotonic_s() - begun
     learned = _learn(lab, arm, cycle, folder, past) if arm.trains else None
     begun = lab.clock.monotonic_s()
+    decision = _decide(whole, cycle, folder) if arm.gate else None
     memory = PromptMemory(kind=arm.memory, past=(*past, *lab.cycles[cycle - 1]), shots=lab.settings.shots)
-    exams = {name: _scores(lab, lab.exams[name], memory) for name in dict.fromkeys(lab.users[:cycle])}
-    core, core_gold = (_scores(lab, asked, memory) for asked in (lab.core_exam, lab.core_gold))
+    users = dict.fromkeys(lab.users[:cycle]) if due else ()
+    exams = {name: _scores(lab, lab.exams[name], memory) for name in users}
+    core, core_gold, library = (
+        _scores(lab, asked, memory) if due and asked else NOTHING
+        for asked in (lab.core_exam, lab.core_gold, lab.library)
+    )
     scored_s += lab.clock.monotonic_s() - begun
     result = CellResult(
         seed=lab.seed,
@@ -85,6 +99,8 @@ def run_cell(lab: Lab, arm: Arm, cycle: int, folder: Path) -> CellResult:
         exams=exams,
         core=core,
         core_gold=core_gold,
+        library=library,
+        decision=decision,
     )
     if learned is None:
         return replace(result, spent=Spent(scoring=scored_s))
@@ -115,6 +131,22 @@ def _begin(lab: Lab, arm: Arm, cycle: int, folder: Path) -> None:
     path = adapter_path(folder, cycle - 1)
     goes_on = arm.trains and arm.lessons == "new" and cycle > 1
     set_adapter(lab.backend.layers, load_file(path) if goes_on else lab.backend.fresh, path)
+
+
+def _decide(lab: Lab, cycle: int, folder: Path) -> Decision:
+    """Let the gate decide what the next cycle goes on from, and leave that in `folder`."""
+    before = adapter_path(folder, cycle - 1)
+    last = read_cell(folder, cycle - 1).decision if cycle > 1 else None
+    decision = decide(
+        lab,
+        cycle,
+        load_file(before) if cycle > 1 else lab.backend.fresh,
+        last.promotions if last is not None else 0,
+    )
+    if not decision.accepted:
+        keep_old_anchor(cycle, folder)
+    write_atomic(adapter_path(folder, cycle), save(adapter_tensors(lab.backend.layers)))
+    return decision
 
 
 def _scores(lab: Lab, questions: tuple[Question, ...], memory: PromptMemory) -> Scores:

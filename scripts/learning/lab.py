@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.learning.backend import BenchBackend
+from scripts.learning.library import library_tasks
 from scripts.learning.questions import Question, question
 from scripts.learning.settings import Settings
 from scripts.learning.stream import Stream
@@ -45,6 +46,8 @@ class Lab:
     core_exam: tuple[Question, ...]
     core_gold: tuple[Question, ...]
     """The same prompts with what their files really say."""
+    library: tuple[Question, ...]
+    """See `Settings.library`."""
 
 
 def first_job(settings: Settings, *, seed: int) -> TrainJob:
@@ -113,6 +116,12 @@ def set_up(
         core_gold=tuple(
             question(tokenizer, Task(kind="complete", prompt=core.prompt, answer=core.gold))
             for core in screened
+        ),
+        library=tuple(
+            question(tokenizer, task)
+            for task in (
+                library_tasks(Path(settings.base), count=settings.library) if settings.library else ()
+            )
         ),
     )
 

@@ -7,6 +7,8 @@ All margins are paired with the frozen base on the same item, in nats a token of
   answer of some lesson.
 * *prequential gain*: margin on a cycle's tasks before they were learned, over the cycles from the second on.
 * *core margin*: margin on the base's own answers to core prompts that are never trained on; 0 for the base, at best.
+* *library margin* and *tokens*: margin and change in the share of right tokens on lines of library files that the base was not
+  trained on and nobody trains on or judges by: what the base could do, measured widely.
 * *KL*: mean next-token KL(base || arm) on the same answers, nats.
 * *backward transfer*: margin on an earlier user's exam now, less the same when that user's time ended; mean over the users
   whose time has ended (Lopez-Paz and Ranzato 2017, section 2).
@@ -19,7 +21,7 @@ All margins are paired with the frozen base on the same item, in nats a token of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -39,6 +41,9 @@ class Standing:
     """As personal gain, in the share of answers with all tokens right."""
     core_margin: float
     core_kept: float
+    library_margin: float | None
+    """Margin on the right answers in library files; None where none were asked."""
+    library_token_gain: float | None
     core_token_gain: float
     """Change in the share of right tokens on the core prompts."""
     kl: float
@@ -54,9 +59,9 @@ class Prequential:
 
     gain: float
     token_gain: float
-    exact_gain: float
-    """Of the greedy answers as text."""
-    similarity_gain: float
+    exact_gain: float | None
+    """Of the greedy answers as text; None where none were written."""
+    similarity_gain: float | None
 
 
 def standing(cells: Sequence[CellResult], base: Sequence[CellResult], cycle: int) -> Standing:
@@ -75,6 +80,10 @@ def standing(cells: Sequence[CellResult], base: Sequence[CellResult], cycle: int
         ),
         core_margin=core,
         core_kept=fmean(arm.core.right),
+        library_margin=fmean(margins(frozen.library, arm.library)) if arm.library.nll else None,
+        library_token_gain=(
+            fmean(arm.library.right) - fmean(frozen.library.right) if arm.library.nll else None
+        ),
         core_token_gain=core_right - fmean(frozen.core_gold.right),
         kl=fmean(arm.core.kl),
         backward_transfer=_backward_transfer(cells, base, arm, gains),
@@ -95,13 +104,14 @@ def prequential(cells: Sequence[CellResult], base: Sequence[CellResult]) -> Preq
             for arm, frozen in pairs
             for a, b in zip(arm.prequential.right, frozen.prequential.right, strict=True)
         ),
-        exact_gain=fmean(
-            a - b for arm, frozen in pairs for a, b in zip(arm.greedy_exact, frozen.greedy_exact, strict=True)
-        ),
-        similarity_gain=fmean(
-            a - b for arm, frozen in pairs for a, b in zip(arm.similarity, frozen.similarity, strict=True)
-        ),
+        exact_gain=_mean_change((arm.greedy_exact, frozen.greedy_exact) for arm, frozen in pairs),
+        similarity_gain=_mean_change((arm.similarity, frozen.similarity) for arm, frozen in pairs),
     )
+
+
+def _mean_change(pairs: Iterable[tuple[Sequence[float], Sequence[float]]]) -> float | None:
+    changes = [mine - theirs for arm, base in pairs for mine, theirs in zip(arm, base, strict=True)]
+    return fmean(changes) if changes else None
 
 
 def split_gains(cell: CellResult, frozen: CellResult, seen: Mapping[str, Sequence[bool]]) -> dict[str, float]:
@@ -146,7 +156,7 @@ def nats_differences(arm: CellResult, other: CellResult) -> list[float]:
 def _backward_transfer(
     cells: Sequence[CellResult], base: Sequence[CellResult], arm: CellResult, gains: dict[str, float]
 ) -> float | None:
-    last = {cell.user: cell.cycle for cell in cells if cell.cycle <= arm.cycle}
+    last = {cell.user: cell.cycle for cell in cells if cell.cycle <= arm.cycle and cell.user in cell.exams}
     changes = [
         gain - fmean(margins(_at(base, last[user]).exams[user], _at(cells, last[user]).exams[user]))
         for user, gain in gains.items()

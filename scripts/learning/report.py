@@ -150,7 +150,9 @@ def arm_report(
 ) -> ArmReport:
     """Return one arm over the seeds that it and the base finished."""
     seeds = tuple(sorted(cells.keys() & base.keys()))
-    standings = {seed: [standing(cells[seed], base[seed], c.cycle) for c in cells[seed]] for seed in seeds}
+    standings = {
+        seed: [standing(cells[seed], base[seed], c.cycle) for c in cells[seed] if c.exams] for seed in seeds
+    }
     final = {
         field: _spread([getattr(standings[seed][-1], field) for seed in seeds])
         for field in Standing.__dataclass_fields__
@@ -158,7 +160,7 @@ def arm_report(
     }
     before = [prequential(cells[seed], base[seed]) for seed in seeds]
     for field in ("gain", "token_gain", "exact_gain", "similarity_gain"):
-        if all(found is not None for found in before):
+        if all(found is not None and getattr(found, field) is not None for found in before):
             final[f"prequential_{field}"] = _spread([getattr(found, field) for found in before])
     halves = [split_gains(cells[seed][-1], base[seed][-1], seen[seed]) for seed in seeds if seen.get(seed)]
     if len(halves) == len(seeds):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from scripts.learning.scoring import Scores
+from scripts.learning.scoring import NOTHING, Scores
 
 from laimark_sidecar.decoding import decode_versioned
 from laimark_sidecar.files import make_dir, write_atomic
@@ -21,6 +21,21 @@ class Spent:
     training: float = 0.0
     curvature: float = 0.0
     scoring: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the gate said of a cycle's candidate."""
+
+    accepted: bool
+    scale: float
+    """Of the line search; the smallest tried where none passed."""
+    promotions: int
+    """How many candidates were accepted so far, this one included."""
+    failed: tuple[str, ...]
+    """The checks that it did not pass at that scale."""
+    metrics: dict[str, float]
+    """As `validation.verdict.Verdict.metrics`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +54,15 @@ class CellResult:
     greedy_exact: tuple[float, ...]
     """Whether those answers are right after white-space normalisation."""
     exams: dict[str, Scores]
-    """After the cycle, of every user who has come so far."""
+    """After the cycle, of every user who has come so far; like all that follows empty where no exam is due."""
     core: Scores
     """The base's own answers to core prompts that nobody trains on."""
     core_gold: Scores
     """The right answers to the same prompts."""
+    library: Scores = NOTHING
+    """The right answers in library files; see `Settings.library`."""
+    decision: Decision | None = None
+    """None where no gate decides."""
     losses: tuple[float, ...] = ()
     kl_watched: float = 0.0
     """What the engine's governor measured last."""
@@ -86,6 +105,18 @@ def write_cell(folder: Path, result: CellResult) -> None:
     write_atomic(cell_path(folder, result.cycle), msgspec.json.encode(result))
 
 
+def read_cell(folder: Path, cycle: int) -> CellResult:
+    """Return one finished cell.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    path = cell_path(folder, cycle)
+    return decode_versioned(
+        path.read_bytes(), CellResult, newest=FORMAT_VERSION, what=str(path), hint="delete it to run it again"
+    )
+
+
 def read_cells(folder: Path) -> tuple[CellResult, ...]:
     """Return an arm's finished cells in the order of the cycles.
 
@@ -93,12 +124,6 @@ def read_cells(folder: Path) -> tuple[CellResult, ...]:
         DataError: a file is damaged.
     """
     return tuple(
-        decode_versioned(
-            path.read_bytes(),
-            CellResult,
-            newest=FORMAT_VERSION,
-            what=str(path),
-            hint="delete it to run it again",
-        )
+        read_cell(folder, int(path.stem.removeprefix("cycle-")))
         for path in sorted(folder.glob("cycle-*.json"))
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from laimark_sidecar.training.worker.backend import TrainerBackend
 from laimark_sidecar.training.worker.batches import micro_batches
@@ -26,12 +27,18 @@ class Scores:
     """1 where all are: the greedy answer has exactly these tokens."""
     kl: tuple[float, ...] = ()
     """Core only: mean next-token KL(base || model), nats."""
+    entropy: tuple[float, ...] = ()
+    """Core only: mean entropy of the next-token distributions, nats."""
+
+
+NOTHING = Scores(nll=(), right=(), exact=())
+"""Of no items: nobody asked."""
 
 
 @torch.no_grad()
 def score(backend: TrainerBackend, items: Sequence[Item]) -> Scores:
     """Score the items' answers under the model as it stands."""
-    nll, right, kl = [0.0] * len(items), [0.0] * len(items), [0.0] * len(items)
+    nll, right, kl, entropy = ([0.0] * len(items) for _ in range(4))
     for members in micro_batches(range(len(items)), [len(item.ids) for item in items], size=_BATCH):
         chosen = [items[i] for i in members]
         batch = collate(chosen, backend.device)
@@ -45,6 +52,7 @@ def score(backend: TrainerBackend, items: Sequence[Item]) -> Scores:
             right[index] = round(float(right_N[start:stop].mean()), 5)
             if item.base is not None:
                 kl[index] = round(float(kl_to_base(logits_NV[start:stop], item.base).mean()), 6)
+                entropy[index] = round(_mean_entropy(logits_NV[start:stop]), 5)
             start = stop
     watched = any(item.base is not None for item in items)
     return Scores(
@@ -52,4 +60,10 @@ def score(backend: TrainerBackend, items: Sequence[Item]) -> Scores:
         right=tuple(right),
         exact=tuple(float(share == 1.0) for share in right),
         kl=tuple(kl) if watched else (),
+        entropy=tuple(entropy) if watched else (),
     )
+
+
+def _mean_entropy(logits_NV: Tensor) -> float:
+    logprobs_NV = logits_NV.float().log_softmax(-1)
+    return float(-(logprobs_NV.exp() * logprobs_NV).sum(-1).mean())

@@ -35,6 +35,10 @@ class Settings:
     kl_soft: float = 0.02
     lambda_user: float = 0.1
     gamma: float = 0.95
+    library: int = 0
+    """Lines of library files that the base was not trained on, to complete: a wide measure of what it could do."""
+    exam_every: int = 1
+    """Cycles between two exams: they cost as much as the training, and long runs need fewer of them."""
     shots: int = 3
     """Earlier corrections in the prompt of the memory arms."""
     autocast: bool = True

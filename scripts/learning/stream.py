@@ -34,8 +34,10 @@ EXAM_SHARE = 0.3
 CONTEXT_LINES = (3, 10)
 CONTEXT_CHARS = 320
 """Short questions: about a hundred tokens, so that a cycle takes seconds."""
-_FILES = 60
-_LINES_A_FILE = 40
+_FILES = (60, 200)
+_LINES_A_FILE = (40, 80)
+_MANY_TASKS = 1000
+"""Of whoever works more than so much, the second of each pair is read. Short runs read what they always did."""
 _MIN_LINES = 40
 _MAX_LINES = 3000
 
@@ -90,9 +92,10 @@ def read_user(name: str, root: Path, style: Style, *, seed: int, work: int, exam
     rng.shuffle(paths)
     sides: dict[bool, list[Task]] = {True: [], False: []}
     files = {True: 0, False: 0}
+    many = work > _MANY_TASKS
     for path in paths:
         side = is_exam_file(path.relative_to(root))
-        if files[side] >= _FILES:
+        if files[side] >= _FILES[many]:
             continue
         lines = styled(_source(path), style).splitlines()
         if not _MIN_LINES <= len(lines) <= _MAX_LINES:
@@ -101,7 +104,7 @@ def read_user(name: str, root: Path, style: Style, *, seed: int, work: int, exam
         sides[side] += completions(
             "\n".join(lines),
             rng=rng,
-            count=_LINES_A_FILE,
+            count=_LINES_A_FILE[many],
             context_lines=CONTEXT_LINES,
             max_context_chars=CONTEXT_CHARS,
         )

@@ -46,3 +46,13 @@ def test_the_oracle_takes_the_steps_of_all_cycles_so_far(make_lab: LabMaker, tmp
     assert len(run_cell(lab, fresh, 3, tmp_path / "fresh").losses) == (
         lab.settings.fresh_factor * lab.settings.steps
     )
+
+
+def test_exams_are_held_when_they_are_due_and_at_the_end(make_lab: LabMaker, tmp_path: Path) -> None:
+    lab = make_lab(tmp_path)
+    lab = replace(lab, settings=replace(lab.settings, exam_every=2))
+    (base,) = chosen("base")
+    cells = [run_cell(lab, base, cycle, tmp_path / "base") for cycle in (1, 2, 3)]
+    assert [bool(cell.exams) for cell in cells] == [False, True, True]
+    assert [bool(cell.core.nll) for cell in cells] == [False, True, True]
+    assert all(cell.prequential.nll for cell in cells)

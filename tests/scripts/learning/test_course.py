@@ -18,7 +18,7 @@ from laimark_sidecar.errors import DataError
 from laimark_sidecar.files import write_atomic
 
 LabMaker = Callable[[Path], Lab]
-EVERY_KIND = "base,plain,replay+input,replay+l2,ewc_dense,ewc_ab,rag_inline,joint"
+EVERY_KIND = "base,plain,replay+input,replay+l2,ewc_dense,ewc_ab,rag_inline,joint,gated"
 
 
 def untimed(cells: tuple[CellResult, ...]) -> list[CellResult]:
