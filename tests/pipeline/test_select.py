@@ -85,7 +85,8 @@ def test_fresh_mode_learns_the_whole_buffer_from_the_base(trained_home: Home) ->
         new = {item.id for item in eligible(workshop, store)}
         held = {item.id for item in store.items(split="train") if item.weight > 0}
         plan = select(workshop, store, cycle)
-    assert (plan.parent, read_job(cycle.job).parent_adapter) == ("", "")
+    assert (plan.parent, plan.grows_on) == (only_version(workshop).name, "")
+    assert read_job(cycle.job).parent_adapter == ""
     assert set(plan.sample_ids) == held > new == set(plan.new_ids)
     pools = {one.id: one.pool for one in read_examples(cycle.examples)}
     assert {pools[item_id] for item_id in plan.sample_ids} == {"new"}
@@ -107,7 +108,7 @@ def test_adapter_that_was_accepted_at_a_smaller_scale_is_gone_on_from_in_its_own
     assert (job.rank, job.alpha) == (4, 8.0)
 
 
-def test_parent_is_the_base_in_fresh_mode_and_after_a_change_of_base(trained_home: Home) -> None:
+def test_parent_is_the_base_after_a_change_of_base(trained_home: Home) -> None:
     workshop = opened(trained_home)
     version = only_version(workshop)
     assert parent_now(workshop) == ""
@@ -117,9 +118,6 @@ def test_parent_is_the_base_in_fresh_mode_and_after_a_change_of_base(trained_hom
     workshop.registry.add(foreign)
     workshop.registry.set_refs({LATEST: foreign.name}, reason="test")
     assert parent_now(workshop) == ""
-    workshop.registry.set_refs({LATEST: version.name}, reason="test")
-    reconfigure(trained_home, "training", mode="fresh")
-    assert parent_now(opened(trained_home)) == ""
 
 
 def test_quarantine_keeps_items_waiting(ready_home: Home) -> None:

@@ -79,6 +79,12 @@ class Training(Section):
         "ewc",
         '"ewc" goes on from the last version; "fresh" trains each cycle from the base on the whole buffer.',
     )
+    consolidate_every: int = key(
+        50,
+        "Accepted cycles after which one trains from the base on the whole buffer, as one does when something was "
+        "forgotten or the gate finds the base lost too much. 0: never by itself.",
+        least=0,
+    )
     core_weight: float = key(1.0, "Weight of staying with the base's own answers (core replay).", least=0)
     user_weight: float = key(1.0, "Weight of earlier lessons (user replay).", least=0)
     lambda_core: float = key(

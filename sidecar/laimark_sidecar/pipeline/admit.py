@@ -47,7 +47,8 @@ def admit(
     version = Version(
         name=workshop.registry.new_name(prefix=workshop.config.promotion.name, salt=cycle.id),
         created_s=workshop.clock.now_s(),
-        parent=plan.parent,
+        parent=plan.grows_on,
+        consolidation=plan.consolidation,
         base=workshop.base.identity,
         objects=_stored(workshop, cycle, plan, gguf, judgement.scale),
         cycle=cycle.id,

@@ -136,6 +136,21 @@ def request_served(home: Home) -> None:
     (home.control / "train-now").unlink(missing_ok=True)
 
 
+def request_consolidation(home: Home) -> None:
+    """Ask that the next cycle begins at the base with all lessons."""
+    write_atomic(home.control / "consolidate", b"")
+
+
+def consolidation_requested(home: Home) -> bool:
+    """Return whether somebody asked for that, and no cycle has been planned since."""
+    return (home.control / "consolidate").exists()
+
+
+def consolidation_planned(home: Home) -> None:
+    """Forget the request: a plan holds it now."""
+    (home.control / "consolidate").unlink(missing_ok=True)
+
+
 def tell(home: Home, activity: Activity) -> None:
     """Publish what the daemon is doing."""
     write_atomic(home.control / "activity.json", msgspec.json.encode(activity))

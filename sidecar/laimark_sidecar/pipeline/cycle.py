@@ -210,7 +210,9 @@ def _close(
     reason: str,
 ) -> Closed:
     """End a cycle: its items count as seen unless it never got to judge them; scratch files and user text go."""
-    if ending != "abandoned":
+    # A refused consolidation taught its new lessons to nobody: what goes on serving learns them in the next cycle.
+    untaught = ending == "rejected" and plan.consolidation and workshop.config.training.mode == "ewc"
+    if ending != "abandoned" and not untaught:
         store.mark_trained(plan.new_ids, cycle.id)
     closed = Closed(ending=ending, version=version, reason=reason, closed_s=workshop.clock.now_s())
     cycle.write_closed(closed)

@@ -41,7 +41,14 @@ class Plan:
     new_ids: tuple[str, ...]
     learned: tuple[Learned, ...] = ()
     """What each of `sample_ids` counted for; plans of earlier releases do not tell."""
+    consolidation: str = ""
+    """Why it begins at the base with all lessons; `parent` then is what it must not be worse than. Empty: it goes on."""
     version: int = FORMAT_VERSION
+
+    @property
+    def grows_on(self) -> str:
+        """Version whose weights training begins with; empty for the base."""
+        return "" if self.consolidation else self.parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

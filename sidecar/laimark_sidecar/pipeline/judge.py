@@ -178,6 +178,6 @@ def measure(
 def converted(workshop: Workshop, cycle: CycleFolder, plan: Plan, scale: float) -> Path:
     """Return the candidate's GGUF at one scale: the file that is scored and, if it passes, served."""
     out = cycle.candidate(scale)
-    metadata = {"laimark.base_sha256": plan.base_sha256, "laimark.parent": plan.parent}
+    metadata = {"laimark.base_sha256": plan.base_sha256, "laimark.parent": plan.grows_on}
     convert(cycle.result / "adapter", workshop.base.gguf, out, scale=scale, metadata=metadata)
     return out

@@ -49,7 +49,8 @@ def score_before_training(
     if path.is_file():
         return
     # The base cannot have forgotten what an adapter learned: without a parent there is nothing to ask about the rest.
-    asked = plan.sample_ids if plan.parent else plan.new_ids
+    # Nor has one that begins at the base, whatever the version that serves has.
+    asked = plan.sample_ids if plan.grows_on else plan.new_ids
     items = [item for item in map(store.get, dict.fromkeys(asked)) if item]
     current = cycle.parent / "adapter.gguf"
     job = ScoreJob(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from laimark_sidecar.curriculum.compose import compose, replay_count
+from laimark_sidecar.curriculum.consolidation import consolidation_steps
 from laimark_sidecar.curriculum.lesson import Lesson
 from laimark_sidecar.files import make_dir
+from laimark_sidecar.pipeline import control
+from laimark_sidecar.pipeline.consolidating import MODE, consolidation
 from laimark_sidecar.pipeline.core import CoreTask, load_core
 from laimark_sidecar.pipeline.folder import CycleFolder, Plan
 from laimark_sidecar.pipeline.learned import Learned
@@ -27,22 +31,26 @@ def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
     """
     new = eligible(workshop, store)
     found = readiness(workshop, store, new=len(new))
-    if found.lacking:
+    parent = parent_now(workshop)
+    why = consolidation(workshop, parent)
+    # What is known already is worth another look from the base, once; every cycle of the "fresh" mode needs a new lesson.
+    again = bool(why) and why != MODE and any(_learned(store))
+    if found.judges_lacking or (found.lacking and not again):
         # Trained first and then rejected for want of evidence, the lessons would count as seen without being learned.
         raise NothingToLearnError("; ".join(found.lacking), hint=found.hint)
     config = workshop.config.training
     seed = config.seed + len(workshop.registry.versions())
     rng = random.Random(seed)
-    limits = source_limits(workshop)
-    if config.mode == "fresh":
+    if why:
         # The base has learned none of them: what earlier cycles saw is as new to it as the rest.
-        lessons = compose(new=(*new, *_learned(store)), replay=(), limits=limits, rng=rng)
+        offered, count = (*new, *_learned(store)), 0
     else:
-        replay = store.draw(replay_count(len(new)), rng=rng, exclude={item.id for item in new})
-        lessons = compose(new=new, replay=replay, limits=limits, rng=rng)
+        offered, count = new, replay_count(len(new))
+    replay = store.draw(count, rng=rng, exclude={item.id for item in offered})
+    lessons = compose(new=offered, replay=replay, limits=source_limits(workshop), rng=rng)
     # Only what is really learned counts as seen: an item that a source's limit cut waits for another cycle.
     new_ids = {item.id for item in new} & {lesson.id for lesson in lessons}
-    if not new_ids:
+    if not new_ids and not (again and lessons):
         raise NothingToLearnError(
             f"none of {len(new)} new items may be learned yet: their sources said too little for their limits",
             hint="see: laimark-sidecar buffer stats",
@@ -50,10 +58,10 @@ def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
     make_dir(cycle.root)
     core = _core_sample(load_core(workshop.base.hf_dir), config.core_prompts, seed=config.seed)
     write_examples(cycle.examples, [*map(_example, lessons), *map(_core_example, core)])
-    parent = parent_now(workshop)
     if parent:
         workshop.registry.checkout(workshop.registry.get(parent), cycle.parent)
-    write_job(cycle.job, _job(workshop, cycle, parent=parent, seed=seed))
+    job = _job(workshop, cycle, parent="" if why else parent, seed=seed)
+    write_job(cycle.job, _all_at_once(job, len(lessons)) if why else job)
     plan = Plan(
         id=cycle.id,
         created_s=workshop.clock.now_s(),
@@ -65,8 +73,10 @@ def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
         learned=tuple(
             Learned(id=one.id, pool=one.pool, signal=one.signal, weight=one.weight) for one in lessons
         ),
+        consolidation=why,
     )
     cycle.write_plan(plan)
+    control.consolidation_planned(workshop.home)
     return plan
 
 
@@ -105,12 +115,22 @@ def drop_forgotten(store: ReplayStore, cycle: CycleFolder, plan: Plan) -> None:
 
 
 def parent_now(workshop: Workshop) -> str:
-    """Return the version that a cycle goes on from: the one that answers, if it was made for this base; else empty."""
+    """Return the version that answers, if it was made for this base; else empty.
+
+    A cycle goes on from it, or, where it begins at the base, must not be worse.
+    """
     latest = workshop.registry.refs().get("latest", "")
-    if not latest or workshop.config.training.mode == "fresh":
+    if not latest:
         return ""
     version = workshop.registry.get(latest)
     return latest if version.base.sha256 == workshop.base.identity.sha256 else ""
+
+
+def _all_at_once(job: TrainJob, lessons: int) -> TrainJob:
+    """Return a job with steps for every lesson to come once, beside the core's share."""
+    share = job.new_share / (job.new_share + job.core_share)
+    steps = consolidation_steps(lessons, batch_size=job.batch_size, share=share, least=job.steps)
+    return replace(job, steps=steps)
 
 
 def _job(workshop: Workshop, cycle: CycleFolder, *, parent: str, seed: int) -> TrainJob:

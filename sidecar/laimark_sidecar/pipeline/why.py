@@ -43,6 +43,8 @@ class Why:
 
     version: str
     parent: str
+    consolidation: str
+    """Why it began at the base although another version served; empty otherwise."""
     cycle: str
     scale: float
     reasons: tuple[Reason, ...]
@@ -64,6 +66,7 @@ def why(workshop: Workshop, version: Version) -> Why:
     return Why(
         version=version.name,
         parent=version.parent,
+        consolidation=version.consolidation,
         cycle=version.cycle,
         scale=version.scale,
         reasons=_reasons(workshop, version),

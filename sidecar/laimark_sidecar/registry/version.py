@@ -35,6 +35,8 @@ class Version:
     created_s: float
     parent: str
     """Name of the version it was trained from; empty when trained from the base."""
+    consolidation: str = ""
+    """Why it was trained from the base although another version served; empty otherwise."""
     base: BaseIdentity
     objects: dict[str, str]
     cycle: str

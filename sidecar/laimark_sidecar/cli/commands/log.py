@@ -55,15 +55,28 @@ def _cycles(opened: Workshop, *, as_json: bool) -> None:
     from laimark_sidecar.pipeline.folder import cycles
 
     ended = [(cycle, closed) for cycle in cycles(opened.home.cycles) if (closed := cycle.closed())]
+    begun = {cycle.id: plan.consolidation for cycle, _ in ended if (plan := cycle.plan())}
     rows = [
-        (iso(closed.closed_s), cycle.id, closed.ending, closed.version, closed.reason)
+        (
+            iso(closed.closed_s),
+            cycle.id,
+            closed.ending,
+            closed.version,
+            closed.reason,
+            begun.get(cycle.id, ""),
+        )
         for cycle, closed in reversed(ended)
     ]
-    payload = [{"cycle": cycle.id, "closed": closed} for cycle, closed in reversed(ended)]
+    payload = [
+        {"cycle": cycle.id, "closed": closed, "consolidation": begun.get(cycle.id, "")}
+        for cycle, closed in reversed(ended)
+    ]
     emit(
         payload,
         lambda: (
-            table(("time", "cycle", "ended", "version", "why"), rows) if rows else "no cycle has ended yet"
+            table(("time", "cycle", "ended", "version", "why", "begun at the base because"), rows)
+            if rows
+            else "no cycle has ended yet"
         ),
         as_json=as_json,
     )

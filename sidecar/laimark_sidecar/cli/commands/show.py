@@ -31,6 +31,7 @@ def command(name: str, as_json: bool) -> None:
         f"  created  {iso(version.created_s)} by cycle {version.cycle}",
         f"  base     {version.base.name} {version.base.sha256[:16]} ({version.base.architecture})",
         f"  lineage  {lineage}",
+        *([f"  begun    at the base: {version.consolidation}"] if version.consolidation else []),
         f"  learned  from {len(version.sample_ids)} examples, seed {version.seed}, adapter scale {version.scale:g}",
         f"  verdict  {version.verdict}",
         *(f"    {metric:18} {_figure(metric, value)}" for metric, value in sorted(version.metrics.items())),

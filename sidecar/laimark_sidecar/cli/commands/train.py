@@ -25,12 +25,19 @@ POLL_S = 0.3
 
 @click.command()
 @click.option("--now", is_flag=True, help="Do not wait for enough new examples or for the usual interval.")
-def command(now: bool) -> None:
+@click.option(
+    "--consolidate",
+    is_flag=True,
+    help="Begin at the base, with all lessons, instead of going on from what serves.",
+)
+def command(now: bool, consolidate: bool) -> None:
     """Run one learning cycle: select, train, validate, convert, register."""
     if not now:
         raise click.UsageError("the daemon trains by itself when it is time; to train at once: train --now")
     opened = workshop()
     _require_learning(opened)
+    if consolidate:
+        _ask_to_consolidate(opened)
     with progress("learning cycle") as update:
         try:
             with alone("train"):
@@ -44,6 +51,25 @@ def command(now: bool) -> None:
     click.echo(f"{closed.ending}: {closed.version}")
     if closed.ending == "awaiting-review":
         click.echo(f"serve it with: laimark-sidecar promote {closed.version}")
+
+
+def _ask_to_consolidate(opened: Workshop) -> None:
+    """Leave the wish where the next plan finds it.
+
+    Raises:
+        StateError: a cycle is under way already, planned without it.
+    """
+    from laimark_sidecar.pipeline import control
+    from laimark_sidecar.pipeline.folder import unfinished
+
+    left = unfinished(opened.home.cycles)
+    plan = left.plan() if left else None
+    if left and plan and not plan.consolidation:
+        raise StateError(
+            f"cycle {left.id} is under way and goes on from {plan.parent or 'the base'}",
+            hint="end it first: laimark-sidecar train --now",
+        )
+    control.request_consolidation(opened.home)
 
 
 def _require_learning(opened: Workshop) -> None:

@@ -38,7 +38,8 @@ def command(name: str, limit: int, as_json: bool) -> None:
 def _caption(found: Why, *, shown: int) -> str:
     pools = Counter(one.pool for one in found.lessons)
     signals = Counter(one.signal or "unknown" for one in found.lessons)
-    goes_on = f"goes on from {found.parent}" if found.parent else "begins at the base"
+    because = f" ({found.consolidation})" if found.consolidation else ""
+    goes_on = f"goes on from {found.parent}" if found.parent else f"begins at the base{because}"
     lines = [
         f"{found.version}: {goes_on}, made by cycle {found.cycle}, adapter scale {found.scale:g}",
         *(f"  {'✓' if reason.passed else '✗'} {reason.text}" for reason in found.reasons),
