@@ -16,6 +16,7 @@ NEEDED = (
     "laimark_sidecar/training/worker/__init__.py",
     "laimark_sidecar/experience/privacy/rules/tokens.toml",
     "laimark_converters/__init__.py",
+    "laimark_sidecar/modelfiles/core/prompts.jsonl",
     "laimark_sidecar/modelfiles/demo_base/model.safetensors",
     "laimark_sidecar/modelfiles/demo_base/tokenizer.json",
     "laimark_sidecar/modelfiles/demo_base/config.json",

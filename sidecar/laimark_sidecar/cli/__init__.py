@@ -48,6 +48,7 @@ COMMANDS = (
     _command("ps", "List the names that the runner answers to now, and what answers."),
     _command("sources", "Learn from the logs of other programs: Open WebUI, llm, LM Studio, ..."),
     _command("buffer", "Look into the replay buffer; forget what should not be learned."),
+    _command("core", "Say by what it is told that the base forgets: build the core set, show it."),
     _command("train", "Run one learning cycle now."),
     _command("validate", "Judge a version again on the held-out examples."),
     _command("list", "List the versions of the adapter."),

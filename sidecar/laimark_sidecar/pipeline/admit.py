@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from laimark_sidecar import __version__
+from laimark_sidecar.pipeline.core import core_digest
 from laimark_sidecar.pipeline.folder import CycleFolder, Judgement, Plan
 from laimark_sidecar.pipeline.judge import converted
 from laimark_sidecar.pipeline.learned import encode_learned
@@ -55,6 +56,7 @@ def admit(
         sample_ids=plan.sample_ids,
         seed=plan.seed,
         scale=judgement.scale,
+        core=core_digest(workshop.base),
         metrics=dict(judgement.verdict.metrics),
         verdict="accepted",
         expected=_expected(workshop, cycle, gguf, report=report, should_stop=should_stop),

@@ -21,6 +21,7 @@ from laimark_sidecar.pipeline.base import require_same
 from laimark_sidecar.pipeline.checkup import checkup
 from laimark_sidecar.pipeline.connect import driver, gateway_url, runner_url, users_ollama
 from laimark_sidecar.pipeline.convert import require_trainable
+from laimark_sidecar.pipeline.core import core_file
 from laimark_sidecar.pipeline.forget import pending
 from laimark_sidecar.pipeline.gateway import gateway_activity
 from laimark_sidecar.pipeline.parity import parity_now
@@ -65,6 +66,7 @@ def _findings(home: Home) -> Iterator[Finding]:
         return
     yield Finding(state="ok", what=f"base {workshop.base.identity.name}: {workshop.base.gguf}")
     yield from _training_base(workshop)
+    yield _core(workshop)
     yield from _program(workshop.config)
     yield _runner(workshop)
     yield from _prompts(workshop)
@@ -133,6 +135,17 @@ def _training_base(workshop: Workshop) -> Iterator[Finding]:
         return
     made = "is made" if base.hf_dir.is_dir() else "will be made when training first needs it"
     yield Finding(state="ok", what=f"the training base ({size / 1e9:.1f} GB) {made} from it: {base.hf_dir}")
+
+
+def _core(workshop: Workshop) -> Finding:
+    path, origin = core_file(workshop.base)
+    if origin == "demo":
+        return Finding(
+            state="warning",
+            what="what the base may forget is judged by the demo base's prompts, lines of Python code",
+            fix="laimark-sidecar core build",
+        )
+    return Finding(state="ok", what=f"what the base may forget is judged by {path}")
 
 
 def _program(config: Config) -> Iterator[Finding]:

@@ -36,6 +36,8 @@ class Difference:
 
     a: str
     b: str
+    same_core: bool
+    """Both were judged by the same core set; of different ones the figures of the core are not comparable."""
     metrics: dict[str, tuple[float | None, float | None]]
     """Of each version's own verdict: measured on what was held out at its time."""
     only_a: tuple[str, ...]
@@ -75,6 +77,7 @@ def difference(
     return Difference(
         a=_name(a),
         b=_name(b),
+        same_core=len({version.core for version in (a, b) if version and version.core}) < 2,
         metrics=_metrics(a, b),
         only_a=tuple(sorted(learned_a - learned_b)),
         only_b=tuple(sorted(learned_b - learned_a)),
@@ -86,7 +89,7 @@ def difference(
 
 def fixed_prompts(workshop: Workshop, count: int) -> tuple[str, ...]:
     """Return prompts that no version is ever trained on, the same for every pair: of the base's core set."""
-    screen = [task for task in load_core(workshop.base.hf_dir) if task.split == "screen"]
+    screen = [task for task in load_core(workshop.base) if task.split == "screen"]
     return tuple(task.messages[-1].content for task in screen[:count])
 
 

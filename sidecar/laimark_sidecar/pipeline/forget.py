@@ -25,6 +25,7 @@ from laimark_sidecar.journal.erasing import erase
 from laimark_sidecar.journal.exchange import Feedback, decode
 from laimark_sidecar.logs import action
 from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline.core_build import drop_prompts
 from laimark_sidecar.pipeline.doomed import Doomed
 from laimark_sidecar.pipeline.folder import Closed, CycleFolder, cycles
 from laimark_sidecar.pipeline.workshop import Workshop
@@ -176,6 +177,7 @@ def _finish(
                 )
             except LockedError:
                 return False
+        drop_prompts(workshop.home, frozenset(intent.records))
         _clear(workshop, store, gone)
         with _intent_lock(workshop.home):
             if pending(workshop.home) != intent:

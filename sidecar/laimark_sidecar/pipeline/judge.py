@@ -135,7 +135,7 @@ def measure(
     should_stop: ShouldStop,
 ) -> Evidence:
     """Score what would be served of an adapter against the frozen base: held-out user items, core items, drift."""
-    screen = [task for task in load_core(workshop.base.hf_dir) if task.split == "screen"]
+    screen = [task for task in load_core(workshop.base) if task.split == "screen"]
     core = [
         ScoreItem(id=task.id, messages=task.messages, target=task.reference) for task in screen[:MAX_CORE]
     ]

@@ -56,7 +56,7 @@ def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
             hint="see: laimark-sidecar buffer stats",
         )
     make_dir(cycle.root)
-    core = _core_sample(load_core(workshop.base.hf_dir), config.core_prompts, seed=config.seed)
+    core = _core_sample(load_core(workshop.base), config.core_prompts, seed=config.seed)
     write_examples(cycle.examples, [*map(_example, lessons), *map(_core_example, core)])
     if parent:
         workshop.registry.checkout(workshop.registry.get(parent), cycle.parent)

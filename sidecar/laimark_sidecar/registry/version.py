@@ -45,6 +45,8 @@ class Version:
     seed: int = 0
     scale: float = 1.0
     """The line search's factor, already folded into the objects."""
+    core: str = ""
+    """First 16 hex digits of the sha256 of the core set that judged it; empty in earlier releases."""
     metrics: dict[str, float] = field(default_factory=dict)
     verdict: str = ""
     """`accepted`, or why not."""

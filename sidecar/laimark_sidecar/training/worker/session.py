@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,19 +91,18 @@ def run(job: TrainJob, *, stop: StopFlag, emit: Callable[[Progress], None], cloc
 
 
 def _core_anchor(job: TrainJob, backend: TrainerBackend, core: tuple[Item, ...]) -> Anchor | None:
-    """Return the curvature at D = 0: measured once a base, and again only when a job brings more prompts."""
+    """Return the curvature at D = 0: measured once for a base and its core prompts."""
     chosen = core[:CORE_ANCHOR_EXAMPLES]
     if not chosen or job.lambda_core == 0.0:
         return None
-    path = Path(job.cache_dir) / f"core-anchor-{job.curvature}-{job.base_sha256[:16]}.safetensors"
+    path = Path(job.cache_dir) / f"core-anchor-{job.curvature}-{_of_prompts(chosen)}.safetensors"
     if path.is_file():
         try:
             anchor = load_anchor(path, kind=job.curvature, base_sha256=job.base_sha256, device=backend.device)
         except TrainingError as error:
             log.warning("measuring the core anchor anew: %s", error, extra=action("anchor.damaged"))
         else:
-            if anchor.examples >= len(chosen):
-                return anchor
+            return anchor
     with backend.base_only():
         anchor = measure(
             backend,
@@ -114,6 +114,12 @@ def _core_anchor(job: TrainJob, backend: TrainerBackend, core: tuple[Item, ...])
         )
     save_anchor(path, anchor, base_sha256=job.base_sha256)
     return compacted(anchor, backend.device)
+
+
+def _of_prompts(chosen: Sequence[Item]) -> str:
+    """Return what names the anchor of these prompts and the base's answers to them: another core set, another anchor."""
+    digest = hashlib.sha256(repr([item.ids for item in chosen]).encode())
+    return digest.hexdigest()[:16]
 
 
 def _user_anchor(job: TrainJob, backend: TrainerBackend) -> Anchor | None:

@@ -1,0 +1,38 @@
+"""`laimark-sidecar core`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from laimark_sidecar.cli import run
+from laimark_sidecar.paths import Home
+
+
+@pytest.mark.parametrize("arguments", [("build",), ("show",)])
+def test_needs_a_home(without_home: Callable[..., None], arguments: tuple[str, ...]) -> None:
+    without_home("core", *arguments)
+
+
+def test_a_dry_run_counts_and_changes_nothing(filled_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["core", "show", "--json"]) == 0
+    before = json.loads(capsys.readouterr().out)
+    assert run(["core", "build", "--dry-run", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["shipped"] > 100
+    assert found["own"] == 0  # every conversation here brought a lesson
+    assert run(["core", "show", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == before
+
+
+def test_what_was_built_is_shown(filled_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["core", "build"]) == 0
+    assert "written to" in capsys.readouterr().out
+    assert run(["core", "show"]) == 0
+    assert capsys.readouterr().out.startswith("built for this base: ")
+    assert run(["core", "show", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["origin"] == "built"
+    assert len(found["digest"]) == 16
