@@ -51,6 +51,7 @@ def main() -> None:
         exam_every=options.exam_every,
         library=options.library,
         written=options.written,
+        core_wide=options.core_wide,
         core_exam=options.core_exam,
         reservoir=options.reservoir,
     )
@@ -94,6 +95,12 @@ def _options() -> argparse.Namespace:
         type=int,
         default=defaults.library,
         help="lines of library files in each exam; wider than the core",
+    )
+    parser.add_argument(
+        "--core-wide",
+        type=int,
+        default=defaults.core_wide,
+        help="prompts that the arms with a wide core replay",
     )
     parser.add_argument("--core-exam", type=int, default=defaults.core_exam, help="core prompts of each exam")
     parser.add_argument(

@@ -28,6 +28,10 @@ class Arm:
     """`reservoir` and `all` begin at the base in each cycle and train on everything kept, with the core's quarter."""
     memory: Memory = ""
     trains: bool = True
+    core_weight: float = 1.0
+    """What the KL on core replay counts, beside what is learned."""
+    wide_core: bool = False
+    """Replays `Settings.core_wide` prompts instead of the base's own few."""
     gate: bool = False
     """A part of the tasks is held out, and what the product's gate refuses does not go on; see `gated`."""
 
@@ -53,25 +57,28 @@ ARMS: tuple[Arm, ...] = (
     Arm(name="diag", metric="diag"),
     Arm(name="fresh", lessons="reservoir"),
     Arm(name="replay+ewc_ab", replay=True, metric="ewc_ab"),
+    Arm(name="replay+core", replay=True, core_weight=8.0, wide_core=True),
+    Arm(name="replay+input+core", replay=True, metric="input", core_weight=8.0, wide_core=True),
+    Arm(name="joint+core", lessons="all", core_weight=8.0, wide_core=True),
     Arm(name="gated", replay=True, metric="input", gate=True),
 )
 """In the order of running: what the question is about comes first."""
 
 
 def available() -> tuple[Arm, ...]:
-    """Return the arms that this version of the engine can run."""
+    """Return the arms that this version of the engine can run; those with a wide core need `Settings.core_wide`."""
     kinds = {*typing.get_args(Curvature), "l2", "ewc_ab", "ewc_dense"}
     return tuple(arm for arm in ARMS if arm.metric is None or arm.metric in kinds)
 
 
 def chosen(names: str) -> tuple[Arm, ...]:
-    """Return the arms of a comma-separated list, in the order of `ARMS`; `all` is every available one.
+    """Return the arms of a comma-separated list, in the order of `ARMS`; `all` is every one that needs no special setting.
 
     Raises:
         ValueError: an arm is unknown or not available.
     """
     if names == "all":
-        return available()
+        return tuple(arm for arm in available() if not arm.gate and not arm.wide_core)
     wanted = names.split(",")
     known = {arm.name for arm in available()}
     if unknown := [name for name in wanted if name not in known]:

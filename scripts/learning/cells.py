@@ -177,7 +177,7 @@ def _learn(lab: Lab, arm: Arm, cycle: int, folder: Path, past: tuple[Question, .
     begun = lab.clock.monotonic_s()
     lessons = lessons_of(lab, arm, cycle, past)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".work-") as work:
-        job = replace(_job(lab, lessons, cycle), work_dir=work)
+        job = replace(_job(lab, lessons, cycle), work_dir=work, core_weight=arm.core_weight)
         start = Position(
             job_digest=f"{lab.seed}:{arm.name}:{cycle}",
             step=0,

@@ -42,6 +42,7 @@ class Lab:
     cycles: tuple[tuple[Question, ...], ...]
     exams: dict[str, tuple[Question, ...]]
     core_replay: tuple[Question, ...]
+    core_wide: tuple[Question, ...]
     core_watched: tuple[Question, ...]
     core_exam: tuple[Question, ...]
     core_gold: tuple[Question, ...]
@@ -111,6 +112,7 @@ def set_up(
             name: tuple(question(tokenizer, task) for task in tasks) for name, tasks in stream.exams.items()
         },
         core_replay=trained[settings.core_watched :],
+        core_wide=ask(_wide(settings)),
         core_watched=trained[: settings.core_watched],
         core_exam=ask(screened),
         core_gold=tuple(
@@ -124,6 +126,13 @@ def set_up(
             )
         ),
     )
+
+
+def _wide(settings: Settings) -> tuple[CorePrompt, ...]:
+    if not settings.core_wide:
+        return ()
+    tasks = library_tasks(Path(settings.base), count=settings.core_wide, trained_on=True)
+    return tuple(CorePrompt(prompt=task.prompt, gold=task.answer) for task in tasks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,8 @@ def lessons_of(lab: Lab, arm: Arm, cycle: int, past: tuple[Question, ...]) -> Le
         steps *= settings.fresh_factor if arm.lessons == "reservoir" else cycle
         user, shares = (), Shares(new=0.75, user=0.0, core=0.25)
     # What nobody draws from stays out: arms without core replay only have the governor's prompts.
-    core = lab.core_replay if shares.core > 0.0 else ()
+    replayed = lab.core_wide if arm.wide_core else lab.core_replay
+    core = replayed if shares.core > 0.0 else ()
     items = (*bare_items(lab, new, "new"), *bare_items(lab, user, "user"), *bare_items(lab, core, "core"))
     pools = [one.pool for one in items]
     share = effective_shares(pools, shares)

@@ -28,6 +28,9 @@ class Settings:
     """Earlier tasks kept for replay, a uniform sample of all (the product's buffer is larger and has priorities)."""
     core_replay: int = 96
     """Core prompts of the `train` split: replayed, and the core anchor's examples."""
+    core_wide: int = 0
+    """Lines to complete of library files that the base was trained on, with its own answers: what the arms with a wide core
+    replay; 0 leaves those arms out."""
     core_watched: int = 24
     """Core prompts of the `train` split that the engine's governor measures KL on."""
     core_exam: int = 100

@@ -26,3 +26,10 @@ def test_more_lines_than_there_are_is_an_error(demo_base_dir: Path) -> None:
 def test_a_base_that_does_not_say_what_it_left_out_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"facts\.json"):
         library_tasks(tmp_path, count=1)
+
+
+def test_a_wide_core_is_of_what_the_base_was_trained_on(demo_base_dir: Path) -> None:
+    trained = {task.prompt for task in library_tasks(demo_base_dir, count=300, trained_on=True)}
+    left_out = {task.prompt for task in library_tasks(demo_base_dir, count=300)}
+    assert len(trained) == 300
+    assert not trained & left_out
