@@ -51,6 +51,31 @@ def test_no_change_leaves_no_entry(path: Path, log_path: Path) -> None:
     assert len(reflog.read(log_path).entries) == 1
 
 
+def test_a_note_moves_nothing_and_is_a_link_of_the_chain(path: Path, log_path: Path) -> None:
+    move(path, log_path, {"latest": "me:a"})
+    before = refs.read(path, log_path)
+    refs.note(path, log_path, before, time_s=2.0, who="test", reason="looked")
+    move(path, log_path, {"latest": "me:b"})
+    found = reflog.read(log_path)
+    assert found.breaks == ()
+    assert [(entry.reason, len(entry.moves)) for entry in found.entries] == [
+        ("because", 1),
+        ("looked", 0),
+        ("because", 1),
+    ]
+    assert reflog.replay(found.entries[:2]) == {"latest": "me:a"}
+    assert refs.rebuild(path, log_path).refs == {"latest": "me:b", "prev": ""}
+
+
+def test_a_note_survives_a_crash_before_the_reflog_was_written(path: Path, log_path: Path) -> None:
+    move(path, log_path, {"latest": "me:a"})
+    behind = log_path.read_bytes()
+    refs.note(path, log_path, refs.read(path, log_path), time_s=2.0, who="test", reason="looked")
+    log_path.write_bytes(behind)  # the state that a kill between the two writes leaves
+    move(path, log_path, {"latest": "me:b"})
+    assert [entry.reason for entry in reflog.read(log_path).entries] == ["because", "looked", "because"]
+
+
 def test_a_crash_before_the_reflog_was_written_loses_no_entry(path: Path, log_path: Path) -> None:
     move(path, log_path, {"latest": "me:a"})
     behind = log_path.read_bytes()

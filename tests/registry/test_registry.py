@@ -38,6 +38,14 @@ def test_opening_again_finds_everything(registry: Registry, clock: SetClock) -> 
     assert again.refs() == {"latest": version.name, "prev": ""}
 
 
+def test_a_note_is_history_and_moves_nothing(registry: Registry) -> None:
+    registry.note("looked")
+    assert registry.refs() == {"latest": "", "prev": ""}
+    (entry,) = registry.history()
+    assert (entry.seq, entry.reason, entry.moves) == (1, "looked", ())
+    assert check(registry) == ()
+
+
 def test_adding_twice_is_harmless_and_adding_another_under_the_same_name_is_refused(
     registry: Registry,
 ) -> None:

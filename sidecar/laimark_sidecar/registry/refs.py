@@ -76,10 +76,28 @@ def write(
     steps = moves(current.refs, changes)
     if not steps:
         return current
-    reflog.catch_up(reflog_path, current.last)
     entry = reflog.chain(current.last, time_s=time_s, who=who, reason=reason, moves=steps)
     after = {**current.refs, **changes}
-    moved = RefsFile(refs={ref: name for ref, name in after.items() if name is not None}, last=entry)
+    kept = {ref: name for ref, name in after.items() if name is not None}
+    return _commit(path, reflog_path, current, RefsFile(refs=kept, last=entry), entry)
+
+
+def note(
+    path: Path, reflog_path: Path, current: RefsFile, *, time_s: float, who: str, reason: str
+) -> RefsFile:
+    """Record something that moved nothing, in the same chain; the caller holds the lock.
+
+    Raises:
+        OSError: nothing was recorded.
+    """
+    entry = reflog.chain(current.last, time_s=time_s, who=who, reason=reason, moves=())
+    return _commit(path, reflog_path, current, RefsFile(refs=current.refs, last=entry), entry)
+
+
+def _commit(
+    path: Path, reflog_path: Path, current: RefsFile, moved: RefsFile, entry: reflog.Entry
+) -> RefsFile:
+    reflog.catch_up(reflog_path, current.last)
     files.write_atomic(path, documents.encode(moved))
     try:
         reflog.catch_up(reflog_path, entry)

@@ -196,6 +196,24 @@ class Registry:
                 reason=reason,
             ).refs
 
+    def note(self, reason: str) -> None:
+        """Record in the reflog something that moved nothing; durable when it returns.
+
+        Raises:
+            StateError: the refs are damaged or of a newer format.
+            OSError: nothing was recorded.
+        """
+        with self.locked():
+            current = refs.read(self.refs_path, self.reflog_path)
+            refs.note(
+                self.refs_path,
+                self.reflog_path,
+                current,
+                time_s=self.clock.now_s(),
+                who=self.who,
+                reason=reason,
+            )
+
     def rebuild_refs(self) -> dict[str, str]:
         """Write lost or damaged refs anew from the reflog and return them.
 
@@ -206,7 +224,7 @@ class Registry:
             return refs.rebuild(self.refs_path, self.reflog_path).refs
 
     def history(self) -> tuple[reflog.Entry, ...]:
-        """Return every move, oldest first."""
+        """Return every move, oldest first, and between them what was noted, which moved nothing."""
         return reflog.read(self.reflog_path).entries
 
     def resolve_name(self, text: str) -> str:
