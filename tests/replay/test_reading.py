@@ -134,6 +134,19 @@ def test_strangers_cannot_fill_the_set_that_judges(store: ReplayStore, clock: Ha
     assert len(store.judges(99)) == 15
 
 
+def test_only_wanted_judges_count_for_the_limits(store: ReplayStore) -> None:
+    store.ingest(
+        "a", b"1", [], [make_item(n, split="heldout", source="own" if n % 2 else "web") for n in range(12)]
+    )
+
+    def every_third(item: Item, _: bool) -> bool:
+        return int(item.id[-6:]) % 3 == 0
+
+    assert numbers(store.judges(99, keep=every_third)) == [0, 3, 6, 9]
+    assert numbers(store.judges(3, keep=every_third)) == [3, 6, 9]
+    assert numbers(store.judges(99, keep=every_third, per_source=1, trusted=["own"])) == [3, 6, 9]
+
+
 def test_a_body_that_cannot_be_read_is_a_state_error(store: ReplayStore, path: Path) -> None:
     store.ingest("a", b"1", [], make_items(1))
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:

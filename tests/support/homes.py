@@ -266,3 +266,12 @@ def damage(workshop: Workshop, version: Version) -> Path:
     path.chmod(0o600)
     path.write_bytes(content)
     return path
+
+
+def open_sets(home: Home, *, more: range = range(100, 170)) -> None:
+    """Open the held-out sets beside the screen now, and let more corrections arrive: half of those are held out."""
+    workshop = opened(home)
+    with workshop.store() as store:
+        assert store.open_sets(at_least=1)
+    record(home, more)
+    assert take_in(workshop) == len(more)

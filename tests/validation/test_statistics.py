@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laimark_sidecar.validation.statistics import estimate, level, sign_flip_p, worst_mean
+from laimark_sidecar.validation.statistics import (
+    estimate,
+    level,
+    lower_bound,
+    sign_flip_p,
+    student_quantile,
+    worst_mean,
+)
 
 margins = st.lists(st.floats(-5, 5), min_size=6, max_size=40)
 
@@ -130,3 +137,34 @@ def test_promotions_count_from_one() -> None:
 
 def test_a_level_that_the_user_chose_below_the_floor_is_kept() -> None:
     assert level(1, alpha=0.005) == level(9, alpha=0.005) == 0.005
+
+
+@pytest.mark.parametrize(
+    ("p", "degrees", "quantile"),
+    # Oracle: the printed tables of Student's t.
+    [
+        (0.975, 29, 2.0452),
+        (0.995, 29, 2.7564),
+        (0.9995, 29, 3.6594),
+        (0.975, 100, 1.9840),
+        (0.9995, 100, 3.3905),
+    ],
+)
+def test_student_quantiles_are_those_of_the_tables(p: float, degrees: int, quantile: float) -> None:
+    assert student_quantile(p, degrees=degrees) == pytest.approx(quantile, rel=1e-3)
+
+
+def test_bound_is_the_mean_less_so_many_standard_errors() -> None:
+    values = [0.1, -0.4, 2.0, 0.3, 0.3, 0.9] * 6
+    error = oracle.stdev(values) / 6
+    # t of 35 degrees at .975 is 2.0301
+    assert lower_bound(values, alpha=0.025) == pytest.approx(oracle.fmean(values) - 2.0301 * error, rel=1e-3)
+    assert lower_bound([0.25] * 12, alpha=1e-9) == 0.25
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.01, 0.001])
+def test_bound_is_above_the_truth_as_often_as_its_level_says(alpha: float) -> None:
+    rng = random.Random(5)
+    trials = 20_000
+    wrong = sum(lower_bound([rng.gauss(0.0, 0.5) for _ in range(30)], alpha=alpha) > 0 for _ in range(trials))
+    assert wrong / trials == pytest.approx(alpha, abs=4 * (alpha / trials) ** 0.5)

@@ -9,7 +9,8 @@ from tests.validation.evidences import GOOD, STILL, evidence
 
 from laimark_sidecar.validation.evidence import Evidence
 from laimark_sidecar.validation.gate import Gate
-from laimark_sidecar.validation.verdict import Verdict, judge
+from laimark_sidecar.validation.ladder import Answer
+from laimark_sidecar.validation.verdict import Verdict, confirmed, judge
 
 
 def failed(found: Evidence, gate: Gate | None = None) -> list[str]:
@@ -102,3 +103,24 @@ def test_the_metrics_say_what_the_report_needs() -> None:
     assert metrics["exact_base"] == 0.0
     assert metrics["exact_candidate"] == pytest.approx(14 / 30)
     assert metrics["heldout_items"] == 30
+
+
+def test_promotion_set_can_only_turn_a_yes_into_a_no() -> None:
+    yes, no = judge(evidence(), Gate()), judge(evidence(heldout=STILL), Gate())
+    passed, failed_there = (
+        Answer(passed=True, best=0.4, items=300),
+        Answer(passed=False, best=0.35, items=300),
+    )
+    assert confirmed(yes, passed).accepted
+    refused = confirmed(yes, failed_there)
+    assert not refused.accepted
+    assert refused.summary == failed_there.reason.text
+    assert not confirmed(no, passed).accepted
+    assert refused.metrics == {**yes.metrics, "promotion_items": 300.0, "promotion_best": 0.35}
+    assert (yes.sets, refused.sets) == (("screen",), ("screen", "promotion"))
+
+
+def test_verdict_of_an_earlier_release_is_read_as_one_of_the_screen() -> None:
+    old = msgspec.to_builtins(judge(evidence(), Gate()))
+    del old["sets"]
+    assert msgspec.convert(old, Verdict).sets == ("screen",)

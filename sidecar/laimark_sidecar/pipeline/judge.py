@@ -1,10 +1,14 @@
-"""Steps 3 to 5: convert, score on the served artefact, judge; the largest adapter scale that passes wins."""
+"""Steps 3 to 5: convert, score on the served artefact, judge; the largest adapter scale that passes the screen wins.
+
+That one alone is asked of the promotion set (`confirm`).
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from laimark_sidecar.pipeline.artefact import candidate
+from laimark_sidecar.pipeline.confirm import confirm
 from laimark_sidecar.pipeline.convert import convert
 from laimark_sidecar.pipeline.core import load_core
 from laimark_sidecar.pipeline.folder import CycleFolder, Judgement, Plan
@@ -16,6 +20,7 @@ from laimark_sidecar.replay.store import ReplayStore
 from laimark_sidecar.validation import evidence as evidence_file
 from laimark_sidecar.validation.evidence import DriftScore, Evidence
 from laimark_sidecar.validation.gate import Gate
+from laimark_sidecar.validation.held_out_sets import OPENS_AT
 from laimark_sidecar.validation.line_search import SCALES
 from laimark_sidecar.validation.scorer import Candidate, ScoreItem, ScoreJob
 from laimark_sidecar.validation.statistics import level
@@ -46,11 +51,24 @@ def judged(
     done = cycle.judgement()
     if done:
         return done
+    store.open_sets(at_least=OPENS_AT)
     judgement = _judge_at(SCALES[0], workshop, store, cycle, plan, report=report, should_stop=should_stop)
     for scale in SCALES[1:]:
         if judgement.verdict.accepted or hopeless(judgement.verdict):
             break
         judgement = _judge_at(scale, workshop, store, cycle, plan, report=report, should_stop=should_stop)
+    passed_at = judgement.scale
+    judgement = confirm(
+        workshop,
+        store,
+        judgement,
+        gate_of(workshop),
+        lambda: converted(workshop, cycle, plan, passed_at),
+        _serving(cycle),
+        work=cycle.root / "scoring",
+        report=report,
+        should_stop=should_stop,
+    )
     cycle.write_judgement(judgement)
     return judgement
 
@@ -108,12 +126,11 @@ def gather(
     if path.is_file():
         return evidence_file.read(path)
     adapter = converted(workshop, cycle, plan, scale)
-    previous = cycle.parent / "adapter.gguf"
     evidence = measure(
         workshop,
         list(judges(workshop, store, limit=MAX_HELDOUT)),
         adapter,
-        previous if previous.is_file() else None,
+        _serving(cycle),
         work=cycle.root / "scoring",
         scale=scale,
         report=report,
@@ -173,6 +190,11 @@ def measure(
         ),
         scale=scale,
     )
+
+
+def _serving(cycle: CycleFolder) -> Path | None:
+    previous = cycle.parent / "adapter.gguf"
+    return previous if previous.is_file() else None
 
 
 def converted(workshop: Workshop, cycle: CycleFolder, plan: Plan, scale: float) -> Path:

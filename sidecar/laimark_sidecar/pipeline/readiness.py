@@ -9,10 +9,12 @@ from laimark_sidecar.clock import iso
 from laimark_sidecar.curriculum.judges import seated
 from laimark_sidecar.curriculum.lesson import SourceLimits
 from laimark_sidecar.errors import StateError
+from laimark_sidecar.experience.tree import prefix, root_prompt
 from laimark_sidecar.pipeline.source_list import trusted
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.store import ReplayStore
+from laimark_sidecar.validation.held_out_sets import HeldOutSet, set_of
 
 MAX_NEW = 512
 """New items a cycle takes at most; the rest waits for the next one."""
@@ -35,8 +37,10 @@ def eligible(workshop: Workshop, store: ReplayStore, *, limit: int = MAX_NEW) ->
     )
 
 
-def judges(workshop: Workshop, store: ReplayStore, *, limit: int) -> tuple[Item, ...]:
-    """Return the newest held-out items that may judge now: past quarantine, strangers within their caps.
+def judges(
+    workshop: Workshop, store: ReplayStore, *, limit: int, of: HeldOutSet = "screen"
+) -> tuple[Item, ...]:
+    """Return the newest items of a held-out set that may judge now: past quarantine, strangers within their caps.
 
     Those are the caps of lessons: `replay.per_source` items and a twentieth of the judges, all strangers together.
     """
@@ -49,6 +53,7 @@ def judges(workshop: Workshop, store: ReplayStore, *, limit: int) -> tuple[Item,
         per_source=limits.most(limit),
         trusted=trusted(workshop.home),
         review=replay.review,
+        keep=lambda item, opened: set_of(prefix(root_prompt(item.messages)), opened=opened) == of,
     )
     return seated(offered, limits)
 
@@ -65,7 +70,7 @@ class Readiness:
     new: int
     """Lessons that may be learned."""
     judges: int
-    """Held-out examples that may judge, counted up to `judges_needed`."""
+    """Held-out examples that may screen a candidate, counted up to `judges_needed`."""
     judges_needed: int
     quarantined: int
     """Lessons that wait."""

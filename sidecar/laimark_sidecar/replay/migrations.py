@@ -187,7 +187,17 @@ _TRACES = Migration(
     ),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_TABLES, _REVIEW, _ORIGINS, _TWINS, _FAIR_SHARES, _TRACES)
+_OPENING = Migration(
+    version=7,
+    name="opening",
+    statements=(
+        # The newest item when held-out items began to be kept from the screen; no row before that, one ever after.
+        """CREATE TABLE opening (
+            only INTEGER PRIMARY KEY CHECK (only = 1), seq INTEGER NOT NULL, opened_s REAL NOT NULL) STRICT""",
+    ),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_TABLES, _REVIEW, _ORIGINS, _TWINS, _FAIR_SHARES, _TRACES, _OPENING)
 
 
 def migrate(

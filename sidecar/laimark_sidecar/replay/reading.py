@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from laimark_sidecar.errors import DataError
+from laimark_sidecar.replay import opening
 from laimark_sidecar.replay.answered import Answered
 from laimark_sidecar.replay.body import decode_body
 from laimark_sidecar.replay.item import Item, Signal, Split
 from laimark_sidecar.replay.reviewing import READY, Review
 
+Keep = Callable[[Item, bool], bool]
+"""Says whether a held-out item is wanted, given it and whether it arrived after the opening (see `opening`)."""
 _MATCHES = """(:split IS NULL OR split = :split) AND (:signal IS NULL OR signal = :signal)
     AND (:trained IS NULL OR (cycle IS NOT NULL) = :trained)"""
 _IDS_A_QUESTION = 500
@@ -172,19 +175,30 @@ def judges(
     per_source: int | None,
     trusted: tuple[str, ...],
     review: Review = "none",
+    keep: Keep | None = None,
 ) -> tuple[Item, ...]:
-    """Return the newest `limit` held-out items that arrived by `newest_s`, oldest first; limits as in `new_items`."""
+    """Return the newest `limit` held-out items that arrived by `newest_s`, oldest first; limits as in `new_items`.
+
+    Only those that `keep` wants, which count for the limits alone.
+    """
     rows = connection.execute(
-        f"""WITH sourced AS (
-            SELECT seq, source IN (SELECT value FROM json_each(:trusted)) AS own
-            FROM items WHERE split = 'heldout' AND {READY}),
-        ranked AS (SELECT seq, own, row_number() OVER (PARTITION BY own ORDER BY seq DESC) AS place FROM sourced)
-        SELECT body FROM ranked JOIN contents USING (seq)
-        WHERE own OR :per_source IS NULL OR place <= :per_source
-        ORDER BY seq DESC LIMIT :limit""",  # noqa: S608 - a constant
-        _bounds(newest_s, per_source, trusted, review, limit),
-    ).fetchall()
-    return tuple(decode_body(body) for (body,) in reversed(rows))
+        f"""SELECT seq, source IN (SELECT value FROM json_each(:trusted)), body FROM items JOIN contents USING (seq)
+        WHERE split = 'heldout' AND {READY} ORDER BY seq DESC""",  # noqa: S608 - a constant
+        {"newest": newest_s, "trusted": json.dumps(trusted), "review": review},
+    )
+    after = opening.opened_after(connection)
+    found: list[Item] = []
+    strangers = 0
+    for seq, own, body in rows:
+        if len(found) >= limit:
+            break
+        if not own and per_source is not None and strangers >= per_source:
+            continue
+        held = decode_body(body)
+        if keep is None or keep(held, after is not None and seq > after):
+            found.append(held)
+            strangers += not own
+    return tuple(reversed(found))
 
 
 def _bounds(

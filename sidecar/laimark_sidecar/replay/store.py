@@ -23,6 +23,7 @@ from laimark_sidecar.replay import (
     drawing,
     ingestion,
     integrity,
+    opening,
     reading,
     retention,
     reviewing,
@@ -37,6 +38,7 @@ from laimark_sidecar.replay.ingestion import IngestCounts
 from laimark_sidecar.replay.item import Item, Signal, Split
 from laimark_sidecar.replay.near_duplicates import MAX_COPIES
 from laimark_sidecar.replay.oblivion import Oblivion
+from laimark_sidecar.replay.reading import Keep
 from laimark_sidecar.replay.review_desk import ReviewDesk
 from laimark_sidecar.replay.reviewing import Review
 from laimark_sidecar.replay.sampling import Drawn
@@ -343,10 +345,19 @@ class ReplayStore:
         per_source: int | None = None,
         trusted: Collection[str] = (),
         review: Review = "none",
+        keep: Keep | None = None,
     ) -> tuple[Item, ...]:
         """Return the newest `limit` held-out items, oldest first, under the limits of `new_items`.
 
         Whoever fills the held-out set decides what every candidate is judged by: poison as good as a lesson.
+
+        Args:
+            limit: at most this many.
+            quarantine_s: as in `new_items`.
+            per_source: likewise.
+            trusted: likewise.
+            review: likewise.
+            keep: which of them are wanted; all where it is not given.
         """
         newest_s = self._clock.now_s() - quarantine_s
         with self._database.reading() as connection:
@@ -357,7 +368,13 @@ class ReplayStore:
                 per_source=per_source,
                 trusted=tuple(trusted),
                 review=review,
+                keep=keep,
             )
+
+    def open_sets(self, *, at_least: int) -> bool:
+        """Open the held-out sets beside the screen to what arrives from now on: see `opening`. Says if they are open."""
+        with self._database.writing() as connection:
+            return opening.open_sets(connection, at_least=at_least, now_s=self._clock.now_s())
 
     def record_surprise(self, losses: Iterable[ItemLoss]) -> int:
         """Store measured losses and the priority that follows from them; returns how many items were held.

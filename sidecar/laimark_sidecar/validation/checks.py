@@ -11,7 +11,16 @@ from laimark_sidecar.validation.gate import Gate
 from laimark_sidecar.validation.statistics import Estimate, estimate, worst_mean
 
 Check = Literal[
-    "measurable", "enough", "gain", "previous", "core", "worst_core", "kl", "entropy_ratio", "logprob_drift"
+    "measurable",
+    "enough",
+    "gain",
+    "previous",
+    "core",
+    "worst_core",
+    "kl",
+    "entropy_ratio",
+    "logprob_drift",
+    "promotion",
 ]
 
 

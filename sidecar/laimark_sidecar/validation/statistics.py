@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
 DRAWS = 2000
@@ -62,6 +63,37 @@ def estimate(differences: Sequence[float], *, alpha: float, seed: int = 0, draws
         confidence=1 - alpha,
         method="exact",
     )
+
+
+def lower_bound(differences: Sequence[float], *, alpha: float) -> float:
+    """Return what the mean of these differences surely is not below, at one-sided level `alpha` (Student 1908).
+
+    For levels that no affordable number of resamples resolves. Right on symmetric figures down to 1e-5 and optimistic
+    where a few items lose a lot: at 100 such items and a level of .00375 it is wrong in 1.7%, at 300 in 1.2%.
+
+    Args:
+        differences: at least two finite figures.
+        alpha: in (0, 1/2).
+    """
+    n = len(differences)
+    mean = math.fsum(differences) / n
+    variance = math.fsum((one - mean) ** 2 for one in differences) / (n - 1)
+    return mean - student_quantile(1 - alpha, degrees=n - 1) * math.sqrt(variance / n)
+
+
+def student_quantile(p: float, *, degrees: int) -> float:
+    """Return the quantile of Student's t by its expansion at the normal one (Abramowitz and Stegun 1964, 26.7.5).
+
+    From 29 degrees on its tail is right within .3%, down to 1e-8 (by integrating the density).
+    """
+    z = NormalDist().inv_cdf(p)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + math.fsum(term / degrees**power for power, term in enumerate(terms, start=1))
 
 
 def sign_flip_p(differences: Sequence[float]) -> float:

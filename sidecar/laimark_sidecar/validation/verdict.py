@@ -6,12 +6,14 @@ up without end. The previous version is a second one: what serves now must not g
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from laimark_sidecar.validation import checks
 from laimark_sidecar.validation.checks import Reason
 from laimark_sidecar.validation.evidence import Evidence
 from laimark_sidecar.validation.gate import Gate
+from laimark_sidecar.validation.held_out_sets import HeldOutSet
+from laimark_sidecar.validation.ladder import Answer
 from laimark_sidecar.validation.statistics import Estimate, estimate
 
 
@@ -26,10 +28,13 @@ class Verdict:
 
     `gain` and `core` (means, with `_low`, `_high`, `_p`), `previous`, `worst_core`, `kl`, `entropy_ratio`,
     `logprob_drift`, `exact_base`, `exact_candidate`, the numbers of items and the scale; only the last two where
-    the evidence was not enough.
+    the evidence was not enough. Of the promotion set `promotion_items` and `promotion_best` (see `ladder`), where it
+    was asked.
     """
     hard: bool = False
     """Rejected for good: no smaller scale of this adapter is worth a try; train afresh from the base."""
+    sets: tuple[HeldOutSet, ...] = ("screen",)
+    """Which held-out sets were asked, in this order."""
 
     @property
     def summary(self) -> str:
@@ -80,6 +85,21 @@ def judge(evidence: Evidence, thresholds: Gate) -> Verdict:
             "exact_candidate": sum(item.exact_candidate for item in evidence.heldout) / len(evidence.heldout),
         },
         hard=any(reason.check == "kl" and reason.value > thresholds.kl_stop for reason in reasons),
+    )
+
+
+def confirmed(verdict: Verdict, answer: Answer) -> Verdict:
+    """Return the screen's verdict after the promotion set was asked too; it can only become a refusal."""
+    return replace(
+        verdict,
+        accepted=verdict.accepted and answer.passed,
+        reasons=(*verdict.reasons, answer.reason),
+        metrics={
+            **verdict.metrics,
+            "promotion_items": float(answer.items),
+            "promotion_best": answer.best,
+        },
+        sets=(*verdict.sets, "promotion"),
     )
 
 
