@@ -85,3 +85,14 @@ def test_what_fresh_lessons_say_against_a_version_is_shown(
     tell(workshop, 1, version.name, [-0.2] * 12)
     assert run(["show", version.name]) == 0
     assert "  since    12 fresh lessons: e-value 1.4, steps back at 20\n" in capsys.readouterr().out
+
+
+def test_weights_are_shown_with_their_effective_rank_and_intruders(
+    trained_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = only_version(opened(trained_home)).name
+    assert run(["show", name, "--weights"]) == 0
+    assert "effective rank" in capsys.readouterr().out
+    assert run(["show", name, "--weights", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"tensor", "norm", "effective_rank", "relative", "intruders"} == set(found["layers"][0])

@@ -2,27 +2,70 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from laimark_sidecar.cli.opening import version_named, workshop
-from laimark_sidecar.cli.output import emit, json_option
+from laimark_sidecar.cli.output import emit, json_option, table
 
+if TYPE_CHECKING:
+    from laimark_sidecar.pipeline.workshop import Workshop
+    from laimark_sidecar.registry.version import Version
+
+LAYERS = 12
 _DIFFERENCES = ("gain", "core", "previous", "worst_core")
 """Figures that compare two models begin so; see `validation.verdict.Verdict.metrics`."""
 
 
 @click.command()
 @click.argument("name", default="latest")
+@click.option(
+    "--weights", is_flag=True, help="Look at what it changes in each weight instead: takes a while."
+)
 @json_option
-def command(name: str, as_json: bool) -> None:
+def command(name: str, weights: bool, as_json: bool) -> None:
     """Show a version: lineage, data, evidence. NAME as for `use`; the one served by default."""
+    opened = workshop()
+    version = version_named(opened, name)
+    if weights:
+        _weights(opened, version, as_json=as_json)
+    else:
+        _whole(opened, version, as_json=as_json)
+
+
+def _weights(opened: Workshop, version: Version, *, as_json: bool) -> None:
+    from laimark_sidecar.pipeline.health import health
+
+    found = health(opened, version)
+    largest = sorted(found.layers, key=lambda one: -(one.relative or 0.0))[:LAYERS]
+    rows = [
+        (
+            one.tensor,
+            f"{one.norm:.4f}",
+            f"{one.relative or 0:.3%}",
+            f"{one.effective_rank:.1f}",
+            one.intruders,
+        )
+        for one in largest
+    ]
+    caption = "\n".join(
+        [
+            f"{found.version}: effective rank {found.effective_rank:.1f} on average; "
+            f"the {len(rows)} of {len(found.layers)} weights that change most",
+            *(f"warning: {text}" for text in found.warnings),
+        ]
+    )
+    columns = ("weight", "size", "of the weight", "effective rank", "intruders")
+    emit(found, lambda: table(columns, rows), caption=caption, as_json=as_json)
+
+
+def _whole(opened: Workshop, version: Version, *, as_json: bool) -> None:
     from laimark_sidecar.clock import iso
     from laimark_sidecar.pipeline.guard import harm
     from laimark_sidecar.pipeline.taint import tainted
     from laimark_sidecar.validation.e_process import LIMIT
 
-    opened = workshop()
-    version = version_named(opened, name)
     bets = harm(opened, version.name)
     lineage = " <- ".join([*(one.name for one in opened.registry.lineage(version.name)), "base"])
     lines = [
