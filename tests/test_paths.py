@@ -53,10 +53,11 @@ def test_asking_for_a_path_creates_nothing(tmp_path: Path) -> None:
         place.registry,
         place.cycles,
         place.bases,
+        place.core,
         place.control,
     ]
     assert not any(path.exists() for path in paths)
-    assert len({*paths, place.daemon_lock, place.runner_token}) == 9
+    assert len({*paths, place.daemon_lock, place.runner_token}) == 10
 
 
 def test_the_shipped_base_is_found() -> None:

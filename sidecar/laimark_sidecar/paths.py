@@ -45,6 +45,11 @@ class Home:
         return self.root / "bases"
 
     @property
+    def core(self) -> Path:
+        """The core sets that were built, one file a base: they hold questions of the user's."""
+        return self.root / "core"
+
+    @property
     def merged(self) -> Path:
         """Merged models on their way to a runner, gone when it has them, and what each answers."""
         return self.root / "merged"

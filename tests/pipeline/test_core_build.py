@@ -1,150 +1,121 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
-from tests.support.homes import correction, exchange, opened, record, silent, take_in
+from tests.support.homes import never, silent
+from tests.support.questions import ALL_OF_THEM
 
-from laimark_sidecar.clock import SystemClock
-from laimark_sidecar.errors import DataError
-from laimark_sidecar.experience.candidate import split_of
+from laimark_sidecar.curriculum.core_mix import CorePrompt
+from laimark_sidecar.errors import DataError, LockedError
 from laimark_sidecar.files import make_dir, write_atomic
-from laimark_sidecar.journal.exchange import Exchange, Message
-from laimark_sidecar.journal.writer import JournalWriter
-from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline.core import load_core
-from laimark_sidecar.pipeline.core_build import build, choose, counted, drop_prompts, shipped
-from laimark_sidecar.pipeline.doomed import Wish, doomed
+from laimark_sidecar.pipeline.core_build import build, choose, counted, shipped
+from laimark_sidecar.pipeline.core_forget import asking, building
+from laimark_sidecar.pipeline.doomed import doomed
 from laimark_sidecar.pipeline.forget import forget
+from laimark_sidecar.pipeline.stopping import Yielded
 from laimark_sidecar.pipeline.workshop import Workshop
 
-TIME_S = 1_793_000_000.0
+Asked = tuple[Workshop, list[str]]
 
 
-def question(text: str, *, source: str = "embedded", number: int = 0) -> Exchange:
-    asked = exchange((Message(role="user", content=text),), "An answer.", TIME_S + number)
-    return replace(asked, source=source, id=f"{abs(hash((text, source))):032x}"[:32])
-
-
-def said(home: Home, *records: Exchange) -> None:
-    with JournalWriter(home.journal, clock=SystemClock()) as writer:
-        for one in records:
-            writer.append(one)
-
-
-def teachable(count: int, *, share: float) -> list[str]:
-    """Return questions whose conversations would not judge."""
-    texts = (f"What is the sum of {number} and the rest of it?" for number in range(10 * count))
-    fit = [t for t in texts if split_of((Message(role="user", content=t),), share) == "train"]
-    return fit[:count]
-
-
-@pytest.fixture
-def asked(ready_home: Home) -> tuple[Workshop, list[str]]:
-    """A home whose user has asked some things that taught nothing."""
-    workshop = opened(ready_home)
-    texts = teachable(12, share=workshop.config.replay.heldout_share)
-    said(ready_home, *(question(text, number=number) for number, text in enumerate(texts)))
-    take_in(workshop)
-    return workshop, texts
+def answered(prompts: tuple[CorePrompt, ...]) -> tuple[CorePrompt, ...]:
+    """Return prompts of which none needs to be asked of the base: that takes its time."""
+    return tuple(replace(one, reference="An answer.") if one.split == "screen" else one for one in prompts)
 
 
 def test_the_shipped_prompts_are_different_and_enough_to_judge_by() -> None:
     found = counted(shipped())
-    assert len({one.prompt for one in shipped()}) == found.shipped == len(shipped())
-    assert found.screen >= 40
-    assert len(found.by_language) >= 6
-    assert len(found.by_domain) >= 8
+    assert len({one.prompt for one in shipped()}) == len({one.id for one in shipped()}) == found.shipped
+    assert 0.25 < found.screen / found.shipped < 0.35
+    assert len(found.by_language) >= 8
+    assert len(found.by_domain) >= 11
 
 
-def test_first_questions_that_taught_nothing_are_taken(asked: tuple[Workshop, list[str]]) -> None:
-    workshop, texts = asked
+def test_every_domain_judges_and_is_replayed() -> None:
+    both = Counter((one.domain, one.split) for one in shipped())
+    assert all(both[one.domain, split] >= 2 for one in shipped() for split in ("train", "screen"))
+
+
+def test_only_what_judges_is_shipped_with_an_answer() -> None:
+    assert {one.split for one in shipped() if one.reference} == {"screen"}
+
+
+def test_questions_of_the_user_s_are_taken_where_he_wants_it(asked_home: Asked) -> None:
+    workshop, texts = asked_home
     own = {one.prompt for one in choose(workshop, most_own=200) if one.record}
     assert own == set(texts)
     assert not any(one.record for one in choose(workshop, most_own=0))
 
 
-def test_what_taught_judges_holds_a_secret_or_is_a_stranger_s_is_not_taken(
-    ready_home: Home, asked: tuple[Workshop, list[str]]
+def test_answers_by_people_or_the_base_s_own_are_what_judges_and_the_set_is_in_force(
+    asked_home: Asked,
 ) -> None:
-    workshop, texts = asked
-    share = workshop.config.replay.heldout_share
-    texts_that_judge = (f"Judge the {number} of this" for number in range(100))
-    judging = next(
-        text
-        for text in texts_that_judge
-        if split_of((Message(role="user", content=text),), share) == "heldout"
-    )
-    first, _ = correction(1)  # its conversation brought a lesson
-    longer = exchange(
-        (
-            Message(role="user", content="Hello to you"),
-            Message(role="assistant", content="Hi"),
-            Message(role="user", content="And what now?"),
-        ),
-        "Nothing.",
-        TIME_S + 900,
-    )
-    said(
-        ready_home,
-        question(judging, number=100),
-        question("My password is hunter2-Xk29!vQz, what is the weather?", number=101),
-        question("What does a stranger want of this?", source="somebody", number=102),
-        question("x" * 2000, number=103),
-        replace(first, time_s=TIME_S + 104),
-        longer,
-    )
-    assert {one.prompt for one in choose(workshop, most_own=200) if one.record} == set(texts)
-
-
-def test_the_base_s_own_answers_are_what_judges_and_the_set_is_in_force(
-    asked: tuple[Workshop, list[str]],
-) -> None:
-    workshop, texts = asked
+    workshop, texts = asked_home
     prompts = choose(workshop, most_own=200)
-    path = build(workshop, prompts, report=silent)
-    tasks = load_core(workshop.base)
-    assert path == workshop.base.cache / "core.jsonl"
-    assert {task.id for task in tasks} <= {one.id for one in prompts}
-    assert all(task.reference.strip() for task in tasks if task.split == "screen")
-    assert all(task.reference == "" for task in tasks if task.split == "train")
-    assert set(texts) >= {task.messages[-1].content for task in tasks if task.record} != set()
+    path = build(workshop, prompts, report=silent, should_stop=never)
+    found = load_core(workshop.base)
+    assert path == workshop.base.core == workshop.home.core / path.name
+    assert {task.id for task in found.tasks} <= {one.id for one in prompts}
+    assert all(task.reference.strip() for task in found.screen)
+    assert all(task.reference == "" for task in found.tasks if task.split == "train")
+    written = {one.id: one.reference for one in prompts if one.reference}
+    assert {task.id: task.reference for task in found.screen if task.id in written} == written
+    assert set(texts) >= {task.messages[-1].content for task in found.tasks if task.record} != set()
+    assert not asking(workshop.home).exists()
 
 
-def test_a_base_that_answers_too_little_keeps_its_core_set(asked: tuple[Workshop, list[str]]) -> None:
-    workshop, _ = asked
+def test_a_base_that_answers_too_little_keeps_its_core_set(asked_home: Asked) -> None:
+    workshop, _ = asked_home
     before = load_core(workshop.base)
     with pytest.raises(DataError, match="20 are needed"):
-        build(workshop, shipped()[:20], report=silent)
+        build(workshop, shipped()[:20], report=silent, should_stop=never)
     assert load_core(workshop.base) == before
 
 
-def test_what_is_forgotten_leaves_the_core_set_and_the_answers_to_it(
-    asked: tuple[Workshop, list[str]],
+def test_a_build_that_is_stopped_leaves_the_old_core_set_and_none_of_the_user_s_words(
+    asked_home: Asked,
 ) -> None:
-    workshop, _ = asked
-    build(workshop, choose(workshop, most_own=200), report=silent)
-    cached = workshop.base.cache / "core-answers" / "one.safetensors"
-    make_dir(cached.parent)
-    write_atomic(cached, b"an answer")
-    with workshop.store() as store:
-        found = doomed(workshop, store, Wish(since_s=TIME_S, until_s=TIME_S + 50))
-    forget(workshop, found)
-    assert not any(task.record for task in load_core(workshop.base))
-    assert len(load_core(workshop.base)) > 100
-    assert not cached.exists()
+    workshop, _ = asked_home
+    before = load_core(workshop.base)
+    with pytest.raises(Yielded):
+        build(workshop, choose(workshop, most_own=200), report=silent, should_stop=lambda: True)
+    assert load_core(workshop.base) == before
+    assert not asking(workshop.home).exists()
 
 
-def test_what_is_forgotten_while_the_base_is_asked_is_left_out(asked: tuple[Workshop, list[str]]) -> None:
-    workshop, _ = asked
+def test_two_builds_do_not_ask_at_once(asked_home: Asked) -> None:
+    workshop, _ = asked_home
+    with building(workshop.home), pytest.raises(LockedError):
+        build(workshop, shipped(), report=silent, should_stop=never)
+
+
+def test_what_is_forgotten_while_the_base_is_asked_is_left_out(asked_home: Asked) -> None:
+    workshop, _ = asked_home
     prompts = choose(workshop, most_own=200)
     with workshop.store() as store:
-        found = doomed(workshop, store, Wish(since_s=TIME_S, until_s=TIME_S + 50))
+        found = doomed(workshop, store, ALL_OF_THEM)
     forget(workshop, found)
-    build(workshop, prompts, report=silent)
-    assert not any(task.record for task in load_core(workshop.base))
+    build(workshop, answered(prompts), report=silent, should_stop=never)
+    assert not any(task.record for task in load_core(workshop.base).tasks)
 
 
-def test_without_a_core_set_of_ours_there_is_nothing_to_drop(ready_home: Home) -> None:
-    record(ready_home, range(100, 101))
-    assert drop_prompts(ready_home, frozenset({"a"})) == 0
+def test_answers_to_what_is_no_longer_asked_do_not_outlive_it(asked_home: Asked) -> None:
+    workshop, _ = asked_home
+    prompts = answered(choose(workshop, most_own=200))
+    cached = workshop.base.cache / "core-answers" / "one.safetensors"
+    for chosen, kept in ((prompts, True), (prompts, True), (answered(shipped()), False)):
+        make_dir(cached.parent)
+        write_atomic(cached, b"an answer")
+        build(workshop, chosen, report=silent, should_stop=never)
+        assert cached.exists() == kept
+
+
+def test_one_that_is_damaged_is_built_anew(asked_home: Asked) -> None:
+    workshop, _ = asked_home
+    make_dir(workshop.base.core.parent)
+    write_atomic(workshop.base.core, b"torn {")
+    build(workshop, answered(shipped()), report=silent, should_stop=never)
+    assert len(load_core(workshop.base).tasks) == len(shipped())

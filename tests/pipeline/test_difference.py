@@ -7,6 +7,7 @@ from tests.support.homes import damage, only_version, opened, silent
 
 from laimark_sidecar.errors import BaseChangedError, ConversionError
 from laimark_sidecar.paths import Home
+from laimark_sidecar.pipeline.core import load_core
 from laimark_sidecar.pipeline.difference import difference, fixed_prompts
 
 
@@ -30,6 +31,15 @@ def test_a_version_is_the_same_as_itself(trained_home: Home) -> None:
     assert (found.only_a, found.only_b, found.both) == ((), (), len(version.sample_ids))
     assert all(layer.distance <= 1e-6 * layer.norm_a for layer in found.layers)
     assert all(one.a == one.b for one in found.answers)
+
+
+def test_versions_judged_by_different_core_sets_are_told_apart(trained_home: Home) -> None:
+    workshop = opened(trained_home)
+    version = only_version(workshop)
+    assert version.core == load_core(workshop.base).digest
+    for core, same in ((version.core, True), ("0" * 16, False), ("", True)):
+        other = replace(version, core=core)  # of an earlier release: nobody knows
+        assert difference(workshop, version, other, prompts=(), report=silent).same_core == same
 
 
 def test_without_prompts_nothing_is_asked(trained_home: Home) -> None:

@@ -9,6 +9,7 @@ from tests.support.homes import CONVERSATIONS, only_version, opened, plan_with_r
 from laimark_sidecar.clock import SystemClock, iso
 from laimark_sidecar.paths import Home
 from laimark_sidecar.pipeline import control
+from laimark_sidecar.pipeline.core import load_core, write_core
 from laimark_sidecar.pipeline.folder import Closed
 from laimark_sidecar.pipeline.following import LATEST, PREV
 from laimark_sidecar.pipeline.overview import overview
@@ -52,6 +53,15 @@ def test_a_cycle_that_was_interrupted_is_told_until_it_has_ended(
     cycle.write_closed(Closed(ending="rejected", version="", reason="no gain", closed_s=1.0))
     found = overview(workshop)
     assert (found.open_cycle, found.last_cycle) == ("", f"{iso(1.0)} rejected no gain")
+
+
+def test_a_core_set_that_says_little_of_the_base_is_a_warning(ready_home: Home, demo_gguf: Path) -> None:
+    assert not any("core build" in warning for warning in overview(opened(ready_home)).warnings)
+    reconfigure(ready_home, "base", hf="", gguf=str(demo_gguf))
+    workshop = opened(ready_home)
+    assert any("core build" in warning for warning in overview(workshop).warnings)
+    write_core(workshop.base.core, load_core(workshop.base).tasks, made_s=1.0)
+    assert not any("core build" in warning for warning in overview(workshop).warnings)
 
 
 def test_version_waits_until_it_is_promoted(trained_home: Home) -> None:

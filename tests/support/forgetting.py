@@ -34,7 +34,13 @@ def say_secret(workshop: Workshop, number: int = 900) -> tuple[Exchange, Exchang
 
 
 def add_version(
-    workshop: Workshop, name: str, *, sample_ids: Iterable[str] = (), parent: str = "", created_s: float = 1.0
+    workshop: Workshop,
+    name: str,
+    *,
+    sample_ids: Iterable[str] = (),
+    core_records: Iterable[str] = (),
+    parent: str = "",
+    created_s: float = 1.0,
 ) -> Version:
     """Register a version with a lineage and lessons, whose adapter no runner can load."""
     version = Version(
@@ -45,6 +51,7 @@ def add_version(
         objects={"adapter.gguf": workshop.registry.objects.put_bytes(b"no adapter")},
         cycle=f"cycle-{name[-4:]}",
         sample_ids=tuple(sample_ids),
+        core_records=tuple(core_records),
         verdict="accepted",
     )
     workshop.registry.add(version)

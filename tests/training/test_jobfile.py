@@ -63,7 +63,7 @@ def test_a_job_of_a_newer_version_is_refused_with_a_hint(make_job: JobMaker, tmp
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("steps", 0),
+        ("steps", -1),
         ("micro_batch_size", 0),
         ("learning_rate", 0.0),
         ("core_share", -0.1),

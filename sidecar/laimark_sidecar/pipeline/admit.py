@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from laimark_sidecar import __version__
-from laimark_sidecar.pipeline.core import core_digest
 from laimark_sidecar.pipeline.folder import CycleFolder, Judgement, Plan
 from laimark_sidecar.pipeline.judge import converted
 from laimark_sidecar.pipeline.learned import encode_learned
@@ -14,6 +13,7 @@ from laimark_sidecar.pipeline.scoring import scored
 from laimark_sidecar.pipeline.workshop import Report, ShouldStop, Workshop
 from laimark_sidecar.registry.version import Version
 from laimark_sidecar.training.jobfile import read_result
+from laimark_sidecar.validation import evidence as evidence_file
 from laimark_sidecar.validation.fingerprint import fingerprint_json
 from laimark_sidecar.validation.score_job import Candidate, ScoreJob
 
@@ -56,7 +56,8 @@ def admit(
         sample_ids=plan.sample_ids,
         seed=plan.seed,
         scale=judgement.scale,
-        core=core_digest(workshop.base),
+        core=evidence_file.read(cycle.evidence(judgement.scale)).core_set,
+        core_records=plan.core_records,
         metrics=dict(judgement.verdict.metrics),
         verdict="accepted",
         expected=_expected(workshop, cycle, gguf, report=report, should_stop=should_stop),

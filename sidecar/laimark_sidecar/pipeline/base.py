@@ -41,6 +41,8 @@ class ServedBase:
     identity: BaseIdentity
     cache: Path
     """Folder for what is derived from exactly these bytes: core answers, core curvature, a made `hf_dir`."""
+    core: Path
+    """The core set that was built for these bytes, if one was."""
     hf_made: bool = False
     """`hf_dir` is made from `gguf`, once, when training first needs it: gigabytes that no other command waits for."""
 
@@ -84,8 +86,8 @@ def resolve(home: Home, config: Config) -> ServedBase:
     if config.base.gguf and not config.base.hf:
         gguf = expanded(config.base.gguf, named_by="base.gguf")
         identity = _identify_named(home, gguf, name=config.base.name)
-        cache = home.bases / identity.sha256[:16]
-        return ServedBase(hf_dir=cache / MADE_FOLDER, gguf=gguf, identity=identity, cache=cache, hf_made=True)
+        made = home.bases / identity.sha256[:16] / MADE_FOLDER
+        return _served(home, hf_dir=made, gguf=gguf, identity=identity, hf_made=True)
     hf_dir = expanded(config.base.hf, named_by="base.hf") if config.base.hf else modelfiles() / SHIPPED
     if not (hf_dir / "config.json").is_file():
         raise ConfigError(
@@ -98,7 +100,19 @@ def resolve(home: Home, config: Config) -> ServedBase:
     else:
         gguf = _made_gguf(home, hf_dir)
         identity = _identify_made(home, gguf, hf_dir, name=config.base.name)
-    return ServedBase(hf_dir=hf_dir, gguf=gguf, identity=identity, cache=home.bases / identity.sha256[:16])
+    return _served(home, hf_dir=hf_dir, gguf=gguf, identity=identity, hf_made=False)
+
+
+def _served(home: Home, *, hf_dir: Path, gguf: Path, identity: BaseIdentity, hf_made: bool) -> ServedBase:
+    key = identity.sha256[:16]
+    return ServedBase(
+        hf_dir=hf_dir,
+        gguf=gguf,
+        identity=identity,
+        cache=home.bases / key,
+        core=home.core / f"{key}.jsonl",
+        hf_made=hf_made,
+    )
 
 
 def identify(home: Home, gguf: Path, *, name: str) -> BaseIdentity:

@@ -33,9 +33,14 @@ def find(store: ReplayStore, item_id: str) -> Item:
 
 
 def versions_that_saw(workshop: Workshop, ids: set[str]) -> tuple[str, ...]:
-    """Return the versions that were trained on any of these items, or go back to one that was, newest first."""
+    """Return the versions that were trained on any of these, or go back to one that was, newest first.
+
+    Args:
+        workshop: whose registry is read.
+        ids: of items; of exchanges, where questions of the core set are meant too.
+    """
     tainted: set[str] = set()
     for version in reversed(workshop.registry.versions()):
-        if ids & set(version.sample_ids) or version.parent in tainted:
+        if ids & {*version.sample_ids, *version.core_records} or version.parent in tainted:
             tainted.add(version.name)
     return tuple(version.name for version in workshop.registry.versions() if version.name in tainted)

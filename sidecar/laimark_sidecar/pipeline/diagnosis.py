@@ -21,7 +21,7 @@ from laimark_sidecar.pipeline.base import require_same
 from laimark_sidecar.pipeline.checkup import checkup
 from laimark_sidecar.pipeline.connect import driver, gateway_url, runner_url, users_ollama
 from laimark_sidecar.pipeline.convert import require_trainable
-from laimark_sidecar.pipeline.core import core_file
+from laimark_sidecar.pipeline.core import DEMO_JUDGES, core_file
 from laimark_sidecar.pipeline.forget import pending
 from laimark_sidecar.pipeline.gateway import gateway_activity
 from laimark_sidecar.pipeline.parity import parity_now
@@ -140,11 +140,7 @@ def _training_base(workshop: Workshop) -> Iterator[Finding]:
 def _core(workshop: Workshop) -> Finding:
     path, origin = core_file(workshop.base)
     if origin == "demo":
-        return Finding(
-            state="warning",
-            what="what the base may forget is judged by the demo base's prompts, lines of Python code",
-            fix="laimark-sidecar core build",
-        )
+        return Finding(state="warning", what=DEMO_JUDGES, fix="laimark-sidecar core build")
     return Finding(state="ok", what=f"what the base may forget is judged by {path}")
 
 

@@ -89,8 +89,7 @@ def difference(
 
 def fixed_prompts(workshop: Workshop, count: int) -> tuple[str, ...]:
     """Return prompts that no version is ever trained on, the same for every pair: of the base's core set."""
-    screen = [task for task in load_core(workshop.base) if task.split == "screen"]
-    return tuple(task.messages[-1].content for task in screen[:count])
+    return tuple(task.messages[-1].content for task in load_core(workshop.base).screen[:count])
 
 
 def _name(version: Version | None) -> str:

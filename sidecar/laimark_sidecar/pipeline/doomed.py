@@ -17,6 +17,7 @@ from laimark_sidecar.journal.erasing import Line, lines_of
 from laimark_sidecar.journal.exchange import Exchange, Feedback, Message, decode
 from laimark_sidecar.journal.sealing import Opener
 from laimark_sidecar.pipeline.buffer import SHORTEST_PREFIX, versions_that_saw
+from laimark_sidecar.pipeline.core_forget import asked
 from laimark_sidecar.pipeline.screening import policy_of
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.replay.item import Item
@@ -90,7 +91,7 @@ class Doomed:
     exchanges: tuple[DoomedExchange, ...]
     feedback: tuple[str, ...]
     answers: tuple[str, ...]
-    """Exchanges of which only the answer is still remembered."""
+    """Exchanges of which only the answer is still remembered, or the question in a core set."""
     unreadable: tuple[str, ...]
     """sha256 of lines that are no record, but hold the text."""
     items: tuple[str, ...]
@@ -130,6 +131,8 @@ def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
     items, answers = store.oblivion.matching(
         lambda item: _means_item(wish, item), lambda text: _means_answer(wish, text)
     )
+    # Of a question of the core set, too.
+    answers |= {record for record, text in asked(workshop.home) if _means_question(wish, record, text)}
     named = {one for item in map(store.get, items) if item and wish.ids for one in item.exchange_ids}
     for line, record in _records(workshop):
         if isinstance(record, Exchange) and (record.id in named or _means_exchange(wish, record)):
@@ -163,7 +166,7 @@ def doomed(workshop: Workshop, store: ReplayStore, wish: Wish) -> Doomed:
         items=tuple(sorted(made)),
         traces=(*known_by, *(about(one.time_s, one.pair) for one in store.answered(answers) if one.pair)),
         held=sum(store.get(one) is not None for one in made),
-        versions=versions_that_saw(workshop, set(made)),
+        versions=versions_that_saw(workshop, {*made, *exchanges, *answers}),
     )
     _require_named(wish, found)
     return found
@@ -233,6 +236,11 @@ def _means_item(wish: Wish, item: Item) -> bool:
 def _means_answer(wish: Wish, text: str) -> bool:
     alone = not (wish.ids or wish.source or wish.client or wish.model or wish.since_s or wish.until_s)
     return alone and wish.said_in(text)
+
+
+def _means_question(wish: Wish, record: str, text: str) -> bool:
+    alone = not (wish.source or wish.client or wish.model or wish.since_s or wish.until_s)
+    return alone and wish.names(record) and wish.said_in(text)
 
 
 def _texts(messages: tuple[Message, ...]) -> Iterator[str]:

@@ -43,6 +43,8 @@ class Plan:
     """What each of `sample_ids` counted for; plans of earlier releases do not tell."""
     consolidation: str = ""
     """Why it begins at the base with all lessons; `parent` then is what it must not be worse than. Empty: it goes on."""
+    core_records: tuple[str, ...] = ()
+    """Exchanges whose question is among the core prompts that are replayed."""
     version: int = FORMAT_VERSION
 
     @property

@@ -1,6 +1,6 @@
 """Forgets, for good and to the end: what is to go is written down first, as ids, and carried on after any crash.
 
-Order: intent → tombstones and buffer → journal → cycles → the database's own log → intent gone. The tombstones come first,
+Order: intent → tombstones and buffer → journal → core sets → cycles → the database's own log → intent gone. The tombstones come first,
 because they keep out what the daemon is just reading. Each step may be done again. While a cycle may be at work on what
 goes, only its owner can stop it: the intent is then left to the daemon, which yields its training and does the rest.
 """
@@ -25,7 +25,7 @@ from laimark_sidecar.journal.erasing import erase
 from laimark_sidecar.journal.exchange import Feedback, decode
 from laimark_sidecar.logs import action
 from laimark_sidecar.paths import Home
-from laimark_sidecar.pipeline.core_build import drop_prompts
+from laimark_sidecar.pipeline.core_forget import drop_prompts
 from laimark_sidecar.pipeline.doomed import Doomed
 from laimark_sidecar.pipeline.folder import Closed, CycleFolder, cycles
 from laimark_sidecar.pipeline.workshop import Workshop
@@ -178,7 +178,7 @@ def _finish(
             except LockedError:
                 return False
         drop_prompts(workshop.home, frozenset(intent.records))
-        _clear(workshop, store, gone)
+        _clear(workshop, store, gone | frozenset(intent.records))
         with _intent_lock(workshop.home):
             if pending(workshop.home) != intent:
                 return False  # somebody has added to it meanwhile
@@ -199,13 +199,16 @@ def _clear(workshop: Workshop, store: ReplayStore, gone: frozenset[str]) -> None
 
 
 def _clear_cycle(workshop: Workshop, cycle: CycleFolder, gone: frozenset[str]) -> None:
-    """End a cycle that saw what goes, and take away what it wrote; of any other, only what it was judged by."""
+    """End a cycle that saw what goes, and take away what it wrote; of any other, only what it was judged by.
+
+    `gone` are items, and exchanges for the sake of the core prompts.
+    """
     plan = cycle.plan()
     # What judges stands here as it was asked; it is written again when it is asked again.
     shutil.rmtree(cycle.root / "scoring", ignore_errors=True)
     if plan is None:
         shutil.rmtree(cycle.root)
-    elif gone & set(plan.sample_ids):
+    elif gone & {*plan.sample_ids, *plan.core_records}:
         for folder in (cycle.work, cycle.result, cycle.parent):
             shutil.rmtree(folder, ignore_errors=True)
         for file in (cycle.examples, cycle.prompts, *cycle.root.glob("candidate-*.gguf")):

@@ -152,7 +152,8 @@ def measure(
     should_stop: ShouldStop,
 ) -> Evidence:
     """Score what would be served of an adapter against the frozen base: held-out user items, core items, drift."""
-    screen = [task for task in load_core(workshop.base) if task.split == "screen"]
+    in_force = load_core(workshop.base)
+    screen = in_force.screen
     core = [
         ScoreItem(id=task.id, messages=task.messages, target=task.reference) for task in screen[:MAX_CORE]
     ]
@@ -189,6 +190,7 @@ def measure(
             if one.candidate == CANDIDATE
         ),
         scale=scale,
+        core_set=in_force.digest,
     )
 
 

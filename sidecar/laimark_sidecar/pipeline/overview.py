@@ -9,6 +9,7 @@ from laimark_sidecar.errors import RunnerError
 from laimark_sidecar.gateway.desk import GatewayActivity
 from laimark_sidecar.pipeline import control, other_base
 from laimark_sidecar.pipeline.connect import gateway_url, runner_url
+from laimark_sidecar.pipeline.core import DEMO_JUDGES, core_file
 from laimark_sidecar.pipeline.folder import CycleFolder, cycles, unfinished
 from laimark_sidecar.pipeline.following import LATEST, PREV
 from laimark_sidecar.pipeline.gateway import gateway_activity
@@ -108,6 +109,11 @@ def overview(workshop: Workshop) -> Overview:
             *(f"{workshop.ref(one.ref)} {one.message} ({other_base.HINT})" for one in estranged),
             *(f"{one.where}: {one.message} ({one.hint})" for one in interrupted(workshop.registry)),
             *(told(name) for name in sorted({*refs.values()} & tainted(workshop))),
+            *(
+                [f"{DEMO_JUDGES} (laimark-sidecar core build)"]
+                if core_file(workshop.base)[1] == "demo"
+                else []
+            ),
             *(
                 ["forgetting was interrupted (laimark-sidecar forget --resume)"]
                 if workshop.home.forgetting.exists()

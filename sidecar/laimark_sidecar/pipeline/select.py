@@ -56,11 +56,11 @@ def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
             hint="see: laimark-sidecar buffer stats",
         )
     make_dir(cycle.root)
-    core = _core_sample(load_core(workshop.base), config.core_prompts, seed=config.seed)
-    write_examples(cycle.examples, [*map(_example, lessons), *map(_core_example, core)])
+    core = core_replayed(workshop)
+    write_examples(cycle.examples, [*map(_example, lessons), *map(core_example, core)])
     if parent:
         workshop.registry.checkout(workshop.registry.get(parent), cycle.parent)
-    job = _job(workshop, cycle, parent="" if why else parent, seed=seed)
+    job = job_of(workshop, cycle, parent="" if why else parent, seed=seed)
     write_job(cycle.job, _all_at_once(job, len(lessons)) if why else job)
     plan = Plan(
         id=cycle.id,
@@ -74,6 +74,7 @@ def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
             Learned(id=one.id, pool=one.pool, signal=one.signal, weight=one.weight) for one in lessons
         ),
         consolidation=why,
+        core_records=tuple(sorted(task.record for task in core if task.record)),
     )
     cycle.write_plan(plan)
     control.consolidation_planned(workshop.home)
@@ -84,14 +85,19 @@ def _learned(store: ReplayStore) -> list[Item]:
     return [item for item in store.items(split="train", trained=True) if item.weight > 0]
 
 
-def _core_sample(tasks: tuple[CoreTask, ...], count: int, *, seed: int) -> list[CoreTask]:
-    # The same prompts every cycle: their base answers and the core anchor are computed once per base, and the worker
-    # draws from them by its own share of tokens.
-    train = [task for task in tasks if task.split == "train"]
-    return random.Random(seed).sample(train, min(count, len(train)))
+def core_replayed(workshop: Workshop) -> list[CoreTask]:
+    """Return the core prompts that every cycle replays.
+
+    The same each time: the base's answers and the core anchor are computed once, and the worker draws from them by its own
+    share of tokens.
+    """
+    training = workshop.config.training
+    train = [task for task in load_core(workshop.base).tasks if task.split == "train"]
+    return random.Random(training.seed).sample(train, min(training.core_prompts, len(train)))
 
 
-def _core_example(task: CoreTask) -> Example:
+def core_example(task: CoreTask) -> Example:
+    """Return a core prompt as the worker reads it, which asks the frozen base for the target."""
     return Example(id=task.id, pool="core", messages=task.messages, target="")
 
 
@@ -133,7 +139,8 @@ def _all_at_once(job: TrainJob, lessons: int) -> TrainJob:
     return replace(job, steps=steps)
 
 
-def _job(workshop: Workshop, cycle: CycleFolder, *, parent: str, seed: int) -> TrainJob:
+def job_of(workshop: Workshop, cycle: CycleFolder, *, parent: str, seed: int) -> TrainJob:
+    """Return a job as the configuration has it, in a cycle's folder, going on from `parent` or, if empty, from the base."""
     training, gate = workshop.config.training, workshop.config.gate
     curvature = cycle.parent / "curvature.safetensors"
     # Going on from a parent means its rank and alpha, whatever the configuration says by now.

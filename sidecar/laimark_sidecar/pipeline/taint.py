@@ -12,7 +12,11 @@ from laimark_sidecar.pipeline.workshop import Workshop
 
 def tainted(workshop: Workshop) -> frozenset[str]:
     """Return the versions that saw something forgotten, or go back to one that did."""
-    seen = {one for version in workshop.registry.versions() for one in version.sample_ids}
+    seen = {
+        one
+        for version in workshop.registry.versions()
+        for one in (*version.sample_ids, *version.core_records)
+    }
     with workshop.store() as store:
         return frozenset(versions_that_saw(workshop, set(store.oblivion.forgotten(seen))))
 

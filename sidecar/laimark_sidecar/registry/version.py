@@ -47,6 +47,8 @@ class Version:
     """The line search's factor, already folded into the objects."""
     core: str = ""
     """First 16 hex digits of the sha256 of the core set that judged it; empty in earlier releases."""
+    core_records: tuple[str, ...] = ()
+    """Exchanges whose question was replayed, with the frozen base's own answer to it, beside `sample_ids`."""
     metrics: dict[str, float] = field(default_factory=dict)
     verdict: str = ""
     """`accepted`, or why not."""

@@ -56,6 +56,7 @@ class TrainJob:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     seed: int = 0
     steps: int = 60
+    """0: only ask the frozen base and measure the core anchor, both of which stay in the cache for a job with steps."""
     batch_size: int = 8
     micro_batch_size: int = 4
     max_length: int = 1024

@@ -102,13 +102,14 @@ def _decode(where: Path | str, content: bytes, kind: type[_T]) -> _T:
 
 
 def _problem(job: TrainJob) -> str:
-    for name in ("steps", "batch_size", "micro_batch_size", "max_length", "rank", "checkpoint_every_steps"):
+    for name in ("batch_size", "micro_batch_size", "max_length", "rank", "checkpoint_every_steps"):
         if getattr(job, name) < 1:
             return f"{name} is {getattr(job, name)}, expected at least 1"
     for name in ("learning_rate", "alpha", "clip_norm", "kl_soft", "kl_stop"):
         if not getattr(job, name) > 0:
             return f"{name} is {getattr(job, name)}, expected more than 0"
     for name in (
+        "steps",
         "new_share",
         "user_share",
         "core_share",

@@ -75,6 +75,8 @@ class Evidence:
     drift: tuple[DriftScore, ...]
     scale: float
     """Of the line search; 1 is the adapter as trained."""
+    core_set: str = ""
+    """Digest of the core set that it was measured by; earlier releases do not tell."""
     version: int = FORMAT_VERSION
 
 

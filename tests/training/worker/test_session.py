@@ -138,6 +138,34 @@ def test_the_core_anchor_is_measured_once_and_again_when_damaged(make_job: JobMa
     assert file.read_bytes() == content
 
 
+def test_another_core_set_gets_an_anchor_of_its_own_and_the_first_keeps_its(
+    make_job: JobMaker, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    train(make_job("one", steps=1, cache_dir=str(cache)))
+    (first,) = cache.glob("core-anchor-*")
+    content = first.read_bytes()
+    others = [lesson(1), *(lesson(number, "core") for number in range(30, 34))]
+    train(make_job("two", steps=1, cache_dir=str(cache), examples=others))
+    (second,) = set(cache.glob("core-anchor-*")) - {first}
+    assert second.read_bytes() != first.read_bytes() == content
+
+
+def test_a_job_of_no_steps_fills_the_cache_that_a_cycle_then_only_reads(
+    make_job: JobMaker, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    core = [lesson(number, "core") for number in range(20, 24)]
+    told: list[Progress] = []
+    result = train(make_job("none", steps=0, cache_dir=str(cache), examples=core), told=told)
+    assert (result.steps, result.losses) == (0, ())
+    assert [progress.step for progress in told if progress.phase == "core"] == [1, 2, 3, 4]
+    before = {path: path.stat().st_mtime_ns for path in cache.rglob("*") if path.is_file()}
+    assert len(before) == 5  # an answer to each, and the anchor
+    train(make_job("one", steps=1, cache_dir=str(cache), examples=[lesson(1), *core]))
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*") if path.is_file()} == before
+
+
 def test_answers_of_another_base_are_noticed(make_job: JobMaker, tmp_path: Path) -> None:
     """The cache is keyed by the served base; a training base that is another model must not go unnoticed."""
     job = make_job("one", steps=1, cache_dir=str(tmp_path / "cache"))

@@ -56,6 +56,10 @@ def _shown(found: Difference) -> Group:
     if found.metrics:
         figures = [(name, _figure(one), _figure(other)) for name, (one, other) in found.metrics.items()]
         parts += ["", table(("figure, when accepted", "a", "b"), figures)]
+        if not found.same_core:
+            parts.append(
+                "judged by different core sets: their figures of the core and the KL are not comparable"
+            )
     if found.layers:
         furthest = sorted(found.layers, key=lambda layer: -layer.distance)[:LAYERS]
         layers = [

@@ -78,6 +78,7 @@ def _whole(opened: Workshop, version: Version, *, as_json: bool) -> None:
         f"  learned  from {len(version.sample_ids)} examples, seed {version.seed}, adapter scale {version.scale:g}",
         f"  verdict  {version.verdict}",
         *(f"    {metric:18} {_figure(metric, value)}" for metric, value in sorted(version.metrics.items())),
+        *([f"  core     judged by the set {version.core}"] if version.core else []),
         *(
             [f"  since    {bets.lessons} fresh lessons: e-value {bets.e:.2g}, steps back at {LIMIT:.0f}"]
             if bets.lessons

@@ -35,11 +35,15 @@ def command(name: str, vault: bool, as_json: bool) -> None:
 
 def _gate(opened: Workshop, version: Version, *, as_json: bool) -> None:
     from laimark_sidecar.errors import RejectedError
+    from laimark_sidecar.pipeline.core import load_core
     from laimark_sidecar.pipeline.revalidate import revalidate
 
+    core_now = load_core(opened.base).digest
     with progress(f"validating {version.name}") as update:
         verdict = revalidate(opened, version, report=update)
     lines = [f"{version.name}: {'accepted' if verdict.accepted else 'rejected'}"]
+    if version.core and version.core != core_now:
+        lines.append(f"  judged by another core set ({core_now}) than when it was accepted ({version.core})")
     lines += [f"  {'✓' if reason.passed else '✗'} {reason.text}" for reason in verdict.reasons]
     emit(verdict, lambda: "\n".join(lines), as_json=as_json)
     if not verdict.accepted:

@@ -69,7 +69,8 @@ def core_items(
     for number, example in enumerate(core, start=1):
         prompt = tokenizer.prompt_ids(example.messages)[-max(1, job.max_length - MAX_NEW_TOKENS) :]
         items.append(cache.item(backend, prompt, weight=example.weight, end_ids=tokenizer.end_ids[-1:]))
-        emit(Progress(step=0, steps=job.steps, phase="core", message=f"{number} of {len(core)} core answers"))
+        told = f"{number} of {len(core)} core answers"
+        emit(Progress(step=number, steps=len(core), phase="core", message=told))
     return tuple(items)
 
 

@@ -56,9 +56,13 @@ def run(job: TrainJob, *, stop: StopFlag, emit: Callable[[Progress], None], cloc
     found = lesson_items(tokenizer, examples, max_length=job.max_length)
     backend = PeftBackend(job)
     core = core_items(job, backend, tokenizer, examples, emit)
-    lessons = compose(job, found, core)
     emit(Progress(step=0, steps=job.steps, phase="anchor"))
     anchors = Anchors(core=_core_anchor(job, backend, core), user=_user_anchor(job, backend), references=())
+    rendering = rendering_sha256(tokenizer.tokens, tokenizer.template)
+    if job.steps == 0:
+        _publish_nothing(job, backend, rendering, emit)
+        return
+    lessons = compose(job, found, core)
     if anchors.user is not None:
         anchors = replace(anchors, references=_here(backend))
     start = Position(
@@ -76,7 +80,7 @@ def run(job: TrainJob, *, stop: StopFlag, emit: Callable[[Progress], None], cloc
         curvature,
         stopped=stopped,
         peak_memory_bytes=peak_memory_bytes(backend.device),
-        rendering_sha256=rendering_sha256(tokenizer.tokens, tokenizer.template),
+        rendering_sha256=rendering,
     )
     emit(
         Progress(
@@ -88,6 +92,24 @@ def run(job: TrainJob, *, stop: StopFlag, emit: Callable[[Progress], None], cloc
             message=stopped,
         )
     )
+
+
+def _publish_nothing(
+    job: TrainJob, backend: TrainerBackend, rendering: str, emit: Callable[[Progress], None]
+) -> None:
+    """Publish the result of no steps: what the job was for lies in the cache."""
+    write_result(
+        job,
+        backend,
+        Position(
+            job_digest=job_digest(job), step=0, budget=_first_budget(job, None), losses=(), task_losses=()
+        ),
+        None,
+        stopped="",
+        peak_memory_bytes=peak_memory_bytes(backend.device),
+        rendering_sha256=rendering,
+    )
+    emit(Progress(step=0, steps=0, phase="done"))
 
 
 def _core_anchor(job: TrainJob, backend: TrainerBackend, core: tuple[Item, ...]) -> Anchor | None:
