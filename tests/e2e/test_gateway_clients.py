@@ -277,8 +277,9 @@ def test_a_stream_is_told_as_busy_and_one_that_is_closed_stops_the_server_and_is
             text += part.choices[0].delta.content or ""
             if len(text) > 20:
                 break
-        assert front.activity().busy
-        stream.close()
+        with front.held():
+            assert front.activity().busy
+            stream.close()
         wait_until(lambda: not at_work(), "the server has stopped")
     (one,) = found
     assert one.finish == "aborted"

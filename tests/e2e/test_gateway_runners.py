@@ -36,9 +36,11 @@ def test_what_the_embedded_runner_answers_is_recorded_once_by_itself_with_the_cl
         through = chat(front.url, "base", QUESTION, {"User-Agent": "zed/1.2"}).json()
         assert through["choices"] == direct["choices"]
         connection, lines = open_stream(front.url, "base", QUESTION, max_tokens=6000, ignore_eos=True)
-        assert next(lines)
-        assert front.activity().busy
-        connection.close()
+        with contextlib.closing(connection):
+            assert next(lines)
+            with front.held():
+                assert front.activity().busy
+                connection.close()
         wait_until(lambda: not front.activity().busy, "the client's end is seen")
         wait_until(lambda: len(front.records()) == len(known) + 2, "the runner has written both")
         first, second = (one for one in front.records() if one.id not in known)

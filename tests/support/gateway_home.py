@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +36,8 @@ class Front:
     """Address of the runner behind it."""
     model: str
     process: subprocess.Popen[bytes]
+    runner_pid: int | None = None
+    """The runner's process, where it is one of this test's own."""
 
     def activity(self) -> GatewayActivity:
         found = gateway_activity(load(self.home.config), timeout_s=10.0)
@@ -51,6 +55,16 @@ class Front:
         wait_until(lambda: not self.activity().busy, "all answers have ended")
         assert self.activity().recorded == before + count
         found += [one for one in self.exchanges() if one.id not in known]
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the runner from going on with an answer: a tiny model ends one while a busy machine looks elsewhere."""
+        assert self.runner_pid is not None
+        os.kill(self.runner_pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.runner_pid, signal.SIGCONT)
 
     def exchanges(self) -> list[Exchange]:
         """Return what the gateway has recorded, in the order of time."""
@@ -82,10 +96,10 @@ def in_front_of_ollama(home: Home, gguf: Path) -> Iterator[Front]:
 def in_front_of_llama_server(home: Home, gguf: Path) -> Iterator[Front]:
     """Run a gateway in front of a real llama-server with one model."""
     settings = llama_server.single_settings(home.root / "llama-server", gguf)
-    with llama_server.single_started(settings):
+    with llama_server.single_started(settings) as server:
         reconfigure(home, "runner", kind="llama-server", mode="single", port=settings.port)
         direct = f"http://127.0.0.1:{settings.port}"
-        with gateway(home, direct=direct, model="demo") as front:
+        with gateway(home, direct=direct, model="demo", runner_pid=server.pid()) as front:
             yield front
 
 
@@ -93,7 +107,11 @@ def in_front_of_llama_server(home: Home, gguf: Path) -> Iterator[Front]:
 def in_front_of_embedded_runner(home: Home) -> Iterator[Front]:
     """Run a gateway in front of the sidecar's own runner."""
     port = load(home.config).runner.port
-    with runner(home, port), gateway(home, direct=f"http://127.0.0.1:{port}", model="base") as front:
+    direct = f"http://127.0.0.1:{port}"
+    with (
+        runner(home, port) as process,
+        gateway(home, direct=direct, model="base", runner_pid=process.pid) as front,
+    ):
         yield front
 
 
@@ -130,7 +148,7 @@ def _promoted(workshop: Workshop) -> Iterator[None]:
 
 
 @contextmanager
-def gateway(home: Home, *, direct: str, model: str) -> Iterator[Front]:
+def gateway(home: Home, *, direct: str, model: str, runner_pid: int | None = None) -> Iterator[Front]:
     """Run a gateway in front of what the home's configuration names."""
     reconfigure(home, "gateway", port=free_port())
     config = load(home.config)
@@ -138,5 +156,7 @@ def gateway(home: Home, *, direct: str, model: str) -> Iterator[Front]:
     with started(command(home, "gateway"), log) as process:
         wait_until(lambda: gateway_activity(config) is not None, "the gateway listens", log=log)
         url = f"http://127.0.0.1:{config.gateway.port}"
-        yield Front(home=home, url=url, direct=direct, model=model, process=process)
+        yield Front(
+            home=home, url=url, direct=direct, model=model, process=process, runner_pid=runner_pid
+        )
     assert "Traceback" not in log.read_text(encoding="utf-8")
