@@ -57,11 +57,13 @@ ARMS: tuple[Arm, ...] = (
     Arm(name="diag", metric="diag"),
     Arm(name="fresh", lessons="reservoir"),
     Arm(name="replay+ewc_ab", replay=True, metric="ewc_ab"),
+    Arm(name="replay+weight", replay=True, core_weight=8.0),
     Arm(name="replay+input+weight", replay=True, metric="input", core_weight=8.0),
     Arm(name="replay+core", replay=True, core_weight=8.0, wide_core=True),
     Arm(name="replay+input+core", replay=True, metric="input", core_weight=8.0, wide_core=True),
     Arm(name="joint+core", lessons="all", core_weight=8.0, wide_core=True),
     Arm(name="gated", replay=True, metric="input", gate=True),
+    Arm(name="gated+weight", replay=True, metric="input", core_weight=8.0, gate=True),
 )
 """In the order of running: what the question is about comes first."""
 
