@@ -34,6 +34,7 @@ from laimark_sidecar.demo.code_tasks import Task
 from laimark_sidecar.demo.exam import mark
 from laimark_sidecar.files import make_dir, write_atomic
 from laimark_sidecar.training.job import TrainJob
+from laimark_sidecar.training.worker.averaging import average
 from laimark_sidecar.training.worker.backend import adapter_tensors, set_adapter
 from laimark_sidecar.training.worker.batches import Pool
 from laimark_sidecar.training.worker.checkpoint import Position
@@ -196,7 +197,10 @@ def _learn(lab: Lab, arm: Arm, cycle: int, folder: Path, past: tuple[Question, .
             clock=lab.clock,
             penalise=rule.penalise if rule is not None else penalty,
         )
+        before = here(lab) if cycle > 1 and arm.average else ()
         position, _ = loop.run()
+    if before:
+        average(lab.backend.layers, before, keep=arm.average)
     training_s = lab.clock.monotonic_s() - begun
     begun = lab.clock.monotonic_s()
     if rule is not None:
