@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from laimark_sidecar.bench.scoring import Asked, Scores
 from laimark_sidecar.training.job import TrainJob
 from laimark_sidecar.training.worker.backend import PeftBackend, adapter_tensors
 
@@ -38,6 +39,8 @@ class BenchBackend(PeftBackend):
         """The adapter before any lesson: B is zero."""
         self.base_scores: dict[tuple[int, ...], BaseScore] = {}
         """By the ids of an item: the base is asked once."""
+        self.frozen_scores: dict[Asked, Scores] = {}
+        """Of the arms that do not train."""
         self._scores: dict[str, dict[tuple[int, ...], float]] = {}
 
     def scores_of(self, adapter: dict[str, Tensor]) -> dict[tuple[int, ...], float]:
