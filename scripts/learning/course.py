@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from scripts.learning.arms import Arm
 from scripts.learning.cells import forget_state, is_run, run_cell
-from scripts.learning.lab import Lab, set_up
+from scripts.learning.lab import Lab, of_kind, set_up
 from scripts.learning.results import arm_folder, cell_path, seed_folder, write_cell, write_seen
 from scripts.learning.settings import Settings
 from scripts.learning.stream import Stream, read_stream, seen_answers
@@ -35,6 +35,7 @@ def run(settings: Settings, arms: Sequence[Arm], out: Path, *, seeds: int, clock
             continue
         lab = set_up(settings, stream, out, seed=seed, clock=clock, say=say)
         for arm in arms:
+            lab = of_kind(lab, arm.kind)
             ran += run_arm(lab, arm, arm_folder(out, seed=seed, arm=arm.name), say=say)
     return ran
 
