@@ -93,7 +93,12 @@ def _expected(
     return fingerprint_json(scores.fingerprints[0])
 
 
-def _at(workshop: Workshop, adapter: Path, scale: float) -> bytes:
+def weights_at(workshop: Workshop, adapter: Path, scale: float) -> bytes:
+    """Return the adapter_model.safetensors of a PEFT folder with the line search's factor folded in.
+
+    Raises:
+        DataError, ConversionError: it is damaged, or no such adapter.
+    """
     content = (adapter / "adapter_model.safetensors").read_bytes()
     if adapter_shape((adapter / "adapter_config.json").read_bytes()).kind == "dora" and scale != 1.0:
         return replaced(content, dora_at(adapter, workshop.base.gguf, scale))
@@ -106,7 +111,7 @@ def _stored(workshop: Workshop, cycle: CycleFolder, plan: Plan, gguf: Path, scal
     objects = {
         "adapter.gguf": put.put_file(gguf),
         # The next cycle goes on from what is served, so the scale is folded into the PEFT folder as well.
-        "adapter_model.safetensors": put.put_bytes(_at(workshop, adapter, scale)),
+        "adapter_model.safetensors": put.put_bytes(weights_at(workshop, adapter, scale)),
         "adapter_config.json": put.put_file(adapter / "adapter_config.json"),
         "evidence.json": put.put_file(cycle.evidence(scale)),
         "verdict.json": put.put_file(cycle.verdict),

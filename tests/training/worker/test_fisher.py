@@ -238,7 +238,7 @@ def test_curvature_is_that_of_the_changed_layer_whatever_the_kind_of_adapter(
     merged = Merged(backend)
     for layer in merged.layers:
         for parameter in layer.parameters.values():
-            parameter.requires_grad_(requires_grad=False)
+            parameter.requires_grad = False
     expected = measure(merged, items, kind="kfac", batch_size=2, seed=0, check=lambda: None)  # type: ignore[arg-type] # all it needs
     assert found.covariances.keys() == expected.covariances.keys()
     assert found.outputs.keys() == expected.outputs.keys()

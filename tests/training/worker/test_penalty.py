@@ -81,8 +81,9 @@ def dense_change(update: Directed | Gains) -> torch.Tensor:
         return weight * update.gains - weight
     low_rank = update.low_rank
     turned = weight + low_rank.scale * (low_rank.b_OR @ low_rank.a_RD)
-    lengths = torch.linalg.vector_norm(turned, dim=1, keepdim=True)
-    return update.magnitude_O[:, None] * turned / lengths - weight
+    lengths: torch.Tensor = torch.linalg.vector_norm(turned, dim=1, keepdim=True)
+    directed: torch.Tensor = update.magnitude_O[:, None] * turned / lengths
+    return directed - weight
 
 
 @pytest.mark.parametrize("curvature", get_args(Curvature))
