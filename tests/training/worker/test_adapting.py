@@ -54,6 +54,15 @@ def test_rank_stabilised_lora_is_scaled_by_the_root_of_its_rank(make_job: JobMak
     assert all(layer.scale == 8.0 / math.sqrt(4) for layer in backend.layers)
 
 
+def test_a_dora_begins_with_the_lengths_of_the_rows_in_full_precision(demo_base_dir: Path) -> None:
+    """A base in bfloat16, as on CUDA: PEFT's own lengths are rounded to that."""
+    base = transformers.AutoModelForCausalLM.from_pretrained(demo_base_dir, dtype=torch.bfloat16)
+    for layer in adapt(base.requires_grad_(False), kind="dora", rank=4, alpha=8.0).layers:
+        gains = layer.update.form().gains
+        assert gains is not None
+        assert float(gains.detach().abs().max()) < 1e-6
+
+
 def test_ia3_sits_on_keys_values_and_the_input_of_the_down_projection(make_job: JobMaker) -> None:
     backend = PeftBackend(make_job("job", adapter="ia3"))
     shapes = {

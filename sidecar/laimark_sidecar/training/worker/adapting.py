@@ -124,6 +124,9 @@ def _layers(model: torch.nn.Module) -> Iterator[Layer]:
         )
         if module.use_dora.get(_NAME):
             magnitude = _parameter(module.lora_magnitude_vector[_NAME].weight)
+            with torch.no_grad():
+                # PEFT rounds them to the base's precision: in half that would rescale rows before anything was learned.
+                magnitude.copy_(torch.linalg.vector_norm(weight.float(), dim=1))
             directed = Directed(low_rank=low_rank, magnitude_O=magnitude, weight_OD=weight)
             yield Layer(name=path, update=directed, linear=linear, adapted=module)
         else:
