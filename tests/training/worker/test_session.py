@@ -95,17 +95,19 @@ def test_a_parent_beyond_the_hard_stop_cannot_be_continued(make_job: JobMaker) -
     assert not Path(child.out_dir).exists()
 
 
-@pytest.mark.parametrize("adapter", ["rslora", "dora", "ia3"])
-def test_every_kind_learns_is_pulled_to_both_anchors_and_goes_on_where_it_was_stopped(
+@pytest.mark.parametrize("adapter", ["dora", "ia3"])
+def test_other_kinds_learn_are_pulled_to_both_anchors_and_go_on_where_they_were_stopped(
     make_job: JobMaker, adapter: str
 ) -> None:
-    parent = make_job("parent", steps=4, adapter=adapter, learning_rate=1e-2)
+    few = [lesson(1), lesson(3), lesson(10, "user"), lesson(2, "core")]
+    parent = make_job("parent", examples=few, steps=3, adapter=adapter, learning_rate=1e-2)
     first = train(parent)
     assert first.losses[-1] < first.losses[0]
     told: list[Progress] = []
     names = ("adapter/adapter_model.safetensors", "curvature.safetensors")
     settings = {
-        "steps": 3,
+        "examples": few,
+        "steps": 2,
         "adapter": adapter,
         "seed": 1,
         "parent_adapter": f"{parent.out_dir}/adapter",
@@ -115,7 +117,7 @@ def test_every_kind_learns_is_pulled_to_both_anchors_and_goes_on_where_it_was_st
     expected = train(whole, told=told)
     trained = [progress for progress in told if progress.phase == "train" and progress.step > 0]
     assert all(progress.penalty > 0.0 for progress in trained)
-    stop_at(broken, lambda p: p.phase == "train" and p.step == 2)
+    stop_at(broken, lambda p: p.phase == "train" and p.step == 1)
     assert train(broken).losses == expected.losses
     for name in names:
         assert (Path(broken.out_dir) / name).read_bytes() == (Path(whole.out_dir) / name).read_bytes()
