@@ -25,7 +25,7 @@ from laimark_sidecar.training.worker.batches import Shares
 from laimark_sidecar.training.worker.curvature import Anchor, compacted
 from laimark_sidecar.training.worker.fisher import measure
 from laimark_sidecar.training.worker.losses import Item, PoolWeights, coefficients, collate, weighted_loss
-from laimark_sidecar.training.worker.penalty import Reference, add_gradients, penalty
+from laimark_sidecar.training.worker.penalty import Reference, add_gradients, penalty, standing
 
 _SHARES = Shares(new=1.0, user=0.0, core=0.0)
 
@@ -43,10 +43,7 @@ def main() -> None:
         for layer in backend.layers:
             layer.b_OR.normal_(std=0.01)
     anchors = {kind: _anchor(backend, items, kind) for kind in get_args(Curvature)}
-    references = tuple(
-        Reference(a_RD=layer.a_RD.detach().clone(), scaled_b_OR=layer.scale * layer.b_OR.detach().clone())
-        for layer in backend.layers
-    )
+    references = standing(backend.layers)
     _step(backend, items, options.micro)
     task_s = [_timed(lambda: _step(backend, items, options.micro), backend) for _ in range(options.repeats)]
     report: dict[str, object] = {

@@ -30,6 +30,18 @@ def dora_changes(
     """Return, by the base's tensor names, what loads the update of each.
 
     Raises:
+        ConversionError: as of `with_magnitudes`.
+    """
+    pairs = with_magnitudes(stored, config, architecture, base)
+    return {pair.name: _loader(pair, magnitude, config.scale_of(pair.module)) for pair, magnitude in pairs}
+
+
+def with_magnitudes(
+    stored: Mapping[str, StoredTensor], config: LoraConfig, architecture: Architecture, base: GgufHeader
+) -> list[tuple[Pair, StoredTensor]]:
+    """Return the LoRA of each projection with its magnitudes (out,).
+
+    Raises:
         ConversionError: a tensor is unknown, unpaired, without a magnitude, or does not fit the base.
     """
     magnitudes, halves = {}, {}
@@ -39,7 +51,7 @@ def dora_changes(
             magnitudes[match["module"]] = tensor
         else:
             halves[key] = tensor
-    changes = {}
+    found = []
     for pair in pair_up(halves, config, architecture, base):
         magnitude = magnitudes.pop(pair.module, None)
         if magnitude is None:
@@ -48,10 +60,10 @@ def dora_changes(
             raise ConversionError(
                 f"{magnitude.name} has the shape {list(magnitude.shape)}, {pair.name} has {pair.b.shape[0]} rows"
             )
-        changes[pair.name] = _loader(pair, magnitude, config.scale_of(pair.module))
+        found.append((pair, magnitude))
     if magnitudes:
         raise ConversionError(f"the adapter has a magnitude for {min(magnitudes)} but no LoRA")
-    return changes
+    return found
 
 
 def dora_rows(

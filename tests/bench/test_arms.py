@@ -17,6 +17,10 @@ def test_arms_run_in_their_own_order_whatever_was_asked_first() -> None:
         "replay+core",
         "replay+input+core",
         "joint+core",
+        "replay+input+rslora",
+        "replay+input+dora",
+        "replay+input+ia3",
+        "replay+input+ia3x10",
     }
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from laimark_sidecar.bench.baselines import DenseAnchor, apart_penalty, blended, dense_anchor, dense_penalty
 from laimark_sidecar.training.worker.layers import Layer
 from laimark_sidecar.training.worker.penalty import Reference
+from laimark_sidecar.training.worker.updates import LowRank
 
 SCALE = 2.0
 
@@ -17,9 +18,11 @@ def random_layer(seed: int) -> Layer:
     generator = torch.Generator().manual_seed(seed)
     return Layer(
         name=f"layer.{seed}",
-        a_RD=torch.nn.Parameter(torch.randn(2, 5, generator=generator, dtype=torch.float64)),
-        b_OR=torch.nn.Parameter(torch.randn(4, 2, generator=generator, dtype=torch.float64)),
-        scale=SCALE,
+        update=LowRank(
+            a_RD=torch.nn.Parameter(torch.randn(2, 5, generator=generator, dtype=torch.float64)),
+            b_OR=torch.nn.Parameter(torch.randn(4, 2, generator=generator, dtype=torch.float64)),
+            scale=SCALE,
+        ),
         linear=torch.nn.Linear(5, 4),
     )
 

@@ -10,6 +10,7 @@ from laimark_sidecar.curriculum.consolidation import (
     REST,
     Course,
     consolidation_steps,
+    reason_to_begin_anew,
     reason_to_consolidate,
 )
 
@@ -58,6 +59,11 @@ def test_nothing_asks_where_it_is_switched_off_or_the_base_serves() -> None:
     worst = replace(CALM, versions=99, kl=9.0, tainted=True, over_budget=9)
     assert reason(worst, every=0) == ""
     assert reason(replace(worst, versions=0)) == ""
+
+
+def test_nothing_grows_on_an_adapter_of_another_kind() -> None:
+    assert "of the kind lora, and the next is to be dora" in reason_to_begin_anew("lora", "dora")
+    assert reason_to_begin_anew("dora", "dora") == reason_to_begin_anew("", "dora") == ""
 
 
 @pytest.mark.parametrize(("lessons", "steps"), [(0, 60), (60, 60), (600, 100), (10**6, 60 * MOST_TIMES)])

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.support.homes import (
     add_twin,
+    answer,
     never,
     only_version,
     opened,
@@ -72,6 +73,27 @@ def test_the_configuration_and_the_user_have_the_first_word(trained_home: Home, 
     assert reason(serving) == ASKED
     reconfigure(trained_home, "training", mode="fresh")
     assert reason(opened(trained_home)) == MODE
+
+
+def test_another_kind_of_adapter_begins_at_the_base_and_is_served(
+    trained_home: Home, serving: Workshop
+) -> None:
+    reconfigure(trained_home, "promotion", mode="auto")
+    reconfigure(trained_home, "training", adapter="ia3", consolidate_every=0, steps=16, learning_rate=3e-2)
+    before = only_version(serving)
+    record(trained_home, range(100, 110))
+    workshop = opened(trained_home)
+    take_in(workshop)
+    cycle = open_cycle(workshop)
+    with served(workshop):
+        closed = advance(workshop, cycle, report=silent, should_stop=never)
+        assert closed.ending == "promoted", closed.reason
+        assert answer(workshop, "me:latest", "def f(x):") != answer(workshop, before.name, "def f(x):")
+    made = workshop.registry.get(closed.version)
+    assert (made.adapter, made.parent, read_job(cycle.job).parent_adapter) == ("ia3", "", "")
+    assert "of the kind lora, and the next is to be ia3" in made.consolidation
+    assert 0.0 < made.metrics["rounded_away"] < 5e-4
+    assert reason(workshop) == ""
 
 
 def test_a_long_chain_is_cut(trained_home: Home, serving: Workshop) -> None:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from laimark_sidecar.errors import DataError
-from laimark_sidecar.pipeline.rescale import AdapterShape, adapter_shape, rescaled
+from laimark_sidecar.pipeline.rescale import rescaled
 
 A, B = "base_model.model.q_proj.lora_A.weight", "base_model.model.q_proj.lora_B.weight"
 
@@ -71,12 +71,9 @@ def test_what_is_no_adapter_of_the_worker_is_refused(content: bytes) -> None:
         rescaled(content, 0.5)
 
 
-def test_shape_is_read_as_peft_wrote_it() -> None:
-    config = b'{"r": 16, "lora_alpha": 32, "bias": "none"}'
-    assert adapter_shape(config) == AdapterShape(rank=16, alpha=32.0)
-
-
-@pytest.mark.parametrize("content", [b"", b"{}", b'{"r": "16", "lora_alpha": 32}'])
-def test_shape_of_something_else_is_refused(content: bytes) -> None:
-    with pytest.raises(DataError, match="adapter_config"):
-        adapter_shape(content)
+@pytest.mark.parametrize("scale", [0.75, 0.5, 0.25])
+def test_of_an_ia3_the_change_of_the_weights_is_scaled(scale: float) -> None:
+    name = "base_model.model.k_proj.ia3_l"
+    gains = np.array([[1.25], [0.5], [1.0]], np.float32)
+    found = load(rescaled(save({name: gains}), scale))[name]
+    np.testing.assert_allclose(found - 1.0, scale * (gains - 1.0), rtol=1e-6)

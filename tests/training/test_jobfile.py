@@ -80,6 +80,14 @@ def test_a_setting_that_cannot_train_is_named(
         read_job(tmp_path / "job.json")
 
 
+def test_a_moving_average_is_refused_where_the_update_is_no_product(
+    make_job: JobMaker, tmp_path: Path
+) -> None:
+    write_job(tmp_path / "job.json", make_job(average=0.5, adapter="dora"))
+    with pytest.raises(TrainingError, match=r"average is 0\.5 with an adapter of the kind dora"):
+        read_job(tmp_path / "job.json")
+
+
 def test_a_result_is_read_from_its_folder(tmp_path: Path) -> None:
     result = TrainResult(steps=2, losses=(1.5, 1.25), kl_core=0.01, tools={"torch": "2"})
     (tmp_path / "result.json").write_bytes(msgspec.json.encode(result))

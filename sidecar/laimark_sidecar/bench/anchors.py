@@ -13,7 +13,7 @@ from laimark_sidecar.training.worker.backend import adapter_tensors, set_adapter
 from laimark_sidecar.training.worker.budget import Budget
 from laimark_sidecar.training.worker.curvature import Anchor
 from laimark_sidecar.training.worker.loop import Lessons
-from laimark_sidecar.training.worker.penalty import Reference
+from laimark_sidecar.training.worker.penalty import Reference, standing
 
 CURVATURE_EXAMPLES = 64
 """As the worker's: at most this many of a cycle's lessons go into the user anchor."""
@@ -72,7 +72,4 @@ def first_budget(rule: Regulariser | None, parent: Anchor | None) -> Budget:
 
 def here(lab: Lab) -> tuple[Reference, ...]:
     """Return D* = the adapter as it stands, copied."""
-    return tuple(
-        Reference(a_RD=layer.a_RD.detach().clone(), scaled_b_OR=layer.scale * layer.b_OR.detach().clone())
-        for layer in lab.backend.layers
-    )
+    return standing(lab.backend.layers)

@@ -6,6 +6,7 @@ import typing
 from dataclasses import dataclass
 from typing import Literal
 
+from laimark_sidecar.training.adapter_kind import AdapterKind
 from laimark_sidecar.training.job import Curvature
 
 Metric = Literal["l2", "ewc_ab", "ewc_dense", "diag", "input", "kfac"]
@@ -34,6 +35,10 @@ class Arm:
     """Replays `Settings.core_wide` prompts instead of the base's own few."""
     average: float = 0.0
     """Share of the adapter before in the moving average of updates that goes on."""
+    kind: AdapterKind = "lora"
+    """Of the adapter; all else is the same, the learning rate too unless `rate` says otherwise."""
+    rate: float = 1.0
+    """Times `Settings.learning_rate`: gains move in steps of another size than factors."""
     gate: bool = False
     """A part of the tasks is held out, and what the product's gate refuses does not go on; see `gated`."""
 
@@ -65,6 +70,10 @@ ARMS: tuple[Arm, ...] = (
     Arm(name="replay+core", replay=True, core_weight=8.0, wide_core=True),
     Arm(name="replay+input+core", replay=True, metric="input", core_weight=8.0, wide_core=True),
     Arm(name="joint+core", lessons="all", core_weight=8.0, wide_core=True),
+    Arm(name="replay+input+rslora", replay=True, metric="input", kind="rslora"),
+    Arm(name="replay+input+dora", replay=True, metric="input", kind="dora"),
+    Arm(name="replay+input+ia3", replay=True, metric="input", kind="ia3"),
+    Arm(name="replay+input+ia3x10", replay=True, metric="input", kind="ia3", rate=10.0),
     Arm(name="gated", replay=True, metric="input", gate=True),
     Arm(name="gated+weight", replay=True, metric="input", core_weight=8.0, gate=True),
 )
@@ -84,7 +93,7 @@ def chosen(names: str) -> tuple[Arm, ...]:
         ValueError: an arm is unknown or not available.
     """
     if names == "all":
-        return tuple(arm for arm in available() if not arm.gate and not arm.wide_core)
+        return tuple(arm for arm in available() if not (arm.gate or arm.wide_core or arm.kind != "lora"))
     wanted = names.split(",")
     known = {arm.name for arm in available()}
     if unknown := [name for name in wanted if name not in known]:

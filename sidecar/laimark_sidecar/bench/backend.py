@@ -35,6 +35,7 @@ class BenchBackend(PeftBackend):
     def __init__(self, job: TrainJob, *, autocast: bool) -> None:
         super().__init__(job)
         self._autocast = autocast
+        self.kind = job.adapter
         self.fresh = adapter_tensors(self.layers)
         """The adapter before any lesson: B is zero."""
         self.base_scores: dict[tuple[int, ...], BaseScore] = {}

@@ -55,8 +55,10 @@ def dense_penalty(layers: Sequence[Layer], anchor: Anchor, references: Sequence[
             parts.append(
                 LayerPenalty(
                     omega=0.5 * (slope_OD * moved_OD).sum(),
-                    grad_a_RD=layer.scale * (layer.b_OR.T @ slope_OD),
-                    grad_b_OR=layer.scale * (slope_OD @ layer.a_RD.T),
+                    gradients=(
+                        layer.scale * (layer.b_OR.T @ slope_OD),
+                        layer.scale * (slope_OD @ layer.a_RD.T),
+                    ),
                 )
             )
         return _summed(parts)
@@ -74,7 +76,7 @@ def apart_penalty(layers: Sequence[Layer], anchor: Anchor, references: Sequence[
             slope_a = anchor.fisher[f"{layer.name}.a"] * moved_a
             slope_b = anchor.fisher[f"{layer.name}.b"] * moved_b
             omega = 0.5 * ((slope_a * moved_a).sum() + (slope_b * moved_b).sum())
-            parts.append(LayerPenalty(omega=omega, grad_a_RD=slope_a, grad_b_OR=slope_b))
+            parts.append(LayerPenalty(omega=omega, gradients=(slope_a, slope_b)))
         return _summed(parts)
 
 

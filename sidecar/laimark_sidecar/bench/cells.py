@@ -180,7 +180,12 @@ def _learn(lab: Lab, arm: Arm, cycle: int, folder: Path, past: tuple[Question, .
     begun = lab.clock.monotonic_s()
     lessons = lessons_of(lab, arm, cycle, past)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".work-") as work:
-        job = replace(_job(lab, lessons, cycle), work_dir=work, core_weight=arm.core_weight)
+        job = replace(
+            _job(lab, lessons, cycle),
+            work_dir=work,
+            core_weight=arm.core_weight,
+            learning_rate=arm.rate * lab.settings.learning_rate,
+        )
         start = Position(
             job_digest=f"{lab.seed}:{arm.name}:{cycle}",
             step=0,

@@ -9,7 +9,7 @@ import msgspec
 
 from laimark_sidecar.bench.arms import Arm
 from laimark_sidecar.bench.cells import forget_state, is_run, run_cell
-from laimark_sidecar.bench.lab import Lab, set_up
+from laimark_sidecar.bench.lab import Lab, of_kind, set_up
 from laimark_sidecar.bench.results import arm_folder, cell_path, seed_folder, write_cell, write_seen
 from laimark_sidecar.bench.settings import Settings
 from laimark_sidecar.bench.stream import Stream, read_stream, seen_answers
@@ -35,6 +35,7 @@ def run(settings: Settings, arms: Sequence[Arm], out: Path, *, seeds: int, clock
             continue
         lab = set_up(settings, stream, out, seed=seed, clock=clock, say=say)
         for arm in arms:
+            lab = of_kind(lab, arm.kind)
             ran += run_arm(lab, arm, arm_folder(out, seed=seed, arm=arm.name), say=say)
     return ran
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -19,6 +19,7 @@ from laimark_sidecar.clock import Clock
 from laimark_sidecar.demo.code_tasks import Task
 from laimark_sidecar.files import sha256_file
 from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.training.adapter_kind import AdapterKind
 from laimark_sidecar.training.job import TrainJob
 from laimark_sidecar.training.worker.core_answers import AnswerCache
 from laimark_sidecar.training.worker.tokens import ChatTokenizer
@@ -51,7 +52,7 @@ class Lab:
     """See `Settings.library`."""
 
 
-def first_job(settings: Settings, *, seed: int) -> TrainJob:
+def first_job(settings: Settings, *, seed: int, kind: AdapterKind = "lora") -> TrainJob:
     """Return the job that every cycle's is made from; its paths are filled in per cycle."""
     return TrainJob(
         base_dir=settings.base,
@@ -65,6 +66,7 @@ def first_job(settings: Settings, *, seed: int) -> TrainJob:
         steps=settings.steps,
         batch_size=settings.batch,
         learning_rate=settings.learning_rate,
+        adapter=kind,
         rank=settings.rank,
         alpha=settings.alpha,
         lambda_user=settings.lambda_user,
@@ -126,6 +128,14 @@ def set_up(
             )
         ),
     )
+
+
+def of_kind(lab: Lab, kind: AdapterKind) -> Lab:
+    """Return the laboratory with an adapter of this kind; the base is loaded anew where it is another than before."""
+    if lab.backend.kind == kind:
+        return lab
+    job = first_job(lab.settings, seed=lab.seed, kind=kind)
+    return replace(lab, backend=BenchBackend(job, autocast=lab.settings.autocast))
 
 
 def _wide(settings: Settings) -> tuple[CorePrompt, ...]:

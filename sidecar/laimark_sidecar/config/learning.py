@@ -68,7 +68,13 @@ class Training(Section):
     )
     max_length: int = key(1024, "Tokens an example; a longer prompt loses its oldest.", least=16)
     learning_rate: float = key(1e-4, "Peak learning rate.", above=0, most=1)
-    rank: int = key(16, "Rank of the adapter.", least=1, most=1024)
+    adapter: Literal["lora", "rslora", "dora", "ia3"] = key(
+        "lora",
+        'Kind of adapter. "lora"; "rslora" (its scale is alpha / sqrt(rank)); "dora" (also sets the lengths of weight rows) '
+        'and "ia3" (scales keys, values and the input of the down projection): these two are served as large as the weights '
+        "that they change. Another kind than the last version's begins at the base.",
+    )
+    rank: int = key(16, "Rank of the adapter; ia3 has none.", least=1, most=1024)
     alpha: float = key(32.0, "Scale of the adapter: alpha / rank.", above=0)
     curvature: Literal["input", "diag", "kfac"] = key(
         "input",

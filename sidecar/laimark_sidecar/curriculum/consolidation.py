@@ -54,6 +54,18 @@ def reason_to_consolidate(course: Course, *, every: int, kl_alarm: float) -> str
     return ""
 
 
+def reason_to_begin_anew(serving: str, wanted: str) -> str:
+    """Return why nothing can grow on what serves, whatever else holds, as a sentence; empty: it can.
+
+    Args:
+        serving: kind of the adapter that serves; empty where the base does.
+        wanted: kind that the next cycle trains.
+    """
+    if serving in ("", wanted):
+        return ""
+    return f"what serves is of the kind {serving}, and the next is to be {wanted} (training.adapter)"
+
+
 def consolidation_steps(lessons: int, *, batch_size: int, share: float, least: int) -> int:
     """Return steps in which each lesson comes once, at least a cycle's and at most `MOST_TIMES` as many.
 

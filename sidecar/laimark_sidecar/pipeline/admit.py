@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from laimark_sidecar import __version__
+from laimark_sidecar.pipeline.convert import dora_at
 from laimark_sidecar.pipeline.folder import CycleFolder, Judgement, Plan
-from laimark_sidecar.pipeline.judge import converted
+from laimark_sidecar.pipeline.judge import written
 from laimark_sidecar.pipeline.learned import encode_learned
-from laimark_sidecar.pipeline.rescale import rescaled
+from laimark_sidecar.pipeline.rescale import replaced, rescaled
 from laimark_sidecar.pipeline.scoring import scored
 from laimark_sidecar.pipeline.workshop import Report, ShouldStop, Workshop
 from laimark_sidecar.registry.version import Version
+from laimark_sidecar.training.adapter_kind import adapter_shape
 from laimark_sidecar.training.jobfile import read_result
 from laimark_sidecar.validation import evidence as evidence_file
 from laimark_sidecar.validation.fingerprint import fingerprint_json
@@ -43,7 +45,9 @@ def admit(
     known = admitted(workshop, cycle)
     if known:
         return known
-    gguf = converted(workshop, cycle, plan, judgement.scale)
+    left_out = written(workshop, cycle, plan, judgement.scale)
+    gguf = cycle.candidate(judgement.scale)
+    shape = adapter_shape((cycle.result / "adapter" / "adapter_config.json").read_bytes())
     result = read_result(cycle.result)
     version = Version(
         name=workshop.registry.new_name(prefix=workshop.config.promotion.name, salt=cycle.id),
@@ -58,7 +62,8 @@ def admit(
         scale=judgement.scale,
         core=evidence_file.read(cycle.evidence(judgement.scale)).core_set,
         core_records=plan.core_records,
-        metrics=dict(judgement.verdict.metrics),
+        adapter=shape.kind,
+        metrics=judgement.verdict.metrics | ({"rounded_away": left_out} if left_out else {}),
         verdict="accepted",
         expected=_expected(workshop, cycle, gguf, report=report, should_stop=should_stop),
         rendering_sha256=result.rendering_sha256,
@@ -88,15 +93,25 @@ def _expected(
     return fingerprint_json(scores.fingerprints[0])
 
 
+def weights_at(workshop: Workshop, adapter: Path, scale: float) -> bytes:
+    """Return the adapter_model.safetensors of a PEFT folder with the line search's factor folded in.
+
+    Raises:
+        DataError, ConversionError: it is damaged, or no such adapter.
+    """
+    content = (adapter / "adapter_model.safetensors").read_bytes()
+    if adapter_shape((adapter / "adapter_config.json").read_bytes()).kind == "dora" and scale != 1.0:
+        return replaced(content, dora_at(adapter, workshop.base.gguf, scale))
+    return rescaled(content, scale)
+
+
 def _stored(workshop: Workshop, cycle: CycleFolder, plan: Plan, gguf: Path, scale: float) -> dict[str, str]:
     put = workshop.registry.objects
     adapter = cycle.result / "adapter"
     objects = {
         "adapter.gguf": put.put_file(gguf),
         # The next cycle goes on from what is served, so the scale is folded into the PEFT folder as well.
-        "adapter_model.safetensors": put.put_bytes(
-            rescaled((adapter / "adapter_model.safetensors").read_bytes(), scale)
-        ),
+        "adapter_model.safetensors": put.put_bytes(weights_at(workshop, adapter, scale)),
         "adapter_config.json": put.put_file(adapter / "adapter_config.json"),
         "evidence.json": put.put_file(cycle.evidence(scale)),
         "verdict.json": put.put_file(cycle.verdict),

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from laimark_converters.adapter_gguf import Converted, convert_adapter
 from laimark_converters.adopted_adapter import adopt_adapter
 from laimark_converters.base_fit import check_model
 from laimark_converters.base_gguf import write_base_gguf
+from laimark_converters.dora_scale import scaled_dora
 from laimark_converters.errors import ConversionError as Refused
 from laimark_converters.extracted_lora import Extracted, extract_lora
+from laimark_converters.full_rank import full_rank_bytes, write_full_rank
 from laimark_converters.header import read_header
+from laimark_converters.peft_config import read_kind
 from laimark_converters.peft_folder import PeftFolder, write_peft_folder
 from laimark_converters.training_base import plan_training_base, write_training_base
 from laimark_sidecar.errors import ConversionError
+from laimark_sidecar.logs import action
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
 
 Dtype = Literal["f32", "f16", "bf16", "q8_0"]
 _NONE: Mapping[str, str] = {}
@@ -38,6 +49,55 @@ def convert(
     """
     with blaming(adapter, base):
         return convert_adapter(adapter, base, out, scale=scale, dtype=dtype, metadata=metadata)
+
+
+def serve(
+    adapter: Path, base: Path, out: Path, *, scale: float = 1.0, metadata: Mapping[str, str] = _NONE
+) -> float:
+    """Write what runners serve of a PEFT folder of any kind that is trained here; doing it again is harmless.
+
+    A LoRA is served as it is, a DoRA or IA3 as its whole update.
+
+    Returns:
+        The share of the update that rounding left out; 0 for a LoRA.
+
+    Raises:
+        ConversionError: it cannot be converted faithfully; says why. `out` is what it was.
+    """
+    with blaming(adapter, base):
+        if read_kind(adapter / "adapter_config.json") == "lora":
+            convert_adapter(adapter, base, out, scale=scale, metadata=metadata)
+            return 0.0
+        done = write_full_rank(adapter, base, out, scale=scale, metadata=metadata)
+    log.info(
+        "an update of full rank: %.1f MB, %.3f%% of it rounded away",
+        done.bytes / 1e6,
+        100 * done.residual,
+        extra=action("convert.full-rank"),
+    )
+    return done.residual
+
+
+def servable_bytes(base: Path, kind: Literal["dora", "ia3"]) -> int:
+    """Return how large a version of this kind is beside a base, by the base's header alone.
+
+    Raises:
+        ConversionError: it could not be served; says why.
+    """
+    try:
+        return full_rank_bytes(read_header(base), kind)
+    except Refused as error:
+        raise ConversionError(f"{base}: {error}", hint=error.hint) from error
+
+
+def dora_at(adapter: Path, base: Path, scale: float) -> dict[str, NDArray[np.float32]]:
+    """Return the tensors of a DoRA that differ where its effect on a served base is `scale` times as large.
+
+    Raises:
+        ConversionError: it does not fit the base, or has no such form; says why.
+    """
+    with blaming(adapter, base):
+        return scaled_dora(adapter, base, scale)
 
 
 def extract(

@@ -27,6 +27,7 @@ from laimark_sidecar.pipeline.forget import pending
 from laimark_sidecar.pipeline.gateway import gateway_activity
 from laimark_sidecar.pipeline.parity import parity_now
 from laimark_sidecar.pipeline.recording import why_not_recorded
+from laimark_sidecar.pipeline.serving_kind import require_servable_kind
 from laimark_sidecar.pipeline.workshop import Workshop, open_workshop
 from laimark_sidecar.runners.llama_server.command import find_binary, modes
 from laimark_sidecar.runners.ollama.address import elsewhere
@@ -67,6 +68,7 @@ def _findings(home: Home) -> Iterator[Finding]:
         return
     yield Finding(state="ok", what=f"base {workshop.base.identity.name}: {workshop.base.gguf}")
     yield from _training_base(workshop)
+    yield from _adapter_kind(workshop)
     yield _core(workshop)
     yield from _program(workshop.config)
     yield _runner(workshop)
@@ -136,6 +138,22 @@ def _training_base(workshop: Workshop) -> Iterator[Finding]:
         return
     made = "is made" if base.hf_dir.is_dir() else "will be made when training first needs it"
     yield Finding(state="ok", what=f"the training base ({size / 1e9:.1f} GB) {made} from it: {base.hf_dir}")
+
+
+def _adapter_kind(workshop: Workshop) -> Iterator[Finding]:
+    """Look whether versions of the configured kind can be served, where they are no LoRAs."""
+    kind = workshop.config.training.adapter
+    try:
+        size = require_servable_kind(workshop.config, workshop.base)
+    except LaimarkError as error:
+        yield Finding(state="error", what=str(error), fix=error.hint)
+        return
+    if size:
+        kept = workshop.config.runner.kept
+        yield Finding(
+            state="ok",
+            what=f"versions are of the kind {kind}: {size / 1e9:.2f} GB each, of which the runner holds {kept}",
+        )
 
 
 def _core(workshop: Workshop) -> Finding:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from laimark_sidecar.pipeline.artefact import candidate
 from laimark_sidecar.pipeline.confirm import confirm
-from laimark_sidecar.pipeline.convert import convert
+from laimark_sidecar.pipeline.convert import serve
 from laimark_sidecar.pipeline.core import load_core
 from laimark_sidecar.pipeline.folder import CycleFolder, Judgement, Plan
 from laimark_sidecar.pipeline.readiness import judges
@@ -201,7 +201,16 @@ def _serving(cycle: CycleFolder) -> Path | None:
 
 def converted(workshop: Workshop, cycle: CycleFolder, plan: Plan, scale: float) -> Path:
     """Return the candidate's GGUF at one scale: the file that is scored and, if it passes, served."""
-    out = cycle.candidate(scale)
+    written(workshop, cycle, plan, scale)
+    return cycle.candidate(scale)
+
+
+def written(workshop: Workshop, cycle: CycleFolder, plan: Plan, scale: float) -> float:
+    """Write the candidate's GGUF at one scale and return the share of its update that rounding left out.
+
+    Equal bytes whenever it is done.
+    """
     metadata = {"laimark.base_sha256": plan.base_sha256, "laimark.parent": plan.grows_on}
-    convert(cycle.result / "adapter", workshop.base.gguf, out, scale=scale, metadata=metadata)
-    return out
+    return serve(
+        cycle.result / "adapter", workshop.base.gguf, cycle.candidate(scale), scale=scale, metadata=metadata
+    )

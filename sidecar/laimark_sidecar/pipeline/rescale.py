@@ -1,32 +1,26 @@
-"""Folding the line search's factor into a PEFT adapter: D = s·B·A, so scaling B scales exactly what is served.
+"""Folding the line search's factor t into a PEFT adapter, such that t·D is what it does to the weights.
 
-Alpha stays what it is: were the factor folded in there, it would shrink every later cycle's steps as well.
+LoRA: D = s·B·A, so B is scaled. Alpha stays what it is: were the factor folded in there, it would shrink every later
+cycle's steps as well. IA3: D = (l - 1)∘W, so l becomes 1 + t·(l - 1). A DoRA's D hangs on the weights themselves:
+`convert.dora_at` works out its tensors, and `replaced` puts them in.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import DataError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 _LENGTH_BYTES = 8
-_B = ".lora_B."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdapterShape:
-    """What a cycle that goes on from an adapter has to keep."""
-
-    rank: int
-    alpha: float
-
-
-class _LoraConfig(msgspec.Struct):
-    r: int
-    lora_alpha: float
+_B, _GAINS = ".lora_B.", ".ia3_l"
 
 
 class _Tensor(msgspec.Struct):
@@ -34,49 +28,59 @@ class _Tensor(msgspec.Struct):
     data_offsets: tuple[int, int]
 
 
-def adapter_shape(adapter_config: bytes) -> AdapterShape:
-    """Return rank and alpha of a PEFT adapter.
-
-    Raises:
-        DataError: it is not a LoRA configuration.
-    """
-    try:
-        config = decode_json(adapter_config, _LoraConfig)
-    except MalformedError as error:
-        raise DataError(f"adapter_config.json is malformed: {error}") from error
-    return AdapterShape(rank=config.r, alpha=config.lora_alpha)
-
-
 def rescaled(adapter: bytes, scale: float) -> bytes:
-    """Return an adapter_model.safetensors with every B multiplied by `scale`; all other bytes stay.
+    """Return an adapter_model.safetensors of a LoRA or an IA3 whose effect is `scale` times as large.
 
     Only the numbers are touched, never the header: equal input gives equal bytes, which the registry goes by.
 
     Raises:
-        DataError: it is no adapter in float32, as the worker writes it.
+        DataError: it is no such adapter in float32, as the worker writes it.
     """
     if scale == 1.0:
         return adapter
     import numpy as np
 
-    start = _LENGTH_BYTES + int.from_bytes(adapter[:_LENGTH_BYTES], "little")
-    content = bytearray(adapter)
-    for name, tensor in _factors(adapter[_LENGTH_BYTES:start]).items():
-        first, last = (start + offset for offset in tensor.data_offsets)
-        if tensor.dtype != "F32" or not start <= first <= last <= len(adapter):
-            raise DataError(f"adapter_model.safetensors: {name} is no whole tensor of F32 ({tensor.dtype})")
-        values = np.frombuffer(adapter[first:last], dtype="<f4")
-        content[first:last] = (values * np.float32(scale)).tobytes()
+    values: dict[str, NDArray[np.float32]] = {}
+    for name, place in _places(adapter, _is_scaled).items():
+        found = np.frombuffer(adapter[place], dtype="<f4")
+        rest = np.float32(1.0 if name.endswith(_GAINS) else 0.0)
+        values[name] = (found - rest) * np.float32(scale) + rest
+    if not values:
+        raise DataError("adapter_model.safetensors holds no LoRA factor B and no gains of an IA3")
+    return replaced(adapter, values)
+
+
+def replaced(adapter: bytes, values: Mapping[str, NDArray[np.float32]]) -> bytes:
+    """Return an adapter_model.safetensors with other values in some of its tensors; all other bytes stay.
+
+    Raises:
+        DataError: one of them is not there, is not in float32, or has another size.
+    """
+    places, content = _places(adapter, values.__contains__), bytearray(adapter)
+    for name, new in values.items():
+        place, data = places.get(name), new.astype("<f4").tobytes()
+        if place is None or place.stop - place.start != len(data):
+            raise DataError(f"adapter_model.safetensors: {name} is not there in this size")
+        content[place] = data
     return bytes(content)
 
 
-def _factors(header: bytes) -> dict[str, _Tensor]:
-    """Return where each B is."""
+def _places(adapter: bytes, wanted: Callable[[str], bool]) -> dict[str, slice]:
+    """Return where the values of each tensor are whose name is wanted."""
+    start = _LENGTH_BYTES + int.from_bytes(adapter[:_LENGTH_BYTES], "little")
     try:
-        entries = decode_json(header, dict[str, msgspec.Raw])
-        found = {name: decode_json(entry, _Tensor) for name, entry in entries.items() if _B in name}
+        entries = decode_json(adapter[_LENGTH_BYTES:start], dict[str, msgspec.Raw])
+        tensors = {name: decode_json(entry, _Tensor) for name, entry in entries.items() if wanted(name)}
     except MalformedError as error:
         raise DataError(f"adapter_model.safetensors has a malformed header: {error}") from error
-    if not found:
-        raise DataError("adapter_model.safetensors holds no LoRA factor B")
-    return found
+    places = {}
+    for name, tensor in tensors.items():
+        first, last = (start + offset for offset in tensor.data_offsets)
+        if tensor.dtype != "F32" or not start <= first <= last <= len(adapter):
+            raise DataError(f"adapter_model.safetensors: {name} is no whole tensor of F32 ({tensor.dtype})")
+        places[name] = slice(first, last)
+    return places
+
+
+def _is_scaled(name: str) -> bool:
+    return _B in name or name.endswith(_GAINS)

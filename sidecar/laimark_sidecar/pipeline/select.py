@@ -15,10 +15,11 @@ from laimark_sidecar.pipeline.core import CoreTask, load_core
 from laimark_sidecar.pipeline.folder import CycleFolder, Plan
 from laimark_sidecar.pipeline.learned import Learned
 from laimark_sidecar.pipeline.readiness import NothingToLearnError, eligible, readiness, source_limits
-from laimark_sidecar.pipeline.rescale import adapter_shape
+from laimark_sidecar.pipeline.serving_kind import require_servable_kind
 from laimark_sidecar.pipeline.workshop import Workshop
 from laimark_sidecar.replay.item import Item
 from laimark_sidecar.replay.store import ReplayStore
+from laimark_sidecar.training.adapter_kind import adapter_shape
 from laimark_sidecar.training.job import Example, TrainJob
 from laimark_sidecar.training.jobfile import read_examples, write_examples, write_job
 
@@ -28,6 +29,7 @@ def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
 
     Raises:
         NothingToLearnError: nothing is new, or too little is held out to judge a candidate by.
+        ConfigError, ConversionError: what is to be trained could not be served beside this base.
     """
     new = eligible(workshop, store)
     found = readiness(workshop, store, new=len(new))
@@ -38,6 +40,7 @@ def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
     if found.judges_lacking or (found.lacking and not again):
         # Trained first and then rejected for want of evidence, the lessons would count as seen without being learned.
         raise NothingToLearnError("; ".join(found.lacking), hint=found.hint)
+    require_servable_kind(workshop.config, workshop.base)
     config = workshop.config.training
     seed = config.seed + len(workshop.registry.versions())
     rng = random.Random(seed)
@@ -143,8 +146,10 @@ def job_of(workshop: Workshop, cycle: CycleFolder, *, parent: str, seed: int) ->
     """Return a job as the configuration has it, in a cycle's folder, going on from `parent` or, if empty, from the base."""
     training, gate = workshop.config.training, workshop.config.gate
     curvature = cycle.parent / "curvature.safetensors"
-    # Going on from a parent means its rank and alpha, whatever the configuration says by now.
-    shape = adapter_shape((cycle.parent / "adapter_config.json").read_bytes()) if parent else training
+    # Going on from a parent means its rank and alpha, whatever the configuration says by now; it is of the same kind, or
+    # the cycle would begin at the base (`consolidating`).
+    shape = adapter_shape((cycle.parent / "adapter_config.json").read_bytes()) if parent else None
+    rank, alpha = (shape.rank, shape.alpha) if shape and shape.rank else (training.rank, training.alpha)
     return TrainJob(
         base_dir=str(workshop.base.hf_dir),
         base_sha256=workshop.base.identity.sha256,
@@ -161,8 +166,9 @@ def job_of(workshop: Workshop, cycle: CycleFolder, *, parent: str, seed: int) ->
         micro_batch_size=training.micro_batch_size,
         max_length=training.max_length,
         learning_rate=training.learning_rate,
-        rank=shape.rank,
-        alpha=shape.alpha,
+        adapter=training.adapter,
+        rank=rank,
+        alpha=alpha,
         core_weight=training.core_weight,
         user_weight=training.user_weight,
         curvature=training.curvature,

@@ -42,6 +42,8 @@ class Version:
     cycle: str
     """The cycle that made it: its folder under `cycles/`."""
     sample_ids: tuple[str, ...] = ()
+    adapter: str = "lora"
+    """Kind of what was trained: `lora`, `rslora`, `dora` or `ia3`. `adapter.gguf` is a LoRA in any case."""
     seed: int = 0
     scale: float = 1.0
     """The line search's factor, already folded into the objects."""

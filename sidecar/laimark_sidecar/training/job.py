@@ -10,6 +10,7 @@ from typing import Literal
 
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.replay.item import Span
+from laimark_sidecar.training.adapter_kind import AdapterKind
 
 FORMAT_VERSION = 1
 Curvature = Literal["input", "diag", "kfac"]
@@ -64,7 +65,10 @@ class TrainJob:
     learning_rate: float = 1e-4
     warmup_steps: int = 5
     clip_norm: float = 1.0
+    adapter: AdapterKind = "lora"
+    """What is trained; a parent must be of this kind."""
     rank: int = 16
+    """Of all kinds but `ia3`, which has none."""
     alpha: float = 32.0
     new_share: float = 0.5
     user_share: float = 0.25

@@ -101,28 +101,34 @@ def _decode(where: Path | str, content: bytes, kind: type[_T]) -> _T:
         raise TrainingError(f"{where} is malformed: {error}") from error
 
 
+_LEAST_ONE = ("batch_size", "micro_batch_size", "max_length", "rank", "checkpoint_every_steps")
+_POSITIVE = ("learning_rate", "alpha", "clip_norm", "kl_soft", "kl_stop")
+_NOT_NEGATIVE = (
+    "steps",
+    "new_share",
+    "user_share",
+    "core_share",
+    "lambda_core",
+    "lambda_user",
+    "core_weight",
+    "user_weight",
+)
+_SHARES = {"gamma": 1.0, "average": 0.99}
+"""At most."""
+
+
 def _problem(job: TrainJob) -> str:
-    for name in ("batch_size", "micro_batch_size", "max_length", "rank", "checkpoint_every_steps"):
-        if getattr(job, name) < 1:
-            return f"{name} is {getattr(job, name)}, expected at least 1"
-    for name in ("learning_rate", "alpha", "clip_norm", "kl_soft", "kl_stop"):
-        if not getattr(job, name) > 0:
-            return f"{name} is {getattr(job, name)}, expected more than 0"
-    for name in (
-        "steps",
-        "new_share",
-        "user_share",
-        "core_share",
-        "lambda_core",
-        "lambda_user",
-        "core_weight",
-        "user_weight",
-    ):
-        if not getattr(job, name) >= 0:
-            return f"{name} is {getattr(job, name)}, expected 0 or more"
-    for name, most in (("gamma", 1.0), ("average", 0.99)):
-        if not 0 <= getattr(job, name) <= most:
-            return f"{name} is {getattr(job, name)}, expected 0 to {most:g}"
+    value = {name: getattr(job, name) for name in (*_LEAST_ONE, *_POSITIVE, *_NOT_NEGATIVE, *_SHARES)}
+    wrong = (
+        *((name, "at least 1") for name in _LEAST_ONE if value[name] < 1),
+        *((name, "more than 0") for name in _POSITIVE if not value[name] > 0),
+        *((name, "0 or more") for name in _NOT_NEGATIVE if not value[name] >= 0),
+        *((name, f"0 to {most:g}") for name, most in _SHARES.items() if not 0 <= value[name] <= most),
+    )
+    for name, expected in wrong:
+        return f"{name} is {value[name]}, expected {expected}"
+    if job.average and job.adapter not in ("lora", "rslora"):
+        return f"average is {job.average} with an adapter of the kind {job.adapter}, expected 0: it is taken of products"
     if job.parent_curvature and not job.parent_adapter:
         return "parent_curvature is given without parent_adapter, the point that it belongs to"
     return ""

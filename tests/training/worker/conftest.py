@@ -19,6 +19,7 @@ with warnings.catch_warnings():
 
 from tests.training.conftest import BASE_SHA256
 
+from laimark_sidecar.training.adapter_kind import AdapterKind
 from laimark_sidecar.training.job import TrainJob
 from laimark_sidecar.training.worker.backend import PeftBackend, adapter_tensors, set_adapter
 from laimark_sidecar.training.worker.losses import Item
@@ -59,6 +60,34 @@ def moved(backend: PeftBackend) -> PeftBackend:
     with torch.no_grad():
         for layer in backend.layers:
             layer.b_OR.copy_(torch.randn(layer.b_OR.shape, generator=generator) * 0.05)
+    return backend
+
+
+def moved_of_kind(base: Path, kind: AdapterKind) -> PeftBackend:
+    """Return the demo base with an adapter of a kind on it that visibly changes the model; loads it anew."""
+    backend = PeftBackend(
+        TrainJob(
+            base_dir=str(base),
+            base_sha256=BASE_SHA256,
+            examples="",
+            out_dir="",
+            work_dir="",
+            cache_dir="",
+            device="cpu",
+            adapter=kind,
+            rank=4,
+            alpha=8.0,
+        )
+    )
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for layer in backend.layers:
+            for end, parameter in layer.parameters.items():
+                noise = torch.randn(parameter.shape, generator=generator)
+                if end == "lora_B.weight":
+                    parameter.copy_(noise * 0.05)
+                elif end in ("lora_magnitude_vector", "ia3_l"):
+                    parameter.mul_(1.0 + 0.1 * noise)
     return backend
 
 

@@ -142,7 +142,7 @@ def change_config(folder: Path, **settings: object) -> None:
         (lambda folder: (folder / ADAPTER_FILE).unlink(), r"adapter_model\.safetensors cannot be read"),
         (lambda folder: (folder / ADAPTER_CONFIG_FILE).unlink(), r"adapter_config\.json cannot be read"),
         (lambda folder: change_config(folder, r=8), "rank 8"),
-        (lambda folder: change_config(folder, use_rslora=True), "use_rslora"),
+        (lambda folder: change_config(folder, use_rslora=True), "of the kind rslora"),
         (lambda folder: change_config(folder, alpha_pattern={"q_proj": 4}), "alpha_pattern"),
     ],
 )

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
 import torch
+from tests.training.worker.conftest import moved_of_kind
 from torch import Tensor
 
+from laimark_sidecar.training.adapter_kind import AdapterKind
 from laimark_sidecar.training.job import Curvature
 from laimark_sidecar.training.worker.backend import PeftBackend
 from laimark_sidecar.training.worker.curvature import LOW_RANK, Anchor, Covariance, normalised
 from laimark_sidecar.training.worker.fisher import _factored, _Margins, damped, example_margins, measure
+from laimark_sidecar.training.worker.layers import Layer
 from laimark_sidecar.training.worker.losses import Item, collate
 
 ItemMaker = Callable[[int], tuple[Item, ...]]
@@ -205,3 +210,40 @@ def test_the_number_of_examples_moves_no_scale_between_the_factors(moved: PeftBa
         torch.testing.assert_close(
             found[1].covariances[name].diagonal_D, found[0].covariances[name].diagonal_D
         )
+
+
+class Merged:
+    """The model of a backend with its adapter merged into the weights: layers are plain linears again."""
+
+    def __init__(self, backend: PeftBackend) -> None:
+        model = backend._model.merge_and_unload()
+        self._inner = SimpleNamespace(_model=model)
+        self.device = backend.device
+        self.layers = tuple(
+            Layer(name=layer.name, update=layer.update, linear=model.get_submodule(layer.name))
+            for layer in backend.layers
+        )
+
+    def logits(self, ids_BT: Tensor, mask_BT: Tensor, positions_P: Tensor) -> Tensor:
+        return PeftBackend.logits(self._inner, ids_BT, mask_BT, positions_P)  # type: ignore[arg-type] # all it needs
+
+
+@pytest.mark.parametrize("adapter", ["dora", "ia3"])
+def test_curvature_is_that_of_the_changed_layer_whatever_the_kind_of_adapter(
+    adapter: AdapterKind, demo_base_dir: Path, make_items: ItemMaker
+) -> None:
+    """Oracle: PEFT's merge. An IA3 scales what a linear reads, or what it has written: hooks there would see the scaled."""
+    backend, items = moved_of_kind(demo_base_dir, adapter), make_items(3)
+    found = measure(backend, items, kind="kfac", batch_size=2, seed=0, check=lambda: None)
+    merged = Merged(backend)
+    for layer in merged.layers:
+        for parameter in layer.parameters.values():
+            parameter.requires_grad = False
+    expected = measure(merged, items, kind="kfac", batch_size=2, seed=0, check=lambda: None)  # type: ignore[arg-type] # all it needs
+    assert found.covariances.keys() == expected.covariances.keys()
+    assert found.outputs.keys() == expected.outputs.keys()
+    for mine, theirs in ((found.covariances, expected.covariances), (found.outputs, expected.outputs)):
+        for key, one in mine.items():
+            torch.testing.assert_close(
+                one.full_diagonal_D(), theirs[key].full_diagonal_D(), rtol=1e-2, atol=1e-3, msg=key
+            )

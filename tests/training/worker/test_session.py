@@ -96,6 +96,34 @@ def test_a_parent_beyond_the_hard_stop_cannot_be_continued(make_job: JobMaker) -
     assert not Path(child.out_dir).exists()
 
 
+@pytest.mark.parametrize("adapter", ["dora", "ia3"])
+def test_other_kinds_learn_are_pulled_to_both_anchors_and_go_on_where_they_were_stopped(
+    make_job: JobMaker, adapter: str
+) -> None:
+    few = [lesson(1), lesson(3), lesson(10, "user"), lesson(2, "core")]
+    parent = make_job("parent", examples=few, steps=3, adapter=adapter, learning_rate=1e-2)
+    first = train(parent)
+    assert first.losses[-1] < first.losses[0]
+    told: list[Progress] = []
+    names = ("adapter/adapter_model.safetensors", "curvature.safetensors")
+    settings = {
+        "examples": few,
+        "steps": 2,
+        "adapter": adapter,
+        "seed": 1,
+        "parent_adapter": f"{parent.out_dir}/adapter",
+        "parent_curvature": f"{parent.out_dir}/curvature.safetensors",
+    }
+    whole, broken = make_job("whole", **settings), make_job("broken", **settings)
+    expected = train(whole, told=told)
+    trained = [progress for progress in told if progress.phase == "train" and progress.step > 0]
+    assert all(progress.penalty > 0.0 for progress in trained)
+    stop_at(broken, lambda p: p.phase == "train" and p.step == 1)
+    assert train(broken).losses == expected.losses
+    for name in names:
+        assert (Path(broken.out_dir) / name).read_bytes() == (Path(whole.out_dir) / name).read_bytes()
+
+
 @pytest.mark.parametrize("kind", get_args(Curvature))
 def test_a_second_cycle_is_pulled_to_both_anchors(make_job: JobMaker, kind: str) -> None:
     parent = make_job("parent", steps=6, curvature=kind)

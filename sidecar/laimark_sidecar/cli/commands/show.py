@@ -75,6 +75,7 @@ def _whole(opened: Workshop, version: Version, *, as_json: bool) -> None:
         f"  base     {version.base.name} {version.base.sha256[:16]} ({version.base.architecture})",
         f"  lineage  {lineage}",
         *([f"  begun    at the base: {version.consolidation}"] if version.consolidation else []),
+        *([f"  kind     {version.adapter}"] if version.adapter != "lora" else []),
         f"  learned  from {len(version.sample_ids)} examples, seed {version.seed}, adapter scale {version.scale:g}",
         f"  verdict  {version.verdict}",
         *(f"    {metric:18} {_figure(metric, value)}" for metric, value in sorted(version.metrics.items())),

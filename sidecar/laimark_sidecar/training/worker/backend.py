@@ -17,16 +17,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from laimark_sidecar.decoding import MalformedError, decode_json
-from laimark_sidecar.errors import TrainingError
+from laimark_sidecar.errors import DataError, TrainingError
+from laimark_sidecar.training.adapter_kind import adapter_shape
 from laimark_sidecar.training.job import TrainJob
-from laimark_sidecar.training.worker.layers import Layer, peft_name
+from laimark_sidecar.training.worker.adapting import adapt
+from laimark_sidecar.training.worker.layers import Layer, tensor_name
 
 ADAPTER_FILE = "adapter_model.safetensors"
 ADAPTER_CONFIG_FILE = "adapter_config.json"
 
 
 class TrainerBackend(Protocol):
-    """A frozen base model with one trainable LoRA adapter on its linear layers.
+    """A frozen base model with one trainable adapter on its linear layers.
 
     Legend: B batch, T tokens, P positions, V vocabulary.
     """
@@ -60,8 +62,6 @@ class PeftBackend:
     """transformers + PEFT: CPU and MPS in float32, CUDA in bfloat16 with the adapter in float32."""
 
     def __init__(self, job: TrainJob) -> None:
-        from peft import LoraConfig, get_peft_model
-
         self.device = _device(job.device)
         torch.manual_seed(job.seed)
         torch.use_deterministic_algorithms(mode=True, warn_only=True)
@@ -70,23 +70,16 @@ class PeftBackend:
         base = load_base(
             Path(job.base_dir), torch.bfloat16 if self.device.type == "cuda" else torch.float32
         ).to(self.device)
-        targets = _linear_leaves(base)
-        self._config = LoraConfig(
-            r=job.rank,
-            lora_alpha=job.alpha,  # type: ignore[arg-type] # PEFT divides it, a float is as good
-            target_modules=targets,
-            lora_dropout=0.0,
-            bias="none",
-            task_type="CAUSAL_LM",
-        )
-        self._model: Any = get_peft_model(base, self._config)
+        adapted = adapt(base, kind=job.adapter, rank=job.rank, alpha=job.alpha)
+        self._model: Any = adapted.model
+        self._config = adapted.config
         # The identity of a base is its bytes; a path of this machine has no business in an adapter that may travel.
         self._config.base_model_name_or_path = job.base_sha256
         # No dropout anywhere: evaluation mode is also the training mode, so hooks see what the runner computes.
         self._model.eval()
-        self.layers = _find_layers(self._model, job.alpha / job.rank)
+        self.layers = adapted.layers
         if job.parent_adapter:
-            load_adapter(self.layers, Path(job.parent_adapter), rank=job.rank, alpha=job.alpha)
+            load_adapter(self.layers, Path(job.parent_adapter), job)
 
     def logits(self, ids_BT: Tensor, mask_BT: Tensor, positions_P: Tensor) -> Tensor:
         output = self._model(
@@ -121,8 +114,8 @@ def adapter_tensors(layers: Sequence[Layer]) -> dict[str, Tensor]:
     """Return the adapter's tensors by their PEFT names, copied to the CPU in float32."""
     tensors: dict[str, Tensor] = {}
     for layer in layers:
-        tensors[peft_name(layer.name, "A")] = layer.a_RD.detach().float().cpu().clone()
-        tensors[peft_name(layer.name, "B")] = layer.b_OR.detach().float().cpu().clone()
+        for end, parameter in layer.parameters.items():
+            tensors[tensor_name(layer.name, end)] = parameter.detach().float().cpu().clone()
     return tensors
 
 
@@ -132,8 +125,7 @@ def set_adapter(layers: Sequence[Layer], tensors: dict[str, Tensor], where: Path
     Raises:
         TrainingError: a tensor is missing, superfluous or of another shape; nothing was changed.
     """
-    wanted = {peft_name(layer.name, "A"): layer.a_RD for layer in layers}
-    wanted |= {peft_name(layer.name, "B"): layer.b_OR for layer in layers}
+    wanted = {tensor_name(one.name, end): p for one in layers for end, p in one.parameters.items()}
     if wanted.keys() != tensors.keys():
         odd = sorted(wanted.keys() ^ tensors.keys())
         raise TrainingError(
@@ -149,40 +141,41 @@ def set_adapter(layers: Sequence[Layer], tensors: dict[str, Tensor], where: Path
             parameter.copy_(tensors[name])
 
 
-class _AdapterConfig(msgspec.Struct):
-    r: int
-    lora_alpha: float
-    use_rslora: bool = False
-    use_dora: bool = False
+class _Special(msgspec.Struct):
     rank_pattern: dict[str, int] = {}
     alpha_pattern: dict[str, float] = {}
     modules_to_save: list[str] | None = None
 
 
-def load_adapter(layers: Sequence[Layer], folder: Path, *, rank: int, alpha: float) -> None:
-    """Continue from a PEFT folder: safetensors only, same rank and scale, plain LoRA.
+def load_adapter(layers: Sequence[Layer], folder: Path, job: TrainJob) -> None:
+    """Continue from a PEFT folder: safetensors only, of the same kind, rank and scale as the job, nothing special in it.
 
     Raises:
         TrainingError: missing, damaged, or an adapter of another kind; names the file.
     """
     path, config_path = folder / ADAPTER_FILE, folder / ADAPTER_CONFIG_FILE
     try:
-        config = decode_json(config_path.read_bytes(), _AdapterConfig)
-    except (OSError, MalformedError) as error:
+        content = config_path.read_bytes()
+        shape, patterns = adapter_shape(content), decode_json(content, _Special)
+    except (OSError, DataError, MalformedError) as error:
         raise TrainingError(f"parent adapter {config_path} cannot be read: {error}") from error
     special = [
-        name
-        for name in ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save")
-        if getattr(config, name)
+        name for name in ("rank_pattern", "alpha_pattern", "modules_to_save") if getattr(patterns, name)
     ]
     if special:
         raise TrainingError(
-            f"parent adapter {config_path} uses {', '.join(special)}; only plain LoRA can be continued"
+            f"parent adapter {config_path} uses {', '.join(special)}, which cannot be continued",
+            hint="train from the base (no parent_adapter)",
         )
-    if (config.r, config.lora_alpha) != (rank, alpha):
+    if shape.kind != job.adapter:
         raise TrainingError(
-            f"parent adapter {folder} has rank {config.r} and alpha {config.lora_alpha:g}, "
-            f"the job asks for {rank} and {alpha:g}",
+            f"parent adapter {folder} is of the kind {shape.kind}, the job trains {job.adapter}",
+            hint="train from the base (no parent_adapter) to change the kind",
+        )
+    if shape.kind != "ia3" and (shape.rank, shape.alpha) != (job.rank, job.alpha):
+        raise TrainingError(
+            f"parent adapter {folder} has rank {shape.rank} and alpha {shape.alpha:g}, "
+            f"the job asks for {job.rank} and {job.alpha:g}",
             hint="train from the base (no parent_adapter) to change the rank",
         )
     try:
@@ -224,37 +217,3 @@ def load_base(folder: Path, dtype: torch.dtype) -> torch.nn.Module:
     except (OSError, ValueError, SafetensorError) as error:
         raise TrainingError(f"the training base {folder} cannot be loaded: {error}") from error
     return model.requires_grad_(requires_grad=False)
-
-
-def _linear_leaves(model: torch.nn.Module) -> list[str]:
-    """Return the last name components of the decoder's linear layers: never the head, never embeddings."""
-    leaves = {
-        name.rpartition(".")[2]
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear)
-    }
-    leaves -= {"lm_head", "embed_out", "output"}
-    if not leaves:
-        raise TrainingError(f"{type(model).__name__} has no linear layers that an adapter could go on")
-    return sorted(leaves)
-
-
-def _find_layers(model: torch.nn.Module, scale: float) -> tuple[Layer, ...]:
-    from peft.tuners.lora import LoraLayer
-
-    layers: list[Layer] = []
-    for name, module in model.named_modules():
-        if isinstance(module, LoraLayer):
-            a_RD, b_OR = module.lora_A["default"].weight, module.lora_B["default"].weight
-            assert isinstance(a_RD, torch.nn.Parameter)
-            assert isinstance(b_OR, torch.nn.Parameter)
-            layers.append(
-                Layer(
-                    name=name.removeprefix("base_model.model."),
-                    a_RD=a_RD,
-                    b_OR=b_OR,
-                    scale=scale,
-                    linear=module.get_base_layer(),
-                )
-            )
-    return tuple(layers)

@@ -1,4 +1,4 @@
-"""Measures curvature with hooks on the frozen base linears, so it works at B = 0.
+"""Measures curvature with hooks on the inputs and outputs of the layers, so it works at B = 0.
 
 `input`: forward passes only; C = E[x xᵀ] over the positions that predict learned tokens.
 `diag`: the true Fisher, with labels sampled from the model. Squared for each example, after summing over its
@@ -117,7 +117,7 @@ def _measure_inputs(
 
         return hook
 
-    with _hooks([layer.linear.register_forward_hook(keep(group)) for group, layer in firsts.items()]):
+    with _hooks([layer.watched.register_forward_hook(keep(group)) for group, layer in firsts.items()]):
         for items in batches:
             check()
             current[:] = [collate(items, backend.device)]
@@ -202,7 +202,7 @@ def _sample_gradients(
 
         return hook
 
-    with _hooks([layer.linear.register_forward_hook(watch(layer.name)) for layer in backend.layers]):
+    with _hooks([layer.watched.register_forward_hook(watch(layer.name)) for layer in backend.layers]):
         for items in batches:
             check()
             batch = collate(items, backend.device)
@@ -214,7 +214,8 @@ def _sample_gradients(
             for layer in backend.layers:
                 add(layer, gradients[layer.name], inputs[layer.name], batch.mask_BT)
             for layer in backend.layers:
-                layer.a_RD.grad = layer.b_OR.grad = None
+                for parameter in layer.parameters.values():
+                    parameter.grad = None
 
 
 def _add_examples(

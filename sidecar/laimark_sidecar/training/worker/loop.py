@@ -105,8 +105,8 @@ class Loop:
         self._clock = clock
         self._started_s = clock.monotonic_s()
         self._work_dir = Path(job.work_dir)
-        self._names = [f"{layer.name}.{factor}" for layer in backend.layers for factor in "ab"]
-        self._parameters = [p for layer in backend.layers for p in (layer.a_RD, layer.b_OR)]
+        self._names = [f"{layer.name}.{factor}" for layer in backend.layers for factor in layer.parameters]
+        self._parameters = [p for layer in backend.layers for p in layer.parameters.values()]
         # No weight decay: pulling an adapter to zero is the core anchor's business, and it knows where it hurts.
         self._optimizer = torch.optim.AdamW(self._parameters, weight_decay=0.0, foreach=False)
 

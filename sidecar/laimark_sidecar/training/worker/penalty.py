@@ -5,6 +5,9 @@
 with C = Vᵀ V + diag(c), and G likewise (kfac), diag(u) (diag), or I (input). A penalty on A and B apart would change under B→BR, A→R⁻¹A although
 the model does not, and at B=0 the Fisher of A is exactly zero (EWC-LoRA, arXiv 2602.17559).
 
+DoRA and IA3 change W by gains as well (`updates`). There D is built, one layer at a time, which PEFT's own forward pass of
+a DoRA does too; Ω is the same, exact, with exact gradients by autograd.
+
 Legend: R rank, D inputs, O outputs, K rows of the low-rank part, S = R + R* stacked ranks.
 """
 
@@ -18,6 +21,7 @@ from torch import Tensor
 
 from laimark_sidecar.training.worker.curvature import Anchor, Covariance
 from laimark_sidecar.training.worker.layers import Layer
+from laimark_sidecar.training.worker.updates import Directed, Form, Gains, LowRank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,15 +30,28 @@ class Reference:
 
     a_RD: Tensor
     scaled_b_OR: Tensor
+    gains: Tensor | None = None
+    """Beside D* = scaled_b · a: what W is multiplied by; see `Form`."""
+
+    def form(self) -> Form:
+        return Form(a_SD=self.a_RD, b_OS=self.scaled_b_OR, gains=self.gains)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerPenalty:
-    """Ω of one layer and its exact gradient by the layer's factors."""
+    """Ω of one layer and its exact gradient by what is trained of the layer."""
 
     omega: Tensor
-    grad_a_RD: Tensor
-    grad_b_OR: Tensor
+    gradients: tuple[Tensor, ...]
+    """In the order of `Layer.parameters`: of A and B, then of a DoRA's magnitudes; or of IA3's gains."""
+
+    @property
+    def grad_a_RD(self) -> Tensor:
+        return self.gradients[0]
+
+    @property
+    def grad_b_OR(self) -> Tensor:
+        return self.gradients[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +84,49 @@ def layer_penalty(
     inputs_SS = ac_SD @ a_SD.T
     return LayerPenalty(
         omega=0.5 * (outputs_SS * inputs_SS).sum(),
-        grad_a_RD=outputs_SS[:rank] @ ac_SD,
-        grad_b_OR=scale * (gb_OS @ inputs_SS[:, :rank]),
+        gradients=(outputs_SS[:rank] @ ac_SD, scale * (gb_OS @ inputs_SS[:, :rank])),
     )
+
+
+def built_penalty(
+    update: Directed | Gains,
+    *,
+    covariance: Covariance,
+    output: Covariance | None,
+    reference: Reference | None,
+) -> LayerPenalty:
+    """Return Ω and its gradient for one layer of a kind that also has gains on W; `None`s as of `layer_penalty`."""
+    with torch.enable_grad():
+        form = update.form() if reference is None else update.form().minus(reference.form())
+        delta_OD = form.b_OS @ form.a_SD
+        if form.gains is not None:
+            delta_OD = delta_OD + form.gains * update.weight_OD.to(delta_OD.dtype)
+        left_OD = delta_OD if output is None else output.right_multiply(delta_OD.T).T
+        omega = 0.5 * (covariance.right_multiply(left_OD) * delta_OD).sum()
+        gradients = torch.autograd.grad(omega, tuple(update.parameters.values()))
+    return LayerPenalty(omega=omega.detach(), gradients=gradients)
+
+
+def standing(layers: Sequence[Layer]) -> tuple[Reference, ...]:
+    """Return D* = the adapter as it stands, copied."""
+    forms = [layer.update.form().detached() for layer in layers]
+    return tuple(Reference(a_RD=one.a_SD, scaled_b_OR=one.b_OS, gains=one.gains) for one in forms)
+
+
+def _of_layer(
+    layer: Layer, covariance: Covariance, output: Covariance | None, reference: Reference | None
+) -> LayerPenalty:
+    if isinstance(layer.update, LowRank):
+        update = layer.update
+        return layer_penalty(
+            update.a_RD,
+            update.b_OR,
+            update.scale,
+            covariance=covariance,
+            output=output,
+            reference=reference,
+        )
+    return built_penalty(layer.update, covariance=covariance, output=output, reference=reference)
 
 
 def penalty(layers: Sequence[Layer], anchor: Anchor, references: Sequence[Reference | None]) -> Penalty:
@@ -82,28 +139,20 @@ def penalty(layers: Sequence[Layer], anchor: Anchor, references: Sequence[Refere
     """
     with torch.no_grad():
         parts = tuple(
-            layer_penalty(
-                layer.a_RD,
-                layer.b_OR,
-                layer.scale,
-                covariance=anchor.covariance_of(layer),
-                output=anchor.output_of(layer),
-                reference=reference,
-            )
+            _of_layer(layer, anchor.covariance_of(layer), anchor.output_of(layer), reference)
             for layer, reference in zip(layers, references, strict=True)
         )
         omega = torch.stack([part.omega for part in parts]).sum()
-        norms = torch.stack([part.grad_a_RD.square().sum() + part.grad_b_OR.square().sum() for part in parts])
+        norms = torch.stack([torch.stack([g.square().sum() for g in part.gradients]).sum() for part in parts])
         return Penalty(omega=float(omega), grad_norm=float(norms.sum().sqrt()), parts=parts)
 
 
 def add_gradients(layers: Sequence[Layer], measured: Penalty, factor: float) -> None:
     """Add `factor` times the penalty's gradient: once a step, or accumulation would multiply it."""
     for layer, part in zip(layers, measured.parts, strict=True):
-        assert layer.a_RD.grad is not None
-        assert layer.b_OR.grad is not None
-        layer.a_RD.grad.add_(part.grad_a_RD, alpha=factor)
-        layer.b_OR.grad.add_(part.grad_b_OR, alpha=factor)
+        for parameter, gradient in zip(layer.parameters.values(), part.gradients, strict=True):
+            assert parameter.grad is not None
+            parameter.grad.add_(gradient, alpha=factor)
 
 
 def gradient_norm(parameters: Sequence[torch.nn.Parameter]) -> float:

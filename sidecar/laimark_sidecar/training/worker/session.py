@@ -32,7 +32,7 @@ from laimark_sidecar.training.worker.fisher import measure
 from laimark_sidecar.training.worker.lessons import compose, core_items, lesson_items
 from laimark_sidecar.training.worker.loop import Anchors, Lessons, Loop
 from laimark_sidecar.training.worker.losses import Item
-from laimark_sidecar.training.worker.penalty import Reference
+from laimark_sidecar.training.worker.penalty import standing
 from laimark_sidecar.training.worker.rendering import rendering_sha256
 from laimark_sidecar.training.worker.result import write_result
 from laimark_sidecar.training.worker.stop import StopFlag
@@ -64,7 +64,7 @@ def run(job: TrainJob, *, stop: StopFlag, emit: Callable[[Progress], None], cloc
         _publish_nothing(job, backend, rendering, emit)
         return
     lessons = compose(job, found, core)
-    before = _here(backend) if job.parent_adapter else ()
+    before = standing(backend.layers) if job.parent_adapter else ()
     if anchors.user is not None:
         anchors = replace(anchors, references=before)
     start = Position(
@@ -121,7 +121,9 @@ def _core_anchor(job: TrainJob, backend: TrainerBackend, core: tuple[Item, ...])
     chosen = core[:CORE_ANCHOR_EXAMPLES]
     if not chosen or job.lambda_core == 0.0:
         return None
-    path = Path(job.cache_dir) / f"core-anchor-{job.curvature}-{_of_prompts(chosen)}.safetensors"
+    # An IA3 sits on fewer layers than the others, which share theirs.
+    layers = "-ia3" if job.adapter == "ia3" else ""
+    path = Path(job.cache_dir) / f"core-anchor-{job.curvature}{layers}-{_of_prompts(chosen)}.safetensors"
     if path.is_file():
         try:
             anchor = load_anchor(path, kind=job.curvature, base_sha256=job.base_sha256, device=backend.device)
@@ -159,14 +161,6 @@ def _user_anchor(job: TrainJob, backend: TrainerBackend) -> Anchor | None:
         )
         return None
     return load_anchor(path, kind=job.curvature, base_sha256=job.base_sha256, device=backend.device)
-
-
-def _here(backend: TrainerBackend) -> tuple[Reference, ...]:
-    """Return D* = the adapter as it stands, copied."""
-    return tuple(
-        Reference(a_RD=layer.a_RD.detach().clone(), scaled_b_OR=layer.scale * layer.b_OR.detach().clone())
-        for layer in backend.layers
-    )
 
 
 def _first_budget(job: TrainJob, user: Anchor | None) -> Budget:
