@@ -105,7 +105,7 @@ def _problem(job: TrainJob) -> str:
     for name in ("batch_size", "micro_batch_size", "max_length", "rank", "checkpoint_every_steps"):
         if getattr(job, name) < 1:
             return f"{name} is {getattr(job, name)}, expected at least 1"
-    for name in ("learning_rate", "alpha", "clip_norm", "kl_soft", "kl_stop"):
+    for name in ("learning_rate", "alpha", "clip_norm", "kl_soft", "kl_stop", "preference_beta"):
         if not getattr(job, name) > 0:
             return f"{name} is {getattr(job, name)}, expected more than 0"
     for name in (
@@ -117,6 +117,7 @@ def _problem(job: TrainJob) -> str:
         "lambda_user",
         "core_weight",
         "user_weight",
+        "preference_weight",
     ):
         if not getattr(job, name) >= 0:
             return f"{name} is {getattr(job, name)}, expected 0 or more"
