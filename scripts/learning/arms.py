@@ -6,7 +6,7 @@ import typing
 from dataclasses import dataclass
 from typing import Literal
 
-from laimark_sidecar.training.job import Curvature
+from laimark_sidecar.training.job import Curvature, Preference
 
 Metric = Literal["l2", "ewc_ab", "ewc_dense", "diag", "input", "kfac"]
 """In which metric being away from an anchor is paid for."""
@@ -32,6 +32,8 @@ class Arm:
     """What the KL on core replay counts, beside what is learned."""
     wide_core: bool = False
     """Replays `Settings.core_wide` prompts instead of the base's own few."""
+    preference: Preference = "none"
+    """Whether what was answered wrongly is learned from, too; see `rejected`."""
     gate: bool = False
     """A part of the tasks is held out, and what the product's gate refuses does not go on; see `gated`."""
 
@@ -61,6 +63,7 @@ ARMS: tuple[Arm, ...] = (
     Arm(name="replay+core", replay=True, core_weight=8.0, wide_core=True),
     Arm(name="replay+input+core", replay=True, metric="input", core_weight=8.0, wide_core=True),
     Arm(name="joint+core", lessons="all", core_weight=8.0, wide_core=True),
+    Arm(name="replay+input+dpo", replay=True, metric="input", preference="dpo"),
     Arm(name="gated", replay=True, metric="input", gate=True),
 )
 """In the order of running: what the question is about comes first."""

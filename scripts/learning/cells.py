@@ -26,6 +26,7 @@ from scripts.learning.lab import Lab, first_job
 from scripts.learning.lessons import lessons_of
 from scripts.learning.questions import PromptMemory, Question, item
 from scripts.learning.regularisers import regulariser
+from scripts.learning.rejected import with_rejected
 from scripts.learning.results import CellResult, Decision, Spent, read_cell
 from scripts.learning.scoring import NOTHING, Scores, score
 from scripts.learning.settings import Settings
@@ -37,6 +38,7 @@ from laimark_sidecar.training.job import TrainJob
 from laimark_sidecar.training.worker.backend import adapter_tensors, set_adapter
 from laimark_sidecar.training.worker.batches import Pool
 from laimark_sidecar.training.worker.checkpoint import Position
+from laimark_sidecar.training.worker.lessons import asked_about_pairs
 from laimark_sidecar.training.worker.loop import Anchors, Lessons, Loop
 from laimark_sidecar.training.worker.penalty import penalty
 from laimark_sidecar.training.worker.stop import StopFlag
@@ -65,9 +67,11 @@ def run_cell(lab: Lab, arm: Arm, cycle: int, folder: Path) -> CellResult:
     make_dir(folder)
     whole, lab = lab, taught(lab) if arm.gate else lab
     due = is_examined(lab.settings, cycle)
-    past = tuple(asked for done in lab.cycles[: cycle - 1] for asked in done)
     begun = lab.clock.monotonic_s()
     _begin(lab, arm, cycle, folder)
+    if arm.preference != "none":
+        lab = with_rejected(lab, cycle, folder)
+    past = tuple(asked for done in lab.cycles[: cycle - 1] for asked in done)
     prequential = NOTHING
     similarity: tuple[float, ...] = ()
     greedy_exact: tuple[float, ...] = ()
@@ -177,7 +181,13 @@ def _learn(lab: Lab, arm: Arm, cycle: int, folder: Path, past: tuple[Question, .
     begun = lab.clock.monotonic_s()
     lessons = lessons_of(lab, arm, cycle, past)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".work-") as work:
-        job = replace(_job(lab, lessons, cycle), work_dir=work, core_weight=arm.core_weight)
+        job = replace(
+            _job(lab, lessons, cycle),
+            work_dir=work,
+            core_weight=arm.core_weight,
+            preference=arm.preference,
+        )
+        lessons = asked_about_pairs(job, lab.backend, lessons, lambda _progress: None)
         start = Position(
             job_digest=f"{lab.seed}:{arm.name}:{cycle}",
             step=0,
