@@ -35,7 +35,7 @@ from laimark_sidecar.training.worker.checkpoint import (
 from laimark_sidecar.training.worker.curvature import Anchor
 from laimark_sidecar.training.worker.distance import measure_kl
 from laimark_sidecar.training.worker.layers import Layer
-from laimark_sidecar.training.worker.losses import Item, PoolWeights, coefficients, collate, weighted_loss
+from laimark_sidecar.training.worker.losses import Item, PoolWeights, coefficients, collate
 from laimark_sidecar.training.worker.penalty import (
     Penalty,
     Reference,
@@ -194,12 +194,14 @@ class Loop:
             chosen = [items[i] for i in members]
             batch = collate(sequences(chosen), self._backend.device)
             logits_NV = batch.select(self._backend.logits(batch.ids_BT, batch.mask_BT, batch.kept_P))
-            token_factors = [factors[i] for i in members]
-            if any(item.pair for item in chosen):
-                wanted = [pair_factors[i] for i in members]
-                loss = paired_loss(logits_NV, batch, chosen, token_factors, wanted, beta=job.preference_beta)
-            else:
-                loss = weighted_loss(logits_NV, batch, chosen, token_factors)
+            loss = paired_loss(
+                logits_NV,
+                batch,
+                chosen,
+                [factors[i] for i in members],
+                [pair_factors[i] for i in members],
+                beta=job.preference_beta,
+            )
             torch.autograd.backward(loss)
             total += float(loss.detach())
         return total

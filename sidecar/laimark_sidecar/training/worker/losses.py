@@ -3,6 +3,7 @@
     L = Σ_pool share_pool / presence_pool · a_pool · (Σ tokens of the pool in the step: weight · loss) / (tokens of the pool)
 
 presence_pool is the part of the job's steps that the pool occurs in: 1 unless the batch is too small for every pool.
+Preferences come on top: `preference`.
 
 A mean over the whole step, never a mean of micro-batch means: how a step is split must not move the numbers.
 

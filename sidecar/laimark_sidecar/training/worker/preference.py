@@ -21,7 +21,15 @@ from torch import Tensor
 
 from laimark_sidecar.training.worker.backend import TrainerBackend
 from laimark_sidecar.training.worker.batches import Pool, Shares, micro_batches
-from laimark_sidecar.training.worker.losses import Batch, Item, Pair, PoolWeights, collate, token_losses
+from laimark_sidecar.training.worker.losses import (
+    Batch,
+    Item,
+    Pair,
+    PoolWeights,
+    collate,
+    token_losses,
+    weighted_loss,
+)
 
 
 def pair_of(
@@ -121,7 +129,7 @@ def paired_loss(
     *,
     beta: float,
 ) -> Tensor:
-    """Return a micro-batch's part of the step's loss, its preferences included.
+    """Return a micro-batch's part of the step's loss, its preferences included; without any pair it is `weighted_loss`.
 
     Args:
         logits_NV: of the loss positions of `batch`.
@@ -131,6 +139,9 @@ def paired_loss(
         pair_factors: of each example's pair, see `pair_coefficients`.
         beta: of DPO.
     """
+    paired = [number for number, item in enumerate(items) if item.pair]
+    if not paired:
+        return weighted_loss(logits_NV, batch, items, factors)
     rows = sequences(items)
     losses_N = token_losses(logits_NV, batch, rows)
     factor_N = [0.0] * len(losses_N)
@@ -140,7 +151,6 @@ def paired_loss(
             factor_N[place] = factor
         start += len(row.positions)
     task = (losses_N * torch.tensor(factor_N, device=losses_N.device)).sum()
-    paired = [number for number, item in enumerate(items) if item.pair]
     factor_P = torch.tensor([pair_factors[number] for number in paired], device=losses_N.device)
     base_P = torch.tensor([_base_margin(items[number]) for number in paired], device=losses_N.device)
     losses_P = dpo_loss(_margins(losses_N, rows, items), base_P, beta=beta)
