@@ -33,7 +33,8 @@ def test_plan_job_and_examples_agree_and_nothing_held_out_is_learned(ready_home:
 
 
 def test_rejected_answers_reach_the_worker_only_where_a_preference_is_learned(ready_home: Home) -> None:
-    found = []
+    found: list[dict[str, str]] = []
+    items: dict[str, str] = {}
     for preference in ("none", "dpo"):
         reconfigure(ready_home, "training", preference=preference)
         workshop = opened(ready_home)
