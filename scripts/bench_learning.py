@@ -5,7 +5,7 @@ or plain sequential LoRA? And what would prompt memory over the same corrections
 
 Regime: users are code bases of this environment that the base was not trained on; each cycle asks completion tasks,
 scores them first and trains on them then, and after some cycles another user comes. Every arm has the product's loop,
-governor and step count; what differs is in `scripts/learning/arms.py`. Exams come from files that are never trained on.
+governor and step count; what differs is in `laimark_sidecar/bench/arms.py`. Exams come from files that are never trained on.
 Ceiling: the `joint` arm, which trains from the base on all lessons so far at once, with the steps of all cycles so far.
 
 A run may be killed at any time: started again it goes on with the first cell that is not there. `--report` reads a run
@@ -20,10 +20,10 @@ import sys
 from pathlib import Path
 
 import torch
-from scripts.learning.arms import chosen
-from scripts.learning.course import run
-from scripts.learning.settings import Settings
 
+from laimark_sidecar.bench.arms import chosen
+from laimark_sidecar.bench.course import run
+from laimark_sidecar.bench.settings import Settings
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.paths import modelfiles
 
@@ -32,7 +32,7 @@ def main() -> None:
     """Run what is missing, or report what is there."""
     options = _options()
     if options.report:
-        from scripts.learning.report import report
+        from laimark_sidecar.bench.report import report
 
         print(json.dumps(report(Path(options.report), to=Path(options.to or options.report))))
         return

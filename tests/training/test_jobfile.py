@@ -70,6 +70,7 @@ def test_a_job_of_a_newer_version_is_refused_with_a_hint(make_job: JobMaker, tmp
         ("gamma", 1.5),
         ("preference_beta", 0.0),
         ("preference_weight", -1.0),
+        ("average", 1.0),
         ("parent_curvature", "somewhere/curvature.safetensors"),
     ],
 )

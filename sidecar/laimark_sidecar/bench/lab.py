@@ -1,0 +1,155 @@
+"""What all arms of a seed share: the model, the questions as tokens, the core, and the adapter that everyone begins with."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from laimark_sidecar.bench.backend import BenchBackend
+from laimark_sidecar.bench.library import library_tasks
+from laimark_sidecar.bench.questions import Question, question
+from laimark_sidecar.bench.settings import Settings
+from laimark_sidecar.bench.stream import Stream
+from laimark_sidecar.clock import Clock
+from laimark_sidecar.demo.code_tasks import Task
+from laimark_sidecar.files import sha256_file
+from laimark_sidecar.journal.exchange import Message
+from laimark_sidecar.training.job import TrainJob
+from laimark_sidecar.training.worker.core_answers import AnswerCache
+from laimark_sidecar.training.worker.tokens import ChatTokenizer
+
+CORE_CHARS = 400
+"""Longer core prompts are left out: they would set the length of every batch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lab:
+    """One seed's laboratory; the backend's adapter is the only thing that changes."""
+
+    settings: Settings
+    seed: int
+    backend: BenchBackend
+    tokenizer: ChatTokenizer
+    text_of: Callable[[Sequence[int]], str]
+    clock: Clock
+    users: tuple[str, ...]
+    """Who works in each cycle."""
+    cycles: tuple[tuple[Question, ...], ...]
+    exams: dict[str, tuple[Question, ...]]
+    core_replay: tuple[Question, ...]
+    core_wide: tuple[Question, ...]
+    core_watched: tuple[Question, ...]
+    core_exam: tuple[Question, ...]
+    core_gold: tuple[Question, ...]
+    """The same prompts with what their files really say."""
+    library: tuple[Question, ...]
+    """See `Settings.library`."""
+
+
+def first_job(settings: Settings, *, seed: int) -> TrainJob:
+    """Return the job that every cycle's is made from; its paths are filled in per cycle."""
+    return TrainJob(
+        base_dir=settings.base,
+        base_sha256="0" * 64,
+        examples="",
+        out_dir="",
+        work_dir="",
+        cache_dir="",
+        device="cpu",
+        seed=seed,
+        steps=settings.steps,
+        batch_size=settings.batch,
+        learning_rate=settings.learning_rate,
+        rank=settings.rank,
+        alpha=settings.alpha,
+        lambda_user=settings.lambda_user,
+        gamma=settings.gamma,
+        kl_soft=settings.kl_soft,
+        checkpoint_every_steps=1_000_000,
+    )
+
+
+def set_up(
+    settings: Settings, stream: Stream, out: Path, *, seed: int, clock: Clock, say: Callable[[str], None]
+) -> Lab:
+    """Load the base and ask it for its core answers (once a run folder: they are cached)."""
+    backend = BenchBackend(first_job(settings, seed=seed), autocast=settings.autocast)
+    tokenizer = ChatTokenizer(Path(settings.base))
+    precision = "bf16" if settings.autocast else "fp32"
+    cache = AnswerCache(
+        folder=out / f"core-answers-{precision}",
+        base_sha256=sha256_file(Path(settings.base) / "model.safetensors"),
+    )
+
+    def ask(prompts: Sequence[CorePrompt]) -> tuple[Question, ...]:
+        asked = []
+        for number, prompt in enumerate((core.prompt for core in prompts), start=1):
+            if number % 50 == 0:
+                say(f"core answers: {number} of {len(prompts)}")
+            ids = tokenizer.prompt_ids((Message(role="user", content=prompt),))
+            item = cache.item(backend, ids, weight=1.0, end_ids=tokenizer.end_ids[-1:])
+            asked.append(Question(prompt=prompt, answer="", answer_ids=item.ids[len(ids) :], base=item.base))
+        return tuple(asked)
+
+    wanted = settings.core_replay + settings.core_watched
+    screened = core_prompts(Path(settings.base), split="screen", count=settings.core_exam)
+    trained = ask(core_prompts(Path(settings.base), split="train", count=wanted))
+    return Lab(
+        settings=settings,
+        seed=seed,
+        backend=backend,
+        tokenizer=tokenizer,
+        text_of=Tokenizer.from_file(str(Path(settings.base) / "tokenizer.json")).decode,
+        clock=clock,
+        users=tuple(cycle.user for cycle in stream.cycles),
+        cycles=tuple(tuple(question(tokenizer, task) for task in cycle.tasks) for cycle in stream.cycles),
+        exams={
+            name: tuple(question(tokenizer, task) for task in tasks) for name, tasks in stream.exams.items()
+        },
+        core_replay=trained[settings.core_watched :],
+        core_wide=ask(_wide(settings)),
+        core_watched=trained[: settings.core_watched],
+        core_exam=ask(screened),
+        core_gold=tuple(
+            question(tokenizer, Task(kind="complete", prompt=core.prompt, answer=core.gold))
+            for core in screened
+        ),
+        library=tuple(
+            question(tokenizer, task)
+            for task in (
+                library_tasks(Path(settings.base), count=settings.library) if settings.library else ()
+            )
+        ),
+    )
+
+
+def _wide(settings: Settings) -> tuple[CorePrompt, ...]:
+    if not settings.core_wide:
+        return ()
+    tasks = library_tasks(Path(settings.base), count=settings.core_wide, trained_on=True)
+    return tuple(CorePrompt(prompt=task.prompt, gold=task.answer) for task in tasks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorePrompt:
+    """A prompt of the core, and what the file that it came from really says."""
+
+    prompt: str
+    gold: str
+
+
+def core_prompts(base: Path, *, split: str, count: int) -> tuple[CorePrompt, ...]:
+    """Return prompts of the base's `core.jsonl`, short ones, in an order that mixes the kinds; the same for all seeds."""
+    found = []
+    for line in (base / "core.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        content = row["messages"][0]["content"]
+        if row["split"] == split and len(content) <= CORE_CHARS:
+            found.append(CorePrompt(prompt=content, gold=row["reference"]))
+    random.Random(split).shuffle(found)
+    return tuple(found[:count])
