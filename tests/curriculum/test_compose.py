@@ -199,3 +199,9 @@ def test_whatever_comes_in_the_promises_hold(new_sources: list[str], replay_sour
         lesson.pool == "new" and source_of[lesson.id] == "journal" for lesson in lessons
     ) == new_sources.count("journal")
     assert len({lesson.id for lesson in lessons}) == len(lessons)
+
+
+def test_what_was_rejected_goes_with_new_and_past_lessons() -> None:
+    new = [replace(one, rejected="new") for one in items(1, 2)]
+    past = [replace(one, item=replace(one.item, rejected="past")) for one in drawn(3)]
+    assert {lesson.pool: lesson.rejected for lesson in cycle(new, past)} == {"new": "new", "user": "past"}

@@ -355,3 +355,39 @@ def test_own_output_that_its_client_rewrote_is_not_learned_for_being_kept() -> N
     first = exchange(ASK, answer="It is **Basel**.", adapter_version="me")
     second = exchange(ASK, answer="It is **Bern**.", adapter_version="me", time_s=1010.0)
     assert learn(first, second, exchange(ASK, "a: It is Bern.", "u: And?", time_s=1020.0)).items == ()
+
+
+def test_what_was_corrected_is_kept_as_rejected() -> None:
+    asked = exchange(ASK, answer="<think>Zug?</think>Basel")
+    assert only(asked, exchange(ASK, "a: Basel", FIX, time_s=1001.0)).rejected == "Basel"
+
+
+def test_what_was_edited_is_kept_as_rejected_in_the_history_and_in_feedback() -> None:
+    asked = exchange(ASK, answer="It is Basel.")
+    edited = exchange(ASK, "a: It is Bern.", "u: And the river?", time_s=1001.0)
+    told = lessons_from_feedback(
+        feedback(asked, "edit", "It is Bern."), Memory(exchanges=[asked]), heldout_share=0.0
+    )
+    assert [item.rejected for item in (only(asked, edited), *told.items)] == ["It is Basel.", "It is Basel."]
+
+
+def test_the_first_of_several_rejected_answers_goes_with_the_first_prompt_and_its_exchange_is_named() -> None:
+    history = (ASK, "a: Basel", "u: That is wrong.", "a: Bern", "u: Yes, that is right.")
+    first = exchange(ASK, answer="Basel")
+    second = exchange(*history[:3], answer="Bern", time_s=1001.0)
+    last = exchange(*history, time_s=1002.0)
+    in_context, relabelled = learn(first, second, last).items
+    assert (in_context.rejected, relabelled.rejected) == ("", "Basel")
+    # Whoever forgets the first exchange forgets what was rejected of it.
+    assert relabelled.exchange_ids == (last.id, second.id, first.id)
+
+
+def test_nothing_is_rejected_that_nobody_recorded_or_that_was_only_asked_for_again() -> None:
+    assert only(exchange(ASK, "a: Basel", FIX)).rejected == ""
+    first, second = exchange(ASK, answer="Basel"), exchange(ASK, answer="Bern", time_s=1010.0)
+    assert only(first, second, exchange(ASK, "a: Bern", "u: And?", time_s=1020.0)).rejected == ""
+
+
+def test_an_answer_that_is_the_correction_itself_is_not_its_opposite() -> None:
+    asked = exchange(ASK, answer="**Bern**")
+    assert only(asked, exchange(ASK, "a: **Bern**", FIX, time_s=1001.0)).rejected == ""

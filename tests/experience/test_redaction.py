@@ -64,3 +64,9 @@ def test_nothing_that_was_cut_is_found_again(pieces: list[str]) -> None:
     text = cut(" ".join(pieces), STRICT)
     assert SECRET not in text
     assert MAIL not in text
+
+
+def test_what_was_rejected_stays_unless_it_is_what_is_learned_now() -> None:
+    item = replace(make_item(1, target=f"login with {SECRET}"), rejected="log in")
+    assert redacted(item, STRICT).rejected == "log in"
+    assert redacted(item, STRICT, target="log in").rejected == ""

@@ -134,3 +134,12 @@ def test_an_answer_with_a_secret_is_screened_on_every_way_to_becoming_an_item(
     assert {one.rules for one in found.flagged} == {("github token",)}
     # It is for the secret alone: without the rule the same records teach.
     assert experience_of(records, Memory(), heldout_share=0.0, policy=Policy(allow=(SECRET.lower(),))).items
+
+
+def test_a_secret_in_what_was_rejected_alone_leaves_the_lesson_without_it() -> None:
+    item = replace(make_item(1), rejected=f"token = {SECRET}")
+    for policy in (Policy(), Policy(is_false_alarm=lambda _: True)):
+        kept, flagged = Screen(policy).screened([item], "record")
+        assert (kept, flagged) == ((make_item(1),), ())
+    harmless = replace(item, rejected="token = ")
+    assert Screen(Policy()).screened([harmless], "record") == ((harmless,), ())

@@ -91,6 +91,7 @@ def test_feedback_of_an_earlier_batch_moves_to_the_runner_s_account() -> None:
     found = experience_of([seen], memory, heldout_share=0.0)
     (item,) = found.items
     assert (item.target, item.signal, item.answered_by) == ("Bern, of course.", "edit", "me:1")
+    assert item.rejected == "Bern"
     assert item.messages == talk("s: Today is Monday.", ASK)
     assert [one.exchange_id for one in found.superseded] == [logged.id]
 

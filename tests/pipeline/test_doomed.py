@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from tests.replay.examples import make_item
 from tests.support.forgetting import SECRET, add_version, append, say_secret
 from tests.support.homes import correction, exchange, opened
 
@@ -35,6 +36,13 @@ def test_a_text_means_what_holds_it_in_any_case_and_the_lesson_made_from_it(read
     assert ids(found) == {told.id}
     assert found.held == 1
     assert not found.exchanges[0].continues
+
+
+def test_a_text_means_a_lesson_that_holds_it_only_as_what_was_rejected(ready_home: Home) -> None:
+    workshop = opened(ready_home)
+    with workshop.store() as store:
+        store.ingest("a", b"1", [], [replace(make_item(1), rejected=f"No, {SECRET}")])
+    assert meant(ready_home, Wish(text=literal(SECRET))).items == ("item-000001",)
 
 
 def test_an_id_takes_the_later_turns_that_repeat_it(ready_home: Home) -> None:

@@ -32,6 +32,22 @@ def test_plan_job_and_examples_agree_and_nothing_held_out_is_learned(ready_home:
     assert (job.steps, job.learning_rate) == (4, 3e-3)
 
 
+def test_rejected_answers_reach_the_worker_only_where_a_preference_is_learned(ready_home: Home) -> None:
+    found: list[dict[str, str]] = []
+    items: dict[str, str] = {}
+    for preference in ("none", "dpo"):
+        reconfigure(ready_home, "training", preference=preference)
+        workshop = opened(ready_home)
+        cycle = open_cycle(workshop)
+        with workshop.store() as store:
+            select(workshop, store, cycle)
+            items = {item.id: item.rejected for item in store.items(split="train")}
+        assert read_job(cycle.job).preference == preference
+        found.append({one.id: one.rejected for one in read_examples(cycle.examples) if one.pool == "new"})
+    assert all(found[1].values())
+    assert found == [dict.fromkeys(found[1], ""), {one: items[one] for one in found[1]}]
+
+
 def test_equal_buffer_and_seed_choose_the_same(ready_home: Home) -> None:
     workshop = opened(ready_home)
     cycle = open_cycle(workshop)

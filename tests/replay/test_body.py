@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,3 +28,9 @@ def test_what_is_not_an_item_is_a_state_error_with_a_way_out(body: bytes) -> Non
     with pytest.raises(StateError) as caught:
         decode_body(body)
     assert "backup" in caught.value.hint
+
+
+def test_an_item_of_an_earlier_release_has_nothing_rejected() -> None:
+    body = encode_body(replace(make_item(1), rejected="no"))
+    assert decode_body(body).rejected == "no"
+    assert decode_body(body.replace(b',"rejected":"no"', b"")) == make_item(1)

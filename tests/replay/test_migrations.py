@@ -113,3 +113,12 @@ def test_what_waited_and_what_was_answered_is_carried_over_to_fair_shares(
     assert empty.execute("SELECT id FROM early_feedback").fetchall() == [("sooner",)]
     assert empty.execute("SELECT count(*) FROM findings").fetchone() == (0,)
     assert empty.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_a_program_that_knows_of_no_rejected_answers_does_not_open_the_file(
+    empty: sqlite3.Connection, path: Path
+) -> None:
+    migrate(empty, path=path, now_s=1.0)
+    before = [step.name for step in MIGRATIONS].index("rejected answers")
+    with pytest.raises(StateError, match=f"this program knows up to {before}"):
+        migrate(empty, path=path, now_s=2.0, migrations=MIGRATIONS[:before])

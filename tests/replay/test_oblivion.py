@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests.replay.examples import HandClock, make_answer, make_item, make_items
@@ -37,6 +38,7 @@ def test_nothing_of_the_text_stays_in_the_files(path: Path, clock: HandClock) ->
     secret = "correct horse battery staple"
     with ReplayStore.open(path, clock=clock) as store:
         items = [*make_items(*range(2, 40)), make_item(1, prompt=secret, target=f"{secret} {'long ' * 3000}")]
+        items[-1] = replace(items[-1], rejected=f"{'long ' * 3000} {secret}")
         store.ingest("a", b"1", [make_answer(1)], items)
         assert any(secret.encode() in file.read_bytes() for file in path.parent.iterdir())
         store.oblivion.remove(["item-000001"])

@@ -55,7 +55,7 @@ def test_a_missing_job_is_named(tmp_path: Path) -> None:
 
 def test_a_job_of_a_newer_version_is_refused_with_a_hint(make_job: JobMaker, tmp_path: Path) -> None:
     write_job(tmp_path / "job.json", make_job(version=FORMAT_VERSION + 1))
-    with pytest.raises(TrainingError, match="format version 2") as caught:
+    with pytest.raises(TrainingError, match=f"format version {FORMAT_VERSION + 1}") as caught:
         read_job(tmp_path / "job.json")
     assert "same laimark-sidecar version" in caught.value.hint
 
@@ -68,6 +68,8 @@ def test_a_job_of_a_newer_version_is_refused_with_a_hint(make_job: JobMaker, tmp
         ("learning_rate", 0.0),
         ("core_share", -0.1),
         ("gamma", 1.5),
+        ("preference_beta", 0.0),
+        ("preference_weight", -1.0),
         ("average", 1.0),
         ("parent_curvature", "somewhere/curvature.safetensors"),
     ],

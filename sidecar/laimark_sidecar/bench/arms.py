@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from laimark_sidecar.training.adapter_kind import AdapterKind
-from laimark_sidecar.training.job import Curvature
+from laimark_sidecar.training.job import Curvature, Preference
 
 Metric = Literal["l2", "ewc_ab", "ewc_dense", "diag", "input", "kfac"]
 """In which metric being away from an anchor is paid for."""
@@ -33,6 +33,8 @@ class Arm:
     """What the KL on core replay counts, beside what is learned."""
     wide_core: bool = False
     """Replays `Settings.core_wide` prompts instead of the base's own few."""
+    preference: Preference = "none"
+    """Whether what was answered wrongly is learned from, too; see `rejected`."""
     average: float = 0.0
     """Share of the adapter before in the moving average of updates that goes on."""
     kind: AdapterKind = "lora"
@@ -74,6 +76,7 @@ ARMS: tuple[Arm, ...] = (
     Arm(name="replay+input+dora", replay=True, metric="input", kind="dora"),
     Arm(name="replay+input+ia3", replay=True, metric="input", kind="ia3"),
     Arm(name="replay+input+ia3x10", replay=True, metric="input", kind="ia3", rate=10.0),
+    Arm(name="replay+input+dpo", replay=True, metric="input", preference="dpo"),
     Arm(name="gated", replay=True, metric="input", gate=True),
     Arm(name="gated+weight", replay=True, metric="input", core_weight=8.0, gate=True),
 )

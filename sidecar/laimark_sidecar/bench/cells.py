@@ -27,6 +27,7 @@ from laimark_sidecar.bench.lab import Lab, first_job
 from laimark_sidecar.bench.lessons import lessons_of
 from laimark_sidecar.bench.questions import PromptMemory, Question, item
 from laimark_sidecar.bench.regularisers import regulariser
+from laimark_sidecar.bench.rejected import with_rejected
 from laimark_sidecar.bench.results import CellResult, Decision, Spent, read_cell
 from laimark_sidecar.bench.scoring import NOTHING, Scores, score, score_once
 from laimark_sidecar.bench.settings import Settings
@@ -38,6 +39,7 @@ from laimark_sidecar.training.worker.averaging import average
 from laimark_sidecar.training.worker.backend import adapter_tensors, set_adapter
 from laimark_sidecar.training.worker.batches import Pool
 from laimark_sidecar.training.worker.checkpoint import Position
+from laimark_sidecar.training.worker.lessons import asked_about_pairs
 from laimark_sidecar.training.worker.loop import Anchors, Lessons, Loop
 from laimark_sidecar.training.worker.penalty import penalty
 from laimark_sidecar.training.worker.stop import StopFlag
@@ -66,9 +68,11 @@ def run_cell(lab: Lab, arm: Arm, cycle: int, folder: Path) -> CellResult:
     make_dir(folder)
     whole, lab = lab, taught(lab) if arm.gate else lab
     due = is_examined(lab.settings, cycle)
-    past = tuple(asked for done in lab.cycles[: cycle - 1] for asked in done)
     begun = lab.clock.monotonic_s()
     _begin(lab, arm, cycle, folder)
+    if arm.preference != "none":
+        lab = with_rejected(lab, cycle, folder)
+    past = tuple(asked for done in lab.cycles[: cycle - 1] for asked in done)
     prequential = NOTHING
     similarity: tuple[float, ...] = ()
     greedy_exact: tuple[float, ...] = ()
@@ -185,7 +189,9 @@ def _learn(lab: Lab, arm: Arm, cycle: int, folder: Path, past: tuple[Question, .
             work_dir=work,
             core_weight=arm.core_weight,
             learning_rate=arm.rate * lab.settings.learning_rate,
+            preference=arm.preference,
         )
+        lessons = asked_about_pairs(job, lab.backend, lessons, lambda _progress: None)
         start = Position(
             job_digest=f"{lab.seed}:{arm.name}:{cycle}",
             step=0,

@@ -12,6 +12,7 @@ from laimark_sidecar.demo.code_tasks import Task, completion_prompt
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.training.worker.batches import Pool
 from laimark_sidecar.training.worker.losses import BaseLogits, Item
+from laimark_sidecar.training.worker.preference import pair_of
 from laimark_sidecar.training.worker.tokens import ChatTokenizer
 
 MAX_TOKENS = 512
@@ -29,6 +30,8 @@ class Question:
     answer_ids: tuple[int, ...]
     base: BaseLogits | None = None
     """Core only: the base's distribution at each answer token."""
+    rejected_ids: tuple[int, ...] = ()
+    """A wrong answer and its end, where an arm learns from it."""
 
 
 def question(tokenizer: ChatTokenizer, task: Task) -> Question:
@@ -48,6 +51,9 @@ def item(tokenizer: ChatTokenizer, asked: Question, messages: Sequence[Message],
         positions=tuple(range(len(prompt) - 1, len(ids) - 1)),
         weight=1.0,
         base=asked.base,
+        pair=pair_of(ids, len(prompt), asked.rejected_ids, max_length=MAX_TOKENS)
+        if asked.rejected_ids
+        else None,
     )
 
 

@@ -93,6 +93,17 @@ class Training(Section):
     )
     core_weight: float = key(1.0, "Weight of staying with the base's own answers (core replay).", least=0)
     user_weight: float = key(1.0, "Weight of earlier lessons (user replay).", least=0)
+    preference: Literal["none", "dpo"] = key(
+        "none",
+        'What is learned from an answer that you rejected or wrote over, beside what you made of it: "none", or "dpo" '
+        "(direct preference optimisation against the frozen base; such a lesson costs about twice the time).",
+    )
+    preference_beta: float = key(
+        0.1, "How close to the base preferences keep the model: less lets them move it further.", above=0
+    )
+    preference_weight: float = key(
+        1.0, "Weight of preferences beside the cross-entropy of the same lessons.", least=0
+    )
     lambda_core: float = key(
         1.0,
         "Strength of the penalty for leaving the base, in nats, at first; from there it follows the measured distance.",

@@ -99,6 +99,7 @@ def _candidate_new(item: Item) -> _Candidate:
         target=item.target,
         spans=item.spans,
         weight=item.weight,
+        rejected=item.rejected,
     )
     return _Candidate(lesson=lesson, source=item.source)
 
@@ -113,6 +114,7 @@ def _candidate_user(drawn: Drawn) -> _Candidate:
         target=item.target,
         spans=item.spans,
         weight=item.weight * drawn.importance_weight,
+        rejected=item.rejected,
     )
     return _Candidate(lesson=lesson, source=item.source)
 

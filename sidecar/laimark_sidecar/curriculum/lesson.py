@@ -24,6 +24,8 @@ class Lesson:
     spans: tuple[Span, ...]
     weight: float
     """Signal weight times importance weight, in (0, 1]."""
+    rejected: str = ""
+    """What the user put the target in the place of, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from laimark_sidecar.experience.fences import domain
+from laimark_sidecar.experience.sameness import same
 from laimark_sidecar.experience.tree import root_prompt
 from laimark_sidecar.journal.exchange import Exchange, Message, beside_text
 from laimark_sidecar.replay.answered import Answered
@@ -48,6 +49,8 @@ class Candidate:
     hint: str = ""
     answered: Answered | None = None
     """The recorded answer that was corrected, edited or accepted, where it is known."""
+    rejected: Answered | None = None
+    """The recorded answer to the same prompt that the user said no to, or wrote over."""
 
 
 def admitted(
@@ -78,7 +81,8 @@ def _refusal(candidate: Candidate, exchange: Exchange) -> Dropped | None:
 
 
 def _item(candidate: Candidate, exchange: Exchange, heldout_share: float) -> Item:
-    answered = candidate.answered
+    answered, rejected = candidate.answered, candidate.rejected
+    made_from = (exchange.id, *(one.exchange_id for one in (answered, rejected) if one is not None))
     prompt_text = "\n".join(message.content for message in candidate.messages if message.role == "user")
     return Item(
         id=item_id(candidate.messages, candidate.target),
@@ -92,8 +96,9 @@ def _item(candidate: Candidate, exchange: Exchange, heldout_share: float) -> Ite
         target=candidate.target,
         spans=candidate.spans,
         hint=candidate.hint,
-        exchange_ids=tuple(dict.fromkeys((exchange.id, *([answered.exchange_id] if answered else [])))),
+        exchange_ids=tuple(dict.fromkeys(made_from)),
         answered_by=answered.version if answered else "",
+        rejected="" if rejected is None or same(rejected.answer, candidate.target) else rejected.answer,
     )
 
 

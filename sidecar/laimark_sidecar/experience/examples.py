@@ -136,6 +136,7 @@ def _told_again(
                 spans=item.spans,
                 hint=item.hint,
                 answered=answered,
+                rejected=replace(answered, answer=item.rejected) if item.rejected else None,
             )
 
 
@@ -192,6 +193,7 @@ def _correction(exchange: Exchange, history: tuple[Step, ...], number: int) -> C
         spans=whole(target, writer),
         hint=step.turn,
         answered=first.recorded,
+        rejected=first.recorded,
     )
 
 
@@ -208,7 +210,8 @@ def _acceptance(exchange: Exchange, history: tuple[Step, ...], number: int) -> I
     yield _approved(exchange.messages[: step.index], recorded, "accept")
     if first is not step and reads_alone(recorded.answer):
         # Hindsight relabelling: what was accepted in the end is the answer to what was asked in the beginning.
-        yield _approved(exchange.messages[: first.index], recorded, "accept", hint=first.turn)
+        accepted = _approved(exchange.messages[: first.index], recorded, "accept", hint=first.turn)
+        yield replace(accepted, rejected=first.recorded)
 
 
 def _silently_taken(exchange: Exchange, step: Step) -> Iterator[Candidate | Dropped]:
@@ -227,7 +230,9 @@ def _edit(
     spans = edited(original.answer, target, own=bool(original.version))
     if not any(span.learn for span in spans):
         return Dropped(reason="empty", exchange_id=exchange.id)
-    return Candidate(messages=prompt, target=target, signal="edit", spans=spans, answered=original)
+    return Candidate(
+        messages=prompt, target=target, signal="edit", spans=spans, answered=original, rejected=original
+    )
 
 
 def _approved(prompt: tuple[Message, ...], answered: Answered, signal: Signal, hint: str = "") -> Candidate:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from laimark_sidecar.experience.candidate import item_id
 from laimark_sidecar.experience.privacy.scan import Finding
+from laimark_sidecar.experience.sameness import same
 from laimark_sidecar.experience.screening import Policy
 from laimark_sidecar.experience.spans import whole
 from laimark_sidecar.journal.exchange import Message
@@ -40,6 +41,7 @@ def redacted(item: Item, policy: Policy, *, target: str | None = None) -> Item:
         target=text,
         spans=item.spans if text == item.target else whole(text, "edited"),
         hint=cut(item.hint, policy),
+        rejected="" if same(item.rejected, text) else item.rejected,
     )
 
 

@@ -1,12 +1,13 @@
 """Leaves out every example that holds a secret or personal data, and says where it stands, never what it is.
 
-The whole example goes, prompt, target or hint: masks teach masks.
+The whole example goes, prompt, target or hint: masks teach masks. Where only what was rejected holds it, that alone
+goes: the lesson is one without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from laimark_sidecar.experience.privacy.rule import Group
 from laimark_sidecar.experience.privacy.scan import Finding, findings
@@ -59,7 +60,7 @@ class Screen:
         """
         kept: list[Item] = []
         flagged: list[Flagged] = []
-        for item in items:
+        for item in map(self._without_leak_in_rejected, items):
             found = {place: rules for place, texts in _places(item).items() if (rules := self._found(texts))}
             if not found or self._policy.is_false_alarm(item.id):
                 kept.append(item)
@@ -77,6 +78,10 @@ class Screen:
                 )
             )
         return tuple(kept), tuple(flagged)
+
+    def _without_leak_in_rejected(self, item: Item) -> Item:
+        # Whoever said that a finding is nothing was shown the rest of the example, never this.
+        return replace(item, rejected="") if self.finds(item.rejected) else item
 
     def finds(self, text: str) -> bool:
         """Whether something is found in `text` that may not be learned."""

@@ -229,7 +229,7 @@ def _means_item(wish: Wish, item: Item) -> bool:
         and wish.names(item.id)
         and wish.at(item.time_s)
         and wish.source in ("", item.source)
-        and wish.said_in(*_texts(item.messages), item.target, item.hint)
+        and wish.said_in(*_texts(item.messages), item.target, item.hint, item.rejected)
     )
 
 

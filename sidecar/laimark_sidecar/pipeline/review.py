@@ -134,7 +134,7 @@ def redact(workshop: Workshop, store: ReplayStore, case: Case, *, target: str | 
     """
     item, policy = _present(case), policy_of(workshop, store)
     new = redacted(item, policy, target=target)
-    _, flagged = Screen(policy).screened([new], "")
+    kept, flagged = Screen(policy).screened([new], "")
     if flagged:
         raise DataError(
             f"what is left of {case.id[:12]} still holds: {', '.join(flagged[0].rules)}",
@@ -146,8 +146,8 @@ def redact(workshop: Workshop, store: ReplayStore, case: Case, *, target: str | 
         )
     if not new.target.strip() or not any(message.content for message in new.messages):
         raise DataError(f"nothing is left of {case.id[:12]} without what was found", hint="reject it")
-    store.review.accept(new.id, item=new, replaces=case.id)
-    return new
+    store.review.accept(new.id, item=kept[0], replaces=case.id)
+    return kept[0]
 
 
 def _present(case: Case) -> Item:

@@ -60,7 +60,8 @@ def select(workshop: Workshop, store: ReplayStore, cycle: CycleFolder) -> Plan:
         )
     make_dir(cycle.root)
     core = core_replayed(workshop)
-    write_examples(cycle.examples, [*map(_example, lessons), *map(core_example, core)])
+    taught = (_example(lesson, paired=config.preference != "none") for lesson in lessons)
+    write_examples(cycle.examples, [*taught, *map(core_example, core)])
     if parent:
         workshop.registry.checkout(workshop.registry.get(parent), cycle.parent)
     job = job_of(workshop, cycle, parent="" if why else parent, seed=seed)
@@ -104,7 +105,7 @@ def core_example(task: CoreTask) -> Example:
     return Example(id=task.id, pool="core", messages=task.messages, target="")
 
 
-def _example(lesson: Lesson) -> Example:
+def _example(lesson: Lesson, *, paired: bool) -> Example:
     return Example(
         id=lesson.id,
         pool=lesson.pool,
@@ -112,6 +113,8 @@ def _example(lesson: Lesson) -> Example:
         target=lesson.target,
         spans=lesson.spans,
         weight=lesson.weight,
+        # What nothing learns from has no business in the worker's files.
+        rejected=lesson.rejected if paired else "",
     )
 
 
@@ -171,6 +174,9 @@ def job_of(workshop: Workshop, cycle: CycleFolder, *, parent: str, seed: int) ->
         alpha=alpha,
         core_weight=training.core_weight,
         user_weight=training.user_weight,
+        preference=training.preference,
+        preference_beta=training.preference_beta,
+        preference_weight=training.preference_weight,
         curvature=training.curvature,
         lambda_core=training.lambda_core,
         lambda_user=training.lambda_user,

@@ -62,3 +62,6 @@ class Item:
     """The exchanges that this example was made from (for `why` and `forget`)."""
     answered_by: str = ""
     """Version that wrote the answer that was corrected or accepted; empty for the base."""
+    rejected: str = ""
+    """What the model had answered to the same prompt, as recorded, where the user said no to it or wrote over it; empty
+    where nobody did, where it is not known, and where it holds what may not be learned."""

@@ -12,8 +12,10 @@ from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.replay.item import Span
 from laimark_sidecar.training.adapter_kind import AdapterKind
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: `preference`, which a worker that does not know of it would pass over in silence."""
 Curvature = Literal["input", "diag", "kfac"]
+Preference = Literal["none", "dpo"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,8 @@ class Example:
     spans: tuple[Span, ...] = ()
     weight: float = 1.0
     """Importance weight of the example's loss."""
+    rejected: str = ""
+    """The answer that `target` took the place of; empty where none is known, or none is to be learned from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,12 @@ class TrainJob:
     """a_c: weight of KL(base || model) on core replay."""
     user_weight: float = 1.0
     """a_u: weight of cross-entropy on user replay."""
+    preference: Preference = "none"
+    """What is learned from `Example.rejected`."""
+    preference_beta: float = 0.1
+    """β of DPO."""
+    preference_weight: float = 1.0
+    """Weight of the preference loss, beside a_u and the pool's share."""
     curvature: Curvature = "input"
     lambda_core: float = 1.0
     """Penalty in nats: multiplies c * Omega at the core anchor."""
@@ -126,5 +136,7 @@ class TrainResult:
     peak_memory_bytes: int = 0
     rendering_sha256: str = ""
     """Of the tokens that training makes of a fixed set of conversations (`training.rendering`)."""
+    pairs: int = 0
+    """Lessons whose rejected answer was learned from."""
     tools: dict[str, str] | None = None
     version: int = FORMAT_VERSION

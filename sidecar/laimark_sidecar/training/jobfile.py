@@ -102,7 +102,7 @@ def _decode(where: Path | str, content: bytes, kind: type[_T]) -> _T:
 
 
 _LEAST_ONE = ("batch_size", "micro_batch_size", "max_length", "rank", "checkpoint_every_steps")
-_POSITIVE = ("learning_rate", "alpha", "clip_norm", "kl_soft", "kl_stop")
+_POSITIVE = ("learning_rate", "alpha", "clip_norm", "kl_soft", "kl_stop", "preference_beta")
 _NOT_NEGATIVE = (
     "steps",
     "new_share",
@@ -112,6 +112,7 @@ _NOT_NEGATIVE = (
     "lambda_user",
     "core_weight",
     "user_weight",
+    "preference_weight",
 )
 _SHARES = {"gamma": 1.0, "average": 0.99}
 """At most."""

@@ -86,7 +86,7 @@ def test_a_limit_below_one_is_wrong_usage(limit: str, capsys: pytest.CaptureFixt
     assert "--limit" in capsys.readouterr().err
 
 
-def test_show_tells_prompt_target_and_provenance(
+def test_show_tells_prompt_target_provenance_and_what_was_rejected(
     filled_home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
     item = listed(capsys)[0]
@@ -95,6 +95,8 @@ def test_show_tells_prompt_target_and_provenance(
     assert item["id"] in out
     assert "--- user\nComplete the code:" in out
     assert f"--- target\n{IDIOM}" in out
+    assert item["rejected"] != ""
+    assert f"--- rejected\n{item['rejected']}" in out
     assert "] typed" in out
     assert run(["buffer", "show", item["id"], "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == item

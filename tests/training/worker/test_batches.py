@@ -79,3 +79,13 @@ def test_micro_batches_hold_every_index_once_longest_first(lengths: list[int], s
     assert sorted(flat) == list(range(len(lengths)))
     assert [lengths[i] for i in flat] == sorted(lengths, reverse=True)
     assert all(len(batch) <= size for batch in batches)
+
+
+@given(st.lists(st.tuples(st.integers(1, 99), st.integers(1, 2)), min_size=1, max_size=20), st.integers(1, 6))
+def test_examples_of_two_sequences_take_two_places_and_are_never_parted(
+    examples: list[tuple[int, int]], size: int
+) -> None:
+    lengths, widths = [length for length, _ in examples], [width for _, width in examples]
+    batches = micro_batches(range(len(examples)), lengths, size=size, widths=widths)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(examples)))
+    assert all(sum(widths[i] for i in batch) <= max(size, widths[batch[0]]) for batch in batches)

@@ -36,6 +36,22 @@ def test_examples_that_cannot_be_learned_are_left_out(chat: ChatTokenizer) -> No
     assert [item.pool for item in items] == ["new", "user"]
 
 
+def test_a_rejected_answer_goes_with_its_lesson_where_a_preference_is_learned(chat: ChatTokenizer) -> None:
+    corrected = replace(lesson(1), rejected="def wrong():\n    pass")
+    same = replace(lesson(2), rejected=lesson(2).target)
+    examples = [corrected, same, lesson(3)]
+    paired, *others = lesson_items(chat, examples, max_length=128, preference="dpo")
+    assert [item.pair for item in others] == [None, None]
+    assert paired.pair is not None
+    answer = chat.answer_ids(corrected.rejected)
+    assert answer is not None
+    assert paired.pair.ids == (*chat.prompt_ids(corrected.messages), *answer)
+    # What is learned without preferences is what is learned beside them.
+    plain = lesson_items(chat, examples, max_length=128)
+    assert all(item.pair is None for item in plain)
+    assert [(i.ids, i.positions) for i in plain] == [(i.ids, i.positions) for i in (paired, *others)]
+
+
 def test_a_job_in_which_nothing_can_be_learned_is_refused(chat: ChatTokenizer) -> None:
     with pytest.raises(TrainingError, match="none of the 1 examples"):
         lesson_items(chat, [replace(lesson(2), target="word " * 500)], max_length=128)

@@ -17,6 +17,7 @@ from laimark_sidecar.training.worker.budget import Budget
 from laimark_sidecar.training.worker.checkpoint import Position
 from laimark_sidecar.training.worker.loop import Anchors, Lessons, Loop
 from laimark_sidecar.training.worker.losses import Item
+from laimark_sidecar.training.worker.preference import ask_base, pair_of
 from laimark_sidecar.training.worker.stop import StopFlag
 
 ItemMaker = Callable[[int], tuple[Item, ...]]
@@ -82,3 +83,21 @@ def test_checkpoints_are_written_on_the_way(
     job = make_job(steps=4, checkpoint_every_steps=3)
     loop_of(job, backend, make_items(2)).run()
     assert sorted(path.name for path in Path(job.work_dir).iterdir()) == ["step-000003", "step-000004"]
+
+
+def test_how_a_step_with_pairs_is_split_does_not_move_it(make_job: JobMaker, make_items: ItemMaker) -> None:
+    items = tuple(
+        replace(item, pair=pair_of(item.ids, 4, item.ids[-1:3:-1], max_length=64)) if number % 2 else item
+        for number, item in enumerate(make_items(5))
+    )
+    adapters, losses = [], []
+    for size in (1, 3, 8):
+        job = make_job(f"paired-{size}", steps=2, micro_batch_size=size, learning_rate=1e-4)
+        backend = PeftBackend(job)
+        asked = ask_base(backend, items, batch_size=size, check=lambda: None)
+        losses.append(loop_of(job, backend, asked).run()[0].losses)
+        adapters.append(adapter_tensors(backend.layers))
+    assert losses[0] == pytest.approx(losses[2], rel=1e-5)
+    assert losses[1] == pytest.approx(losses[2], rel=1e-5)
+    for name, tensor in adapters[0].items():
+        torch.testing.assert_close(tensor, adapters[2][name], rtol=0.0, atol=1e-4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -13,7 +14,7 @@ from tests.training.conftest import JobMaker, lesson
 
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.errors import TrainingError
-from laimark_sidecar.training.job import Curvature, Progress, TrainJob, TrainResult
+from laimark_sidecar.training.job import Curvature, Example, Progress, TrainJob, TrainResult
 from laimark_sidecar.training.jobfile import read_result
 from laimark_sidecar.training.worker.backend import ADAPTER_FILE
 from laimark_sidecar.training.worker.curvature import anchor_kind, load_anchor
@@ -64,6 +65,31 @@ def test_a_job_stopped_anywhere_goes_on_to_the_same_losses_and_the_same_adapter(
     assert train(broken).losses == expected.losses
     for name in ("adapter/adapter_model.safetensors", "curvature.safetensors"):
         assert (Path(broken.out_dir) / name).read_bytes() == (Path(whole.out_dir) / name).read_bytes()
+
+
+def corrected(number: int) -> Example:
+    return replace(lesson(number), rejected=f"I cannot write function {number}.")
+
+
+def test_rejected_answers_move_nothing_unless_a_preference_is_learned(make_job: JobMaker) -> None:
+    plain = train(make_job("plain", examples=[lesson(1), lesson(2)], steps=3))
+    told = train(make_job("told", examples=[corrected(1), corrected(2)], steps=3))
+    assert (told.losses, told.pairs) == (plain.losses, 0)
+
+
+def test_a_job_with_pairs_learns_the_preference_and_goes_on_to_the_same_losses(make_job: JobMaker) -> None:
+    examples = [corrected(1), lesson(2), lesson(20, "core")]
+
+    def paired(name: str, **settings: object) -> TrainJob:
+        return make_job(name, examples=examples, steps=5, preference="dpo", **settings)
+
+    whole = train(paired("whole"))
+    assert whole.pairs == 1
+    weightless = train(replace(paired("weightless", preference_weight=0.0), steps=1))
+    assert weightless.losses[0] < whole.losses[0]
+    broken = paired("broken")
+    stop_at(broken, lambda p: p.phase == "train" and p.step == 3)
+    assert train(broken).losses == whole.losses
 
 
 def test_a_damaged_checkpoint_costs_steps_but_not_the_result(make_job: JobMaker) -> None:

@@ -112,6 +112,8 @@ def show(item_id: str, as_json: bool) -> None:
         f"    [{span.start}:{span.end}] {span.provenance}{'' if span.learn else ', not learned'}"
         for span in item.spans
     ]
+    if item.rejected:
+        lines += [f"--- rejected\n{item.rejected}"]
     lines += [f"--- exchanges\n{' '.join(item.exchange_ids)}"]
     emit(item, lambda: "\n".join(lines), as_json=as_json)
 

@@ -71,11 +71,26 @@ def step_shares(pools: Sequence[Pool], plan: Sequence[Sequence[int]], shares: Sh
 
 
 def micro_batches(
-    indices: Sequence[int], lengths: Sequence[int], *, size: int
+    indices: Sequence[int], lengths: Sequence[int], *, size: int, widths: Sequence[int] = ()
 ) -> tuple[tuple[int, ...], ...]:
-    """Split a step into micro-batches of similar length, longest first: little padding, and memory fails early."""
-    ordered = sorted(indices, key=lambda i: (-lengths[i], i))
-    return tuple(tuple(ordered[start : start + size]) for start in range(0, len(ordered), size))
+    """Split a step into micro-batches of similar length, longest first: little padding, and memory fails early.
+
+    Args:
+        indices: of the step.
+        lengths: tokens of each example's longest sequence, by index.
+        size: most sequences of a micro-batch; an example that alone has more is one by itself.
+        widths: sequences of each example, by index; one each where not given.
+    """
+    batches: list[list[int]] = []
+    room = 0
+    for index in sorted(indices, key=lambda i: (-lengths[i], i)):
+        width = widths[index] if widths else 1
+        if not batches or width > room:
+            batches.append([])
+            room = size
+        batches[-1].append(index)
+        room -= width
+    return tuple(map(tuple, batches))
 
 
 class _Walk:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from laimark_sidecar.errors import TrainingError
 from laimark_sidecar.logs import action
-from laimark_sidecar.training.job import Example, Progress, TrainJob
+from laimark_sidecar.training.job import Example, Preference, Progress, TrainJob
 from laimark_sidecar.training.worker.backend import TrainerBackend
 from laimark_sidecar.training.worker.batches import Shares, draw, effective_shares, step_shares
 from laimark_sidecar.training.worker.core_answers import MAX_NEW_TOKENS, AnswerCache
 from laimark_sidecar.training.worker.loop import Lessons
 from laimark_sidecar.training.worker.losses import Item
+from laimark_sidecar.training.worker.preference import ask_base, pair_of
 from laimark_sidecar.training.worker.tokens import ChatTokenizer
 
 log = logging.getLogger(__name__)
@@ -24,9 +26,11 @@ _HOLD_OUT_FROM = 8
 
 
 def lesson_items(
-    tokenizer: ChatTokenizer, examples: Sequence[Example], *, max_length: int
+    tokenizer: ChatTokenizer, examples: Sequence[Example], *, max_length: int, preference: Preference = "none"
 ) -> tuple[Item, ...]:
     """Return the new and user examples that can be learned; the others are left out and counted in the log.
+
+    With a `preference` an example's rejected answer goes with it, where it has one that is another than its target.
 
     Raises:
         TrainingError: there were examples, and none of them can be learned.
@@ -46,13 +50,47 @@ def lesson_items(
             )
             continue
         positions = tuple(i - 1 for i, learned in enumerate(encoded.learn) if learned)
-        items.append(Item(pool=example.pool, ids=encoded.ids, positions=positions, weight=example.weight))
+        rejected = (
+            tokenizer.answer_ids(example.rejected) if preference != "none" and example.rejected else None
+        )
+        pair = (
+            pair_of(encoded.ids, encoded.answer_start, rejected, max_length=max_length) if rejected else None
+        )
+        items.append(
+            Item(pool=example.pool, ids=encoded.ids, positions=positions, weight=example.weight, pair=pair)
+        )
     if wanted and not items:
         raise TrainingError(
             f"none of the {len(wanted)} examples can be learned: all too long for {max_length} tokens, or empty",
             hint="raise max_length",
         )
     return tuple(items)
+
+
+def asked_about_pairs(
+    job: TrainJob, backend: TrainerBackend, lessons: Lessons, emit: Callable[[Progress], None]
+) -> Lessons:
+    """Return the lessons with what the frozen base says of every pair that a step draws; the others lose theirs."""
+    drawn = {index for step in lessons.plan for index in step}
+    items = tuple(
+        item if number in drawn or item.pair is None else replace(item, pair=None)
+        for number, item in enumerate(lessons.items)
+    )
+    pairs = [item.pair for item in items if item.pair]
+    if not pairs:
+        return replace(lessons, items=items)
+    log.info(
+        "%d of %d lessons have a rejected answer: %d tokens beside %d",
+        len(pairs),
+        sum(item.pool != "core" for item in items),
+        sum(len(pair.ids) for pair in pairs),
+        sum(len(item.ids) for item in items),
+        extra=action("examples.pairs"),
+    )
+    emit(Progress(step=0, steps=job.steps, phase="core", message=f"{len(pairs)} rejected answers"))
+    # Nothing to save yet: a signal ends the process at once.
+    asked = ask_base(backend, items, batch_size=job.micro_batch_size, check=lambda: None)
+    return replace(lessons, items=asked)
 
 
 def core_items(

@@ -1,6 +1,6 @@
 """The training loop: one step at a time, leavable between micro-batches, resumable to the last bit.
 
-A step: gradient of the task over its micro-batches, the penalties' gradients once, clip, AdamW. A position is the
+A step: gradient of the task (and of preferences, where they are learned) over its micro-batches, the penalties' gradients once, clip, AdamW. A position is the
 number of steps done; whether KL is measured and a checkpoint written is a function of it, so a resumed run
 measures and saves where an uninterrupted one does.
 """
@@ -35,13 +35,20 @@ from laimark_sidecar.training.worker.checkpoint import (
 from laimark_sidecar.training.worker.curvature import Anchor
 from laimark_sidecar.training.worker.distance import measure_kl
 from laimark_sidecar.training.worker.layers import Layer
-from laimark_sidecar.training.worker.losses import Item, PoolWeights, coefficients, collate, weighted_loss
+from laimark_sidecar.training.worker.losses import Item, PoolWeights, coefficients, collate
 from laimark_sidecar.training.worker.penalty import (
     Penalty,
     Reference,
     add_gradients,
     gradient_norm,
     penalty,
+)
+from laimark_sidecar.training.worker.preference import (
+    lengths,
+    pair_coefficients,
+    paired_loss,
+    sequences,
+    widths,
 )
 from laimark_sidecar.training.worker.stop import StopFlag, StopRequestedError
 
@@ -176,15 +183,25 @@ class Loop:
 
     def _task_gradient(self, items: Sequence[Item]) -> float:
         weights = PoolWeights(user=self._job.user_weight, core=self._job.core_weight)
-        factors = coefficients(items, self._lessons.shares, weights)
+        shares, job = self._lessons.shares, self._job
+        factors = coefficients(items, shares, weights)
+        pair_factors = pair_coefficients(items, shares, weights, job.preference_weight)
         total = 0.0
-        lengths = [len(item.ids) for item in items]
-        for members in micro_batches(range(len(items)), lengths, size=self._job.micro_batch_size):
+        for members in micro_batches(
+            range(len(items)), lengths(items), size=job.micro_batch_size, widths=widths(items)
+        ):
             self._stop.check()
             chosen = [items[i] for i in members]
-            batch = collate(chosen, self._backend.device)
+            batch = collate(sequences(chosen), self._backend.device)
             logits_NV = batch.select(self._backend.logits(batch.ids_BT, batch.mask_BT, batch.kept_P))
-            loss = weighted_loss(logits_NV, batch, chosen, [factors[i] for i in members])
+            loss = paired_loss(
+                logits_NV,
+                batch,
+                chosen,
+                [factors[i] for i in members],
+                [pair_factors[i] for i in members],
+                beta=job.preference_beta,
+            )
             torch.autograd.backward(loss)
             total += float(loss.detach())
         return total

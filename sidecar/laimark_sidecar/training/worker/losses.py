@@ -3,6 +3,7 @@
     L = Σ_pool share_pool / presence_pool · a_pool · (Σ tokens of the pool in the step: weight · loss) / (tokens of the pool)
 
 presence_pool is the part of the job's steps that the pool occurs in: 1 unless the batch is too small for every pool.
+Preferences come on top: `preference`.
 
 A mean over the whole step, never a mean of micro-batch means: how a step is split must not move the numbers.
 
@@ -35,6 +36,20 @@ class BaseLogits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pair:
+    """The rejected answer of a lesson. Both answers count from where they part: what stands before that is the same."""
+
+    ids: tuple[int, ...]
+    """The lesson's prompt, and the rejected answer."""
+    positions: tuple[int, ...]
+    """Of `ids`, those whose next token is one of the rejected answer's."""
+    chosen: tuple[int, ...]
+    """Of the lesson's own ids, those whose next token is one of the target's."""
+    base_margin: float | None = None
+    """log p(target) - log p(rejected) by the frozen base, nats; None until it was asked (`preference.ask_base`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Item:
     """An example ready to train on."""
 
@@ -45,6 +60,8 @@ class Item:
     weight: float
     base: BaseLogits | None = None
     """Core only; one row for each of `positions`."""
+    pair: Pair | None = None
+    """Lessons only, where a preference is learned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

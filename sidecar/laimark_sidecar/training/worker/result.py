@@ -37,6 +37,7 @@ def write_result(
     stopped: Literal["", "kl_stop"],
     peak_memory_bytes: int,
     rendering_sha256: str,
+    pairs: int = 0,
     average_left_out: float = 0.0,
 ) -> None:
     """Publish adapter, curvature, losses and `result.json` as `job.out_dir`; durable when it returns.
@@ -61,6 +62,7 @@ def write_result(
             penalty_seconds=position.penalty_seconds,
             peak_memory_bytes=peak_memory_bytes,
             rendering_sha256=rendering_sha256,
+            pairs=pairs,
             tools={
                 "laimark-sidecar": __version__,
                 **{name: importlib.metadata.version(name) for name in _TOOLS},

@@ -29,7 +29,12 @@ from laimark_sidecar.training.worker.curvature import (
     save_anchor,
 )
 from laimark_sidecar.training.worker.fisher import measure
-from laimark_sidecar.training.worker.lessons import compose, core_items, lesson_items
+from laimark_sidecar.training.worker.lessons import (
+    asked_about_pairs,
+    compose,
+    core_items,
+    lesson_items,
+)
 from laimark_sidecar.training.worker.loop import Anchors, Lessons, Loop
 from laimark_sidecar.training.worker.losses import Item
 from laimark_sidecar.training.worker.penalty import standing
@@ -54,7 +59,7 @@ def run(job: TrainJob, *, stop: StopFlag, emit: Callable[[Progress], None], cloc
     """
     examples = read_examples(Path(job.examples))
     tokenizer = ChatTokenizer(Path(job.base_dir), prompts=job.prompts)
-    found = lesson_items(tokenizer, examples, max_length=job.max_length)
+    found = lesson_items(tokenizer, examples, max_length=job.max_length, preference=job.preference)
     backend = PeftBackend(job)
     core = core_items(job, backend, tokenizer, examples, emit)
     emit(Progress(step=0, steps=job.steps, phase="anchor"))
@@ -63,7 +68,7 @@ def run(job: TrainJob, *, stop: StopFlag, emit: Callable[[Progress], None], cloc
     if job.steps == 0:
         _publish_nothing(job, backend, rendering, emit)
         return
-    lessons = compose(job, found, core)
+    lessons = asked_about_pairs(job, backend, compose(job, found, core), emit)
     before = standing(backend.layers) if job.parent_adapter else ()
     if anchors.user is not None:
         anchors = replace(anchors, references=before)
@@ -82,6 +87,7 @@ def run(job: TrainJob, *, stop: StopFlag, emit: Callable[[Progress], None], cloc
         position,
         curvature,
         stopped=stopped,
+        pairs=sum(item.pair is not None for item in lessons.items),
         average_left_out=left_out,
         peak_memory_bytes=peak_memory_bytes(backend.device),
         rendering_sha256=rendering,

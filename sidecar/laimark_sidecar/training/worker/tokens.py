@@ -31,6 +31,8 @@ class Encoded:
 
     ids: tuple[int, ...]
     learn: tuple[bool, ...]
+    answer_start: int
+    """Where the prompt ends, at least 1."""
 
 
 class ChatTokenizer:
@@ -84,7 +86,12 @@ class ChatTokenizer:
         if room < 1 or not any(learn):
             return None
         kept = prompt[-room:]
-        return Encoded(ids=(*kept, *answer), learn=(*[False] * len(kept), *learn))
+        return Encoded(ids=(*kept, *answer), learn=(*[False] * len(kept), *learn), answer_start=len(kept))
+
+    def answer_ids(self, text: str) -> tuple[int, ...] | None:
+        """Return the tokens of an answer and of its end; None where they cannot be matched with its characters."""
+        plain = self.tokens.plain(text)
+        return None if plain is None else (*plain[0], *self.end_ids)
 
     def _end_of_turn(self) -> tuple[int, ...]:
         """Return the tokens that end an answer, derived from the template: what it writes after the content."""
