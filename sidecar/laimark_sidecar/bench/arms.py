@@ -6,6 +6,7 @@ import typing
 from dataclasses import dataclass
 from typing import Literal
 
+from laimark_sidecar.errors import DataError
 from laimark_sidecar.training.job import Curvature
 
 Metric = Literal["l2", "ewc_ab", "ewc_dense", "diag", "input", "kfac"]
@@ -76,12 +77,12 @@ def chosen(names: str) -> tuple[Arm, ...]:
     """Return the arms of a comma-separated list, in the order of `ARMS`; `all` is every one that needs no special setting.
 
     Raises:
-        ValueError: an arm is unknown or not available.
+        DataError: an arm is unknown or not available.
     """
     if names == "all":
         return tuple(arm for arm in available() if not arm.gate and not arm.wide_core)
     wanted = names.split(",")
     known = {arm.name for arm in available()}
     if unknown := [name for name in wanted if name not in known]:
-        raise ValueError(f"no such arm: {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        raise DataError(f"no such arm: {', '.join(unknown)}; there are {', '.join(sorted(known))}")
     return tuple(arm for arm in available() if arm.name in wanted)
