@@ -36,7 +36,13 @@ def test_a_cell_costs_what_it_scores_writes_and_trains() -> None:
     exam = 10 + 2 * 20
     assert cost("base", 1) == pytest.approx(40 + exam + 3 * 10)
     assert cost("plain", 1) - cost("base", 1) == pytest.approx(5 * 8 * 3)
+    assert cost("plain", 3) - cost("plain", 2) == pytest.approx(10)
+
+
+def test_what_never_changes_is_examined_once() -> None:
+    assert cost("base", 2) == pytest.approx(40 + 3 * 10)
     assert cost("base", 3) - cost("base", 2) == pytest.approx(10)
+    assert cost("few_shot", 3) > cost("few_shot", 2) > 4 * cost("base", 2) - 1
 
 
 def test_the_oracle_grows_and_a_penalty_costs_its_measurement() -> None:

@@ -14,6 +14,7 @@ def test_arms_run_in_their_own_order_whatever_was_asked_first() -> None:
     assert [arm.name for arm in chosen("plain,base")] == ["base", "plain"]
     assert {arm.name for arm in available()} - {arm.name for arm in chosen("all")} == {
         "gated",
+        "gated+weight",
         "replay+core",
         "replay+input+core",
         "joint+core",

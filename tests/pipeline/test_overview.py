@@ -55,10 +55,13 @@ def test_a_cycle_that_was_interrupted_is_told_until_it_has_ended(
     assert (found.open_cycle, found.last_cycle) == ("", f"{iso(1.0)} rejected no gain")
 
 
-def test_a_core_set_that_says_little_of_the_base_is_a_warning(ready_home: Home, demo_gguf: Path) -> None:
-    assert not any("core build" in warning for warning in overview(opened(ready_home)).warnings)
+def test_versions_that_were_judged_by_what_says_little_of_the_base_are_a_warning(
+    ready_home: Home, trained_home: Home, demo_gguf: Path
+) -> None:
     reconfigure(ready_home, "base", hf="", gguf=str(demo_gguf))
-    workshop = opened(ready_home)
+    assert not any("core build" in warning for warning in overview(opened(ready_home)).warnings)
+    reconfigure(trained_home, "base", hf="", gguf=str(demo_gguf))
+    workshop = opened(trained_home)
     assert any("core build" in warning for warning in overview(workshop).warnings)
     write_core(workshop.base.core, load_core(workshop.base).tasks, made_s=1.0)
     assert not any("core build" in warning for warning in overview(workshop).warnings)

@@ -68,6 +68,7 @@ def test_a_job_of_a_newer_version_is_refused_with_a_hint(make_job: JobMaker, tmp
         ("learning_rate", 0.0),
         ("core_share", -0.1),
         ("gamma", 1.5),
+        ("average", 1.0),
         ("parent_curvature", "somewhere/curvature.safetensors"),
     ],
 )

@@ -13,7 +13,7 @@ from laimark_sidecar.bench.stream import USERS
 
 _MEASURED = 64
 """As `anchors.CURVATURE_EXAMPLES`."""
-_JUDGED = 100
+_JUDGED = 64
 """As `gated.MAX_HELDOUT`."""
 _SCALES = 2
 """Of the gate's line search, on average."""
@@ -71,12 +71,24 @@ def _scoring_s(settings: Settings, one: Due, pace: Pace) -> float:
         items += settings.tasks * longer
     if settings.examines(one.cycle):
         users = min((one.cycle - 1) // settings.stay + 1, len(USERS))
-        items += (users * settings.exam + 2 * settings.core_exam + settings.library) * longer
+        exam = users * settings.exam + 2 * settings.core_exam + settings.library
+        items += _asked_once(settings, one) if _never_changes(one.arm) else exam * longer
         written += settings.written * longer if one.arm.lessons == "new" else 0
     if one.arm.gate:
         heldout = min(_JUDGED, one.cycle * settings.tasks // 4)
         items += heldout + _SCALES * (heldout + settings.core_exam + settings.core_watched)
     return items * pace.scored + written * pace.written
+
+
+def _never_changes(arm: Arm) -> bool:
+    """Say whether an arm gives the same answer to the same question in every cycle: it is asked once."""
+    return not arm.trains and not arm.memory
+
+
+def _asked_once(settings: Settings, one: Due) -> int:
+    is_first = one.cycle <= settings.exam_every
+    is_new = (one.cycle - 1) // settings.stay < len(USERS) and (one.cycle - 1) % settings.stay == 0
+    return is_new * settings.exam + is_first * (2 * settings.core_exam + settings.library)
 
 
 def _learning_s(settings: Settings, one: Due, pace: Pace) -> float:

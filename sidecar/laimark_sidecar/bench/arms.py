@@ -33,6 +33,8 @@ class Arm:
     """What the KL on core replay counts, beside what is learned."""
     wide_core: bool = False
     """Replays `Settings.core_wide` prompts instead of the base's own few."""
+    average: float = 0.0
+    """Share of the adapter before in the moving average of updates that goes on."""
     gate: bool = False
     """A part of the tasks is held out, and what the product's gate refuses does not go on; see `gated`."""
 
@@ -58,11 +60,14 @@ ARMS: tuple[Arm, ...] = (
     Arm(name="diag", metric="diag"),
     Arm(name="fresh", lessons="reservoir"),
     Arm(name="replay+ewc_ab", replay=True, metric="ewc_ab"),
+    Arm(name="replay+weight", replay=True, core_weight=8.0),
     Arm(name="replay+input+weight", replay=True, metric="input", core_weight=8.0),
+    Arm(name="replay+input+average", replay=True, metric="input", average=0.5),
     Arm(name="replay+core", replay=True, core_weight=8.0, wide_core=True),
     Arm(name="replay+input+core", replay=True, metric="input", core_weight=8.0, wide_core=True),
     Arm(name="joint+core", lessons="all", core_weight=8.0, wide_core=True),
     Arm(name="gated", replay=True, metric="input", gate=True),
+    Arm(name="gated+weight", replay=True, metric="input", core_weight=8.0, gate=True),
 )
 """In the order of running: what the question is about comes first."""
 

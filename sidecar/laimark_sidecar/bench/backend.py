@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from safetensors.torch import save
 from torch import Tensor
 
+from laimark_sidecar.bench.scoring import Asked, Scores
 from laimark_sidecar.training.job import TrainJob
 from laimark_sidecar.training.worker.backend import PeftBackend, adapter_tensors
+
+_REMEMBERED = 6
+"""Adapters whose scores are kept: what serves, and a candidate at each scale of the line search."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,16 @@ class BenchBackend(PeftBackend):
         """The adapter before any lesson: B is zero."""
         self.base_scores: dict[tuple[int, ...], BaseScore] = {}
         """By the ids of an item: the base is asked once."""
+        self.frozen_scores: dict[Asked, Scores] = {}
+        """Of the arms that do not train."""
+        self._scores: dict[str, dict[tuple[int, ...], float]] = {}
+
+    def scores_of(self, adapter: dict[str, Tensor]) -> dict[tuple[int, ...], float]:
+        """Return what is known of an adapter, nats a token by the ids of an item, to be read and added to."""
+        digest = hashlib.sha256(save(adapter)).hexdigest()
+        known = self._scores.pop(digest, {})
+        self._scores = {**dict(list(self._scores.items())[-_REMEMBERED + 1 :]), digest: known}
+        return known
 
     def logits(self, ids_BT: Tensor, mask_BT: Tensor, positions_P: Tensor) -> Tensor:
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._autocast):

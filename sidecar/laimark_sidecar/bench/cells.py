@@ -30,13 +30,14 @@ from laimark_sidecar.bench.lessons import lessons_of
 from laimark_sidecar.bench.questions import PromptMemory, Question, item
 from laimark_sidecar.bench.regularisers import regulariser
 from laimark_sidecar.bench.results import CellResult, Decision, Spent, again, read_cell
-from laimark_sidecar.bench.scoring import NOTHING, Scores, score
+from laimark_sidecar.bench.scoring import NOTHING, Scores, score, score_once
 from laimark_sidecar.bench.style_score import StyleMark, style_mark
 from laimark_sidecar.demo.code_tasks import Task
 from laimark_sidecar.demo.exam import mark
 from laimark_sidecar.errors import StateError
 from laimark_sidecar.files import make_dir, write_atomic
 from laimark_sidecar.training.job import TrainJob
+from laimark_sidecar.training.worker.averaging import average
 from laimark_sidecar.training.worker.backend import adapter_tensors, set_adapter
 from laimark_sidecar.training.worker.batches import Pool
 from laimark_sidecar.training.worker.checkpoint import Position
@@ -73,7 +74,7 @@ def run_cell(lab: Lab, arm: Arm, cycle: int, folder: Path) -> CellResult:
     written = _Written(similarity=(), exact=(), styles=())
     if arm.lessons == "new":
         memory = PromptMemory(kind=arm.memory, past=past, shots=lab.settings.shots)
-        prequential = _scores(lab, whole.cycles[cycle - 1], memory)
+        prequential = _scores(lab, arm, whole.cycles[cycle - 1], memory)
         if due and lab.settings.written:
             written = _greedy(lab, lab.cycles[cycle - 1][: lab.settings.written], memory)
     scored_s = lab.clock.monotonic_s() - begun
@@ -82,9 +83,9 @@ def run_cell(lab: Lab, arm: Arm, cycle: int, folder: Path) -> CellResult:
     decision = _decide(whole, cycle, folder) if arm.gate else None
     memory = PromptMemory(kind=arm.memory, past=(*past, *lab.cycles[cycle - 1]), shots=lab.settings.shots)
     users = dict.fromkeys(lab.users[:cycle]) if due else ()
-    exams = {name: _scores(lab, lab.exams[name], memory) for name in users}
+    exams = {name: _scores(lab, arm, lab.exams[name], memory) for name in users}
     core, core_gold, library = (
-        _scores(lab, asked, memory) if due and asked else NOTHING
+        _scores(lab, arm, asked, memory) if due and asked else NOTHING
         for asked in (lab.core_exam, lab.core_gold, lab.library)
     )
     scored_s += lab.clock.monotonic_s() - begun
@@ -159,9 +160,11 @@ def _decide(lab: Lab, cycle: int, folder: Path) -> Decision:
     return decision
 
 
-def _scores(lab: Lab, questions: tuple[Question, ...], memory: PromptMemory) -> Scores:
+def _scores(lab: Lab, arm: Arm, questions: tuple[Question, ...], memory: PromptMemory) -> Scores:
     pool: Pool = "new"
     items = [item(lab.tokenizer, asked, memory.messages(asked), pool=pool) for asked in questions]
+    if not arm.trains:
+        return score_once(lab.backend, items, lab.backend.frozen_scores)
     return score(lab.backend, items)
 
 
@@ -208,7 +211,10 @@ def _learn(lab: Lab, arm: Arm, cycle: int, folder: Path, past: tuple[Question, .
             clock=lab.clock,
             penalise=rule.penalise if rule is not None else penalty,
         )
+        before = here(lab) if cycle > 1 and arm.average else ()
         position, _ = loop.run()
+    if before:
+        average(lab.backend.layers, before, keep=arm.average)
     training_s = lab.clock.monotonic_s() - begun
     begun = lab.clock.monotonic_s()
     if rule is not None:

@@ -14,6 +14,9 @@ from laimark_sidecar.training.worker.losses import Item, collate, kl_to_base
 
 _BATCH = 32
 
+Asked = tuple[tuple[int, ...], bool]
+"""An item as a cache knows it: its ids, and whether it was compared with the base's distributions."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
@@ -33,6 +36,20 @@ class Scores:
 
 NOTHING = Scores(nll=(), right=(), exact=())
 """Of no items: nobody asked."""
+
+
+def score_once(backend: TrainerBackend, items: Sequence[Item], known: dict[Asked, Scores]) -> Scores:
+    """Score a model that never changes: what is in `known` is not asked again."""
+    asked: list[Asked] = [(item.ids, item.base is not None) for item in items]
+    new = [number for number, one in enumerate(asked) if one not in known]
+    found = score(backend, [items[number] for number in new])
+    known |= {asked[number]: _one(found, place) for place, number in enumerate(new)}
+    kept = [known[one] for one in asked]
+    return Scores(**{name: tuple(f for one in kept for f in getattr(one, name)) for name in Scores.__slots__})
+
+
+def _one(scores: Scores, number: int) -> Scores:
+    return Scores(**{name: getattr(scores, name)[number : number + 1] for name in Scores.__slots__})
 
 
 @torch.no_grad()

@@ -97,6 +97,12 @@ class Training(Section):
         "Strength of the penalty for leaving the last version, as a share of the task's gradient.",
         least=0,
     )
+    average: float = key(
+        0.0,
+        "Share of the last version in each new one: a moving average of the updates. 0: what was trained, as it is.",
+        least=0,
+        most=0.95,
+    )
     threads: int = key(0, "CPU threads; 0 chooses.", least=0)
     core_prompts: int = key(256, "How many prompts stand for what the base can do.", least=1)
     seed: int = key(0, "Seed of everything random: equal data and seed give an equal version.", least=0)

@@ -24,6 +24,7 @@ from laimark_sidecar.files import write_atomic
 from laimark_sidecar.logs import action
 from laimark_sidecar.pipeline.admit import admit, admitted
 from laimark_sidecar.pipeline.base import require_same, resolve
+from laimark_sidecar.pipeline.core_first import ensure_core
 from laimark_sidecar.pipeline.folder import Closed, CycleFolder, Ending, Plan, cycles, unfinished
 from laimark_sidecar.pipeline.following import LATEST
 from laimark_sidecar.pipeline.guard import step_back_from_harm
@@ -82,7 +83,7 @@ def advance(workshop: Workshop, cycle: CycleFolder, *, report: Report, should_st
         workshop.base.identity, resolve(workshop.home, workshop.config).identity, where="this process's work"
     )
     with workshop.store() as store:
-        plan = cycle.plan() or select(workshop, store, cycle)
+        plan = cycle.plan() or _plan(workshop, store, cycle, report=report, should_stop=should_stop)
         version = admitted(workshop, cycle)
         outdated = _outdated(workshop, plan, version)
         if outdated:
@@ -107,6 +108,13 @@ def advance(workshop: Workshop, cycle: CycleFolder, *, report: Report, should_st
         if isinstance(made, str):
             return _close(workshop, store, cycle, plan, "rejected", "", made)
         return _offer(workshop, store, cycle, plan, made)
+
+
+def _plan(
+    workshop: Workshop, store: ReplayStore, cycle: CycleFolder, *, report: Report, should_stop: ShouldStop
+) -> Plan:
+    ensure_core(workshop, report=report, should_stop=should_stop)
+    return select(workshop, store, cycle)
 
 
 def _take_prompts(workshop: Workshop, store: ReplayStore, cycle: CycleFolder, plan: Plan) -> None:

@@ -22,6 +22,7 @@ from laimark_sidecar.pipeline.checkup import checkup
 from laimark_sidecar.pipeline.connect import driver, gateway_url, runner_url, users_ollama
 from laimark_sidecar.pipeline.convert import require_trainable
 from laimark_sidecar.pipeline.core import DEMO_JUDGES, core_file
+from laimark_sidecar.pipeline.core_first import is_first
 from laimark_sidecar.pipeline.forget import pending
 from laimark_sidecar.pipeline.gateway import gateway_activity
 from laimark_sidecar.pipeline.parity import parity_now
@@ -139,6 +140,8 @@ def _training_base(workshop: Workshop) -> Iterator[Finding]:
 
 def _core(workshop: Workshop) -> Finding:
     path, origin = core_file(workshop.base)
+    if is_first(workshop):
+        return Finding(state="ok", what="what the base may forget: the first cycle makes a core set")
     if origin == "demo":
         return Finding(state="warning", what=DEMO_JUDGES, fix="laimark-sidecar core build")
     return Finding(state="ok", what=f"what the base may forget is judged by {path}")

@@ -10,6 +10,7 @@ from laimark_sidecar.gateway.desk import GatewayActivity
 from laimark_sidecar.pipeline import control, other_base
 from laimark_sidecar.pipeline.connect import gateway_url, runner_url
 from laimark_sidecar.pipeline.core import DEMO_JUDGES, core_file
+from laimark_sidecar.pipeline.core_first import is_first
 from laimark_sidecar.pipeline.folder import CycleFolder, cycles, unfinished
 from laimark_sidecar.pipeline.following import LATEST, PREV
 from laimark_sidecar.pipeline.gateway import gateway_activity
@@ -111,7 +112,7 @@ def overview(workshop: Workshop) -> Overview:
             *(told(name) for name in sorted({*refs.values()} & tainted(workshop))),
             *(
                 [f"{DEMO_JUDGES} (laimark-sidecar core build)"]
-                if core_file(workshop.base)[1] == "demo"
+                if core_file(workshop.base)[1] == "demo" and not is_first(workshop)
                 else []
             ),
             *(

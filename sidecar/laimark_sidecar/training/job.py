@@ -79,6 +79,8 @@ class TrainJob:
     lambda_user: float = 0.1
     """Share of the task gradient's norm that the user anchor's gradient is scaled to."""
     gamma: float = 0.95
+    average: float = 0.0
+    """Share of the parent's update in the moving average that is served; 0: the trained adapter itself."""
     kl_soft: float = 0.02
     """Soft budget of mean next-token KL to the base on the fixed core prompts, nats."""
     kl_alarm: float = 0.3
@@ -113,6 +115,8 @@ class TrainResult:
     kl_core: float
     stopped: Literal["", "kl_stop"] = ""
     """Why it ended early, if it did."""
+    average_left_out: float = 0.0
+    """Share of the moving average's squared norm that the adapter's rank had no room for."""
     seconds: float = 0.0
     penalty_seconds: float = 0.0
     peak_memory_bytes: int = 0

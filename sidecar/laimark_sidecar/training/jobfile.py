@@ -120,8 +120,9 @@ def _problem(job: TrainJob) -> str:
     ):
         if not getattr(job, name) >= 0:
             return f"{name} is {getattr(job, name)}, expected 0 or more"
-    if not 0 <= job.gamma <= 1:
-        return f"gamma is {job.gamma}, expected 0 to 1"
+    for name, most in (("gamma", 1.0), ("average", 0.99)):
+        if not 0 <= getattr(job, name) <= most:
+            return f"{name} is {getattr(job, name)}, expected 0 to {most:g}"
     if job.parent_curvature and not job.parent_adapter:
         return "parent_curvature is given without parent_adapter, the point that it belongs to"
     return ""

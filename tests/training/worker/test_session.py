@@ -15,6 +15,7 @@ from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.errors import TrainingError
 from laimark_sidecar.training.job import Curvature, Progress, TrainJob, TrainResult
 from laimark_sidecar.training.jobfile import read_result
+from laimark_sidecar.training.worker.backend import ADAPTER_FILE
 from laimark_sidecar.training.worker.curvature import anchor_kind, load_anchor
 from laimark_sidecar.training.worker.session import run
 from laimark_sidecar.training.worker.stop import StopFlag, StopRequestedError
@@ -205,3 +206,24 @@ def test_another_kind_of_curvature_begins_a_new_user_anchor(make_job: JobMaker) 
     )
     train(child)
     assert anchor_kind(Path(child.out_dir) / "curvature.safetensors") == "diag"
+
+
+def test_a_moving_average_lies_between_the_parent_and_what_was_trained(make_job: JobMaker) -> None:
+    parent = make_job("parent", steps=4)
+    train(parent)
+    before = f"{parent.out_dir}/adapter"
+    trained, averaged = (
+        make_job(name, steps=3, seed=1, parent_adapter=before, average=share)
+        for name, share in (("trained", 0.0), ("averaged", 0.75))
+    )
+    assert train(trained).average_left_out == 0.0
+    result = train(averaged)
+    pairs = [load_file(Path(job.out_dir) / "adapter" / ADAPTER_FILE) for job in (parent, trained, averaged)]
+    total = wrong = 0.0
+    for name in (name for name in pairs[0] if ".lora_A." in name):
+        first, second, mean = (pair[name.replace("_A.", "_B.")] @ pair[name] for pair in pairs)
+        expected = 0.75 * first + 0.25 * second
+        total += float(expected.square().sum())
+        wrong += float((mean - expected).square().sum())
+    assert wrong / total == pytest.approx(result.average_left_out, rel=1e-3, abs=1e-9)
+    assert wrong / total < 0.02

@@ -37,6 +37,7 @@ def write_result(
     stopped: Literal["", "kl_stop"],
     peak_memory_bytes: int,
     rendering_sha256: str,
+    average_left_out: float = 0.0,
 ) -> None:
     """Publish adapter, curvature, losses and `result.json` as `job.out_dir`; durable when it returns.
 
@@ -55,6 +56,7 @@ def write_result(
             losses=position.losses,
             kl_core=position.budget.kl_core,
             stopped=stopped,
+            average_left_out=average_left_out,
             seconds=position.seconds,
             penalty_seconds=position.penalty_seconds,
             peak_memory_bytes=peak_memory_bytes,

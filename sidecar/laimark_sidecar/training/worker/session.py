@@ -16,6 +16,7 @@ from laimark_sidecar.errors import TrainingError
 from laimark_sidecar.logs import action
 from laimark_sidecar.training.job import Progress, TrainJob
 from laimark_sidecar.training.jobfile import read_examples
+from laimark_sidecar.training.worker.averaging import average
 from laimark_sidecar.training.worker.backend import PeftBackend, TrainerBackend
 from laimark_sidecar.training.worker.budget import Budget
 from laimark_sidecar.training.worker.checkpoint import Position, job_digest
@@ -63,14 +64,16 @@ def run(job: TrainJob, *, stop: StopFlag, emit: Callable[[Progress], None], cloc
         _publish_nothing(job, backend, rendering, emit)
         return
     lessons = compose(job, found, core)
+    before = _here(backend) if job.parent_adapter else ()
     if anchors.user is not None:
-        anchors = replace(anchors, references=_here(backend))
+        anchors = replace(anchors, references=before)
     start = Position(
         job_digest=job_digest(job), step=0, budget=_first_budget(job, anchors.user), losses=(), task_losses=()
     )
     stop.defer()
     loop = Loop(job, backend, lessons, anchors, start, stop=stop, emit=emit, clock=clock)
     position, stopped = loop.run()
+    left_out = average(backend.layers, before, keep=job.average) if job.average and before else 0.0
     emit(Progress(step=position.step, steps=job.steps, phase="curvature", kl_core=position.budget.kl_core))
     curvature = _next_user_anchor(job, backend, lessons, anchors.user, position.budget, stop)
     write_result(
@@ -79,6 +82,7 @@ def run(job: TrainJob, *, stop: StopFlag, emit: Callable[[Progress], None], cloc
         position,
         curvature,
         stopped=stopped,
+        average_left_out=left_out,
         peak_memory_bytes=peak_memory_bytes(backend.device),
         rendering_sha256=rendering,
     )
