@@ -76,7 +76,7 @@ def run_cell(lab: Lab, arm: Arm, cycle: int, folder: Path) -> CellResult:
         memory = PromptMemory(kind=arm.memory, past=past, shots=lab.settings.shots)
         prequential = _scores(lab, arm, whole.cycles[cycle - 1], memory)
         if due and lab.settings.written:
-            written = _greedy(lab, lab.cycles[cycle - 1][: lab.settings.written], memory)
+            written = _greedy(lab, whole.cycles[cycle - 1][: lab.settings.written], memory)
     scored_s = lab.clock.monotonic_s() - begun
     learned = _learn(lab, arm, cycle, folder, past) if arm.trains else None
     begun = lab.clock.monotonic_s()
