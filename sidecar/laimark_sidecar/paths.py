@@ -55,6 +55,11 @@ class Home:
         return self.root / "merged"
 
     @property
+    def benchmarks(self) -> Path:
+        """Runs of the benchmark, one folder each; nothing else needs them."""
+        return self.root / "bench"
+
+    @property
     def recording(self) -> Path:
         """What the user wants recorded."""
         return self.root / "recording.json"

@@ -18,6 +18,7 @@ with warnings.catch_warnings():
 
     del peft
 
+from laimark_sidecar.bench.core import core_of
 from laimark_sidecar.bench.lab import Lab, set_up
 from laimark_sidecar.bench.settings import Settings
 from laimark_sidecar.bench.stream import Stream, User, divided
@@ -91,6 +92,9 @@ def make_lab(settings: Settings) -> LabMaker:
     """Return a maker of laboratories of the same seed, each loaded anew as after a restart."""
 
     def make(out: Path) -> Lab:
-        return set_up(settings, small_stream(), out, seed=0, clock=SystemClock(), say=lambda _text: None)
+        core = core_of(Path(settings.base), built=None)
+        return set_up(
+            settings, small_stream(), core, out, seed=0, clock=SystemClock(), say=lambda _text: None
+        )
 
     return make

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from laimark_sidecar.bench.arms import ARMS, available, chosen
+from laimark_sidecar.errors import DataError
 
 
 def test_every_arm_has_a_name_of_its_own() -> None:
@@ -25,5 +26,5 @@ def test_arms_run_in_their_own_order_whatever_was_asked_first() -> None:
 
 
 def test_an_unknown_arm_is_told_with_those_that_there_are() -> None:
-    with pytest.raises(ValueError, match=r"no such arm: magic; there are base"):
+    with pytest.raises(DataError, match=r"no such arm: magic; there are base"):
         chosen("base,magic")

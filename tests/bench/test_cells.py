@@ -57,3 +57,17 @@ def test_exams_are_held_when_they_are_due_and_at_the_end(make_lab: LabMaker, tmp
     assert [bool(cell.exams) for cell in cells] == [False, True, True]
     assert [bool(cell.core.nll) for cell in cells] == [False, True, True]
     assert all(cell.prequential.nll for cell in cells)
+
+
+def test_every_arm_writes_to_the_same_tasks_though_some_are_held_out(
+    make_lab: LabMaker, tmp_path: Path
+) -> None:
+    lab = make_lab(tmp_path)
+    tasks = tuple(question for cycle in lab.cycles for question in cycle)
+    lab = replace(
+        lab, cycles=(tasks,), settings=replace(lab.settings, written=len(tasks), learning_rate=1e-9)
+    )
+    gated, base = chosen("gated")[0], chosen("base")[0]
+    judged, frozen = run_cell(lab, gated, 1, tmp_path / "gated"), run_cell(lab, base, 1, tmp_path / "base")
+    assert len(judged.similarity) == len(judged.styles) == len(tasks)
+    assert judged.similarity == frozen.similarity

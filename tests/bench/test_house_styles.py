@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from laimark_sidecar.bench.house_styles import Style, breaks, styled
+from laimark_sidecar.bench.house_styles import STYLES, HouseStyle, Style, breaks, follows, shows, styled
 
 SOURCE = '''import os_path
 
@@ -55,3 +55,16 @@ def test_the_verifier_sees_a_line_in_another_style(line: str, style: Style) -> N
     assert breaks(line, style)
     assert not breaks(styled(line + "\n", style).strip(), style)
     assert not breaks(line, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "style"), [("fooBar = 1", "camel"), ("return this.x", "this"), ("return 1;", "semicolon")]
+)
+def test_a_line_follows_a_style_that_it_shows_and_breaks_nowhere(line: str, style: HouseStyle) -> None:
+    assert follows(line, style)
+    assert not any(follows("total = 1", other) for other in STYLES)
+
+
+def test_half_of_a_style_is_shown_and_not_followed() -> None:
+    assert shows("fooBar = foo_bar", "camel")
+    assert not follows("fooBar = foo_bar", "camel")

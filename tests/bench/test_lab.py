@@ -3,18 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from laimark_sidecar.bench.lab import CORE_CHARS, Lab, core_prompts
+from laimark_sidecar.bench.lab import Lab
 
 LabMaker = Callable[[Path], Lab]
-
-
-def test_core_prompts_are_short_the_same_each_time_and_of_one_split(demo_base_dir: Path) -> None:
-    trained = core_prompts(demo_base_dir, split="train", count=40)
-    screened = core_prompts(demo_base_dir, split="screen", count=40)
-    assert core_prompts(demo_base_dir, split="train", count=40) == trained
-    assert core_prompts(demo_base_dir, split="train", count=10) == trained[:10]
-    assert not {one.prompt for one in trained} & {one.prompt for one in screened}
-    assert all(len(one.prompt) <= CORE_CHARS for one in (*trained, *screened))
 
 
 def test_what_is_replayed_is_never_what_the_governor_watches(make_lab: LabMaker, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.bench.conftest import small_stream
 
+from laimark_sidecar.bench.core import core_of
 from laimark_sidecar.bench.lab import Lab, set_up
 from laimark_sidecar.bench.lessons import bare_items
 from laimark_sidecar.bench.rejected import with_rejected
@@ -15,7 +16,8 @@ from laimark_sidecar.clock import SystemClock
 def laboratory(settings: Settings, base: Path, out: Path) -> Lab:
     """Return a laboratory on the demo base: one of random weights comes to no end of an answer."""
     settings = replace(settings, base=str(base))
-    return set_up(settings, small_stream(), out, seed=0, clock=SystemClock(), say=lambda _text: None)
+    core = core_of(base, built=None)
+    return set_up(settings, small_stream(), core, out, seed=0, clock=SystemClock(), say=lambda _text: None)
 
 
 def test_wrong_answers_are_those_of_whoever_served_and_stay(

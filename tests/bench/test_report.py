@@ -32,7 +32,7 @@ def test_a_report_tells_finished_arms_and_names_the_others(
     with pytest.raises(KeyboardInterrupt):
         run_arm(lab, plain, arm_folder(out, seed=0, arm="plain"), say=killed)
     write_seen(seed_folder(out, 0), seen_answers(small_stream()))
-    summary = report(out, to=to)
+    _, summary = report(out, to=to)
     assert summary["unfinished"] == 1
     found = json.loads((to / "learning_3.json").read_text())
     assert [arm["arm"] for arm in found["arms"]] == ["base", "replay+input", "replay"]

@@ -48,7 +48,7 @@ def test_a_damaged_cell_is_named_with_what_to_do(tmp_path: Path, content: bytes)
     cell_path(tmp_path, 3).write_bytes(content)
     with pytest.raises(StateError, match=r"cycle-0003\.json is damaged") as caught:
         read_cells(tmp_path)
-    assert "delete it" in caught.value.hint
+    assert caught.value.hint == f"delete {tmp_path} to run the arm again"
 
 
 def test_a_cell_of_a_newer_program_is_not_guessed_at(tmp_path: Path) -> None:
@@ -61,3 +61,9 @@ def test_which_answers_were_seen_is_kept_by_user(tmp_path: Path) -> None:
     assert read_seen(tmp_path) == {}
     write_seen(tmp_path, {"ada": (True, False)})
     assert read_seen(tmp_path) == {"ada": (True, False)}
+
+
+def test_damaged_notes_of_what_was_seen_are_told(tmp_path: Path) -> None:
+    (tmp_path / "seen.json").write_bytes(b"[]")
+    with pytest.raises(StateError, match=r"seen\.json is damaged"):
+        read_seen(tmp_path)

@@ -1,8 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+from laimark_sidecar.bench.decisions import GateRecord
 from laimark_sidecar.bench.report import ArmReport, Report, Spread
 from laimark_sidecar.bench.settings import Settings
-from laimark_sidecar.bench.tables import comparison_table, heading, results_table
+from laimark_sidecar.bench.tables import (
+    comparison_table,
+    decisions_table,
+    drift_tables,
+    heading,
+    results_table,
+    summary_table,
+)
 from laimark_sidecar.validation.statistics import Estimate
 
 
@@ -44,3 +54,30 @@ def test_the_heading_says_what_is_not_finished() -> None:
     assert text.startswith("# Learning, 4 cycles\n")
     assert "on `tiny`" in text
     assert text.endswith("Not finished: plain/1 (3).")
+
+
+def test_drift_is_shown_for_a_few_cycles_the_first_and_the_last_among_them() -> None:
+    curve = tuple({"cycle": float(n), "kl": n / 1000, "core_token_gain": -n / 100} for n in range(1, 101))
+    one = replace(arm("plain", 0.5), curve=curve)
+    (kl_title, kl), (_, core) = drift_tables([one])
+    header, _, row = kl.splitlines()
+    assert kl_title.startswith("KL to the base")
+    assert header.startswith("| arm | cycle 1 |")
+    assert header.endswith("| cycle 100 |")
+    assert len(header.split("|")) == 13
+    assert row.startswith("| `plain` | 0.0010 |")
+    assert core.splitlines()[2].endswith("| -1.0000 |")
+
+
+def test_decisions_are_shown_seed_by_seed_and_summed_up_for_a_terminal() -> None:
+    records = tuple(
+        GateRecord(seed=seed, promotions=3, refused=1, refused_by={"gain": 1}, final_scale=0.75)
+        for seed in (0, 1)
+    )
+    gated = replace(arm("gated", 0.5), gate=records)
+    assert decisions_table([gated]).splitlines()[2:] == [
+        f"| `gated` | {seed} | 3 | 1 | gain 1 | 0.75 |" for seed in (0, 1)
+    ]
+    columns, rows = summary_table([arm("plain", 0.25), gated])
+    assert columns == ("arm", "score", "gate")
+    assert rows == (("gated", "0.5000", "6 accepted, 2 refused"), ("plain", "0.2500", ""))

@@ -6,6 +6,7 @@ import typing
 from dataclasses import dataclass
 from typing import Literal
 
+from laimark_sidecar.errors import DataError
 from laimark_sidecar.training.adapter_kind import AdapterKind
 from laimark_sidecar.training.job import Curvature, Preference
 
@@ -93,12 +94,12 @@ def chosen(names: str) -> tuple[Arm, ...]:
     """Return the arms of a comma-separated list, in the order of `ARMS`; `all` is every one that needs no special setting.
 
     Raises:
-        ValueError: an arm is unknown or not available.
+        DataError: an arm is unknown or not available.
     """
     if names == "all":
         return tuple(arm for arm in available() if not (arm.gate or arm.wide_core or arm.kind != "lora"))
     wanted = names.split(",")
     known = {arm.name for arm in available()}
     if unknown := [name for name in wanted if name not in known]:
-        raise ValueError(f"no such arm: {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        raise DataError(f"no such arm: {', '.join(unknown)}; there are {', '.join(sorted(known))}")
     return tuple(arm for arm in available() if arm.name in wanted)

@@ -10,7 +10,9 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from laimark_sidecar.bench.anchors import (
     anchor_path,
@@ -28,11 +30,12 @@ from laimark_sidecar.bench.lessons import lessons_of
 from laimark_sidecar.bench.questions import PromptMemory, Question, item
 from laimark_sidecar.bench.regularisers import regulariser
 from laimark_sidecar.bench.rejected import with_rejected
-from laimark_sidecar.bench.results import CellResult, Decision, Spent, read_cell
+from laimark_sidecar.bench.results import CellResult, Decision, Spent, again, read_cell
 from laimark_sidecar.bench.scoring import NOTHING, Scores, score, score_once
-from laimark_sidecar.bench.settings import Settings
+from laimark_sidecar.bench.style_score import StyleMark, style_mark
 from laimark_sidecar.demo.code_tasks import Task
 from laimark_sidecar.demo.exam import mark
+from laimark_sidecar.errors import StateError
 from laimark_sidecar.files import make_dir, write_atomic
 from laimark_sidecar.training.job import TrainJob
 from laimark_sidecar.training.worker.averaging import average
@@ -52,35 +55,32 @@ class _Learned:
     curvature_s: float
 
 
-def is_run(lab: Lab, arm: Arm, cycle: int) -> bool:
-    """Say whether an arm has a cell in this cycle: the oracle, whose cells grow, only now and then."""
-    every = lab.settings.oracle_every or lab.settings.stay
-    return arm.lessons != "all" or cycle % every == 0 or cycle == len(lab.cycles)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """What is said of greedy answers."""
 
-
-def is_examined(settings: Settings, cycle: int) -> bool:
-    """Say whether the exams are due after a cycle."""
-    return cycle % settings.exam_every == 0 or cycle == settings.cycles
+    similarity: tuple[float, ...]
+    exact: tuple[float, ...]
+    styles: tuple[StyleMark, ...]
 
 
 def run_cell(lab: Lab, arm: Arm, cycle: int, folder: Path) -> CellResult:
     """Run cycle `cycle` (from 1) of an arm whose earlier cells are done; leaves the adapter for the next in `folder`."""
     make_dir(folder)
     whole, lab = lab, taught(lab) if arm.gate else lab
-    due = is_examined(lab.settings, cycle)
+    due = lab.settings.examines(cycle)
     begun = lab.clock.monotonic_s()
     _begin(lab, arm, cycle, folder)
     if arm.preference != "none":
         lab = with_rejected(lab, cycle, folder)
     past = tuple(asked for done in lab.cycles[: cycle - 1] for asked in done)
     prequential = NOTHING
-    similarity: tuple[float, ...] = ()
-    greedy_exact: tuple[float, ...] = ()
+    written = _Written(similarity=(), exact=(), styles=())
     if arm.lessons == "new":
         memory = PromptMemory(kind=arm.memory, past=past, shots=lab.settings.shots)
         prequential = _scores(lab, arm, whole.cycles[cycle - 1], memory)
         if due and lab.settings.written:
-            similarity, greedy_exact = _greedy(lab, lab.cycles[cycle - 1][: lab.settings.written], memory)
+            written = _greedy(lab, whole.cycles[cycle - 1][: lab.settings.written], memory)
     scored_s = lab.clock.monotonic_s() - begun
     learned = _learn(lab, arm, cycle, folder, past) if arm.trains else None
     begun = lab.clock.monotonic_s()
@@ -99,8 +99,9 @@ def run_cell(lab: Lab, arm: Arm, cycle: int, folder: Path) -> CellResult:
         cycle=cycle,
         user=lab.users[cycle - 1],
         prequential=prequential,
-        similarity=similarity,
-        greedy_exact=greedy_exact,
+        similarity=written.similarity,
+        greedy_exact=written.exact,
+        styles=written.styles,
         exams=exams,
         core=core,
         core_gold=core_gold,
@@ -135,7 +136,16 @@ def forget_state(folder: Path, cycle: int) -> None:
 def _begin(lab: Lab, arm: Arm, cycle: int, folder: Path) -> None:
     path = adapter_path(folder, cycle - 1)
     goes_on = arm.trains and arm.lessons == "new" and cycle > 1
-    set_adapter(lab.backend.layers, load_file(path) if goes_on else lab.backend.fresh, path)
+    set_adapter(lab.backend.layers, _adapter(path) if goes_on else lab.backend.fresh, path)
+
+
+def _adapter(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise StateError(
+            f"{path} cannot be read, and the next cycle goes on from it: {error}", hint=again(path.parent)
+        ) from error
 
 
 def _decide(lab: Lab, cycle: int, folder: Path) -> Decision:
@@ -145,7 +155,7 @@ def _decide(lab: Lab, cycle: int, folder: Path) -> Decision:
     decision = decide(
         lab,
         cycle,
-        load_file(before) if cycle > 1 else lab.backend.fresh,
+        _adapter(before) if cycle > 1 else lab.backend.fresh,
         last.promotions if last is not None else 0,
     )
     if not decision.accepted:
@@ -162,9 +172,7 @@ def _scores(lab: Lab, arm: Arm, questions: tuple[Question, ...], memory: PromptM
     return score(lab.backend, items)
 
 
-def _greedy(
-    lab: Lab, questions: tuple[Question, ...], memory: PromptMemory
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _greedy(lab: Lab, questions: tuple[Question, ...], memory: PromptMemory) -> _Written:
     prompts = [
         item(lab.tokenizer, asked, memory.messages(asked), pool="new").ids[: -len(asked.answer_ids)]
         for asked in questions
@@ -172,7 +180,11 @@ def _greedy(
     found = lab.backend.answers(prompts, end_id=lab.tokenizer.end_ids[-1])
     texts = [lab.text_of(ids) for ids in found]
     marks = mark([Task(kind="complete", prompt=q.prompt, answer=q.answer) for q in questions], texts)
-    return tuple(round(s, 4) for s in marks.similarity), marks.exact
+    return _Written(
+        similarity=tuple(round(s, 4) for s in marks.similarity),
+        exact=marks.exact,
+        styles=tuple(style_mark(q.answer, text) for q, text in zip(questions, texts, strict=True)),
+    )
 
 
 def _learn(lab: Lab, arm: Arm, cycle: int, folder: Path, past: tuple[Question, ...]) -> _Learned:

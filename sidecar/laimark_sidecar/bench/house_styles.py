@@ -18,7 +18,9 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Literal, assert_never
 
+HouseStyle = Literal["camel", "this", "semicolon"]
 Style = Literal["", "camel", "this", "semicolon"]
+STYLES: tuple[HouseStyle, ...] = ("camel", "this", "semicolon")
 
 _SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
 _RENAMED = {"self": "this", "cls": "klass"}
@@ -56,6 +58,24 @@ def breaks(line: str, style: Style) -> bool:
             return not line.rstrip().endswith((";", ":", ",", "(", "[", "{")) and not line.startswith("@")
         case _:
             assert_never(style)
+
+
+def shows(line: str, style: HouseStyle) -> bool:
+    """Say whether one line of code has something that only this style writes so: where it does, the style applies."""
+    match style:
+        case "camel":
+            return bool(re.search(r"\b[a-z][a-z0-9]*[A-Z]", line))
+        case "this":
+            return bool(re.search(r"\b(this|klass)\b", line))
+        case "semicolon":
+            return line.rstrip().endswith(";")
+        case _:
+            assert_never(style)
+
+
+def follows(line: str, style: HouseStyle) -> bool:
+    """Say whether an answer keeps to a style where others would not: it shows the style and breaks it nowhere."""
+    return shows(line, style) and not breaks(line, style)
 
 
 def _edits(tokens: Sequence[tokenize.TokenInfo], style: Style) -> Iterator[Edit]:

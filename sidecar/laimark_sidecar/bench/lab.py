@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
 from laimark_sidecar.bench.backend import BenchBackend
+from laimark_sidecar.bench.base import digest, text_of
+from laimark_sidecar.bench.core import Core, CorePrompt
 from laimark_sidecar.bench.library import library_tasks
 from laimark_sidecar.bench.questions import Question, question
 from laimark_sidecar.bench.settings import Settings
 from laimark_sidecar.bench.stream import Stream
 from laimark_sidecar.clock import Clock
 from laimark_sidecar.demo.code_tasks import Task
-from laimark_sidecar.files import sha256_file
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.training.adapter_kind import AdapterKind
 from laimark_sidecar.training.job import TrainJob
 from laimark_sidecar.training.worker.core_answers import AnswerCache
 from laimark_sidecar.training.worker.tokens import ChatTokenizer
-
-CORE_CHARS = 400
-"""Longer core prompts are left out: they would set the length of every batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +55,7 @@ def first_job(settings: Settings, *, seed: int, kind: AdapterKind = "lora") -> T
         out_dir="",
         work_dir="",
         cache_dir="",
-        device="cpu",
+        device=settings.device,
         seed=seed,
         steps=settings.steps,
         batch_size=settings.batch,
@@ -77,20 +71,31 @@ def first_job(settings: Settings, *, seed: int, kind: AdapterKind = "lora") -> T
 
 
 def set_up(
-    settings: Settings, stream: Stream, out: Path, *, seed: int, clock: Clock, say: Callable[[str], None]
+    settings: Settings,
+    stream: Stream,
+    core: Core,
+    out: Path,
+    *,
+    seed: int,
+    clock: Clock,
+    say: Callable[[str], None],
 ) -> Lab:
-    """Load the base and ask it for its core answers (once a run folder: they are cached)."""
+    """Load the base and ask it for its core answers (once a run folder: they are cached).
+
+    Raises:
+        TrainingError: the folder holds no model that can be loaded, or no usable tokenizer or template.
+    """
     backend = BenchBackend(first_job(settings, seed=seed), autocast=settings.autocast)
     tokenizer = ChatTokenizer(Path(settings.base))
     precision = "bf16" if settings.autocast else "fp32"
     cache = AnswerCache(
         folder=out / f"core-answers-{precision}",
-        base_sha256=sha256_file(Path(settings.base) / "model.safetensors"),
+        base_sha256=digest(Path(settings.base)),
     )
 
     def ask(prompts: Sequence[CorePrompt]) -> tuple[Question, ...]:
         asked = []
-        for number, prompt in enumerate((core.prompt for core in prompts), start=1):
+        for number, prompt in enumerate((one.prompt for one in prompts), start=1):
             if number % 50 == 0:
                 say(f"core answers: {number} of {len(prompts)}")
             ids = tokenizer.prompt_ids((Message(role="user", content=prompt),))
@@ -98,15 +103,14 @@ def set_up(
             asked.append(Question(prompt=prompt, answer="", answer_ids=item.ids[len(ids) :], base=item.base))
         return tuple(asked)
 
-    wanted = settings.core_replay + settings.core_watched
-    screened = core_prompts(Path(settings.base), split="screen", count=settings.core_exam)
-    trained = ask(core_prompts(Path(settings.base), split="train", count=wanted))
+    screened = core.screen[: settings.core_exam]
+    trained = ask(core.train[: settings.core_replay + settings.core_watched])
     return Lab(
         settings=settings,
         seed=seed,
         backend=backend,
         tokenizer=tokenizer,
-        text_of=Tokenizer.from_file(str(Path(settings.base) / "tokenizer.json")).decode,
+        text_of=text_of(Path(settings.base)),
         clock=clock,
         users=tuple(cycle.user for cycle in stream.cycles),
         cycles=tuple(tuple(question(tokenizer, task) for task in cycle.tasks) for cycle in stream.cycles),
@@ -118,8 +122,7 @@ def set_up(
         core_watched=trained[: settings.core_watched],
         core_exam=ask(screened),
         core_gold=tuple(
-            question(tokenizer, Task(kind="complete", prompt=core.prompt, answer=core.gold))
-            for core in screened
+            question(tokenizer, Task(kind="complete", prompt=one.prompt, answer=one.gold)) for one in screened
         ),
         library=tuple(
             question(tokenizer, task)
@@ -143,23 +146,3 @@ def _wide(settings: Settings) -> tuple[CorePrompt, ...]:
         return ()
     tasks = library_tasks(Path(settings.base), count=settings.core_wide, trained_on=True)
     return tuple(CorePrompt(prompt=task.prompt, gold=task.answer) for task in tasks)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CorePrompt:
-    """A prompt of the core, and what the file that it came from really says."""
-
-    prompt: str
-    gold: str
-
-
-def core_prompts(base: Path, *, split: str, count: int) -> tuple[CorePrompt, ...]:
-    """Return prompts of the base's `core.jsonl`, short ones, in an order that mixes the kinds; the same for all seeds."""
-    found = []
-    for line in (base / "core.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        content = row["messages"][0]["content"]
-        if row["split"] == split and len(content) <= CORE_CHARS:
-            found.append(CorePrompt(prompt=content, gold=row["reference"]))
-    random.Random(split).shuffle(found)
-    return tuple(found[:count])

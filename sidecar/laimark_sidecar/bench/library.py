@@ -6,15 +6,16 @@ not see is a loss that the gate did not see. What it was trained on is what a wi
 
 from __future__ import annotations
 
-import json
 import random
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from laimark_sidecar.bench.base import FACTS, left_out
 from laimark_sidecar.bench.stream import CONTEXT_CHARS, CONTEXT_LINES
 from laimark_sidecar.demo.code_tasks import Task, completions
 from laimark_sidecar.errors import DataError
+from laimark_sidecar.pipeline.core import NAME, read_core
 
 _LINES_A_FILE = 40
 _TESTS = {"test", "tests", "idle_test"}
@@ -33,13 +34,15 @@ def library_tasks(base: Path, *, count: int, trained_on: bool = False) -> tuple[
     Raises:
         DataError: the base does not say what its training left out, or too little of it is in this Python.
     """
-    facts = base / "facts.json"
-    if not facts.is_file():
-        raise DataError(f"{base} has no facts.json: which files its training left out is not known")
-    left_out = json.loads(facts.read_text(encoding="utf-8"))["held_out_files"]
-    paths = _trained(set(left_out)) if trained_on else _present(left_out)
-    core = (base / "core.jsonl").read_text(encoding="utf-8")
-    taken = {json.loads(line)["messages"][0]["content"] for line in core.splitlines()}
+    names = left_out(base)
+    if names is None:
+        raise DataError(
+            f"{base} has no {FACTS}: which files its training left out is not known",
+            hint="ask for no library lines and no wide core",
+        )
+    paths = _trained(set(names)) if trained_on else _present(names)
+    core = base / NAME
+    taken = {task.messages[0].content for task in read_core(core).tasks} if core.is_file() else set()
     rng = random.Random("library")
     tasks: dict[str, Task] = {}
     for path in paths:
@@ -56,17 +59,17 @@ def library_tasks(base: Path, *, count: int, trained_on: bool = False) -> tuple[
     return tuple(rng.sample(list(tasks.values()), count))
 
 
-def _present(left_out: list[str]) -> Iterator[Path]:
+def _present(names: Sequence[str]) -> Iterator[Path]:
     roots = [Path(sysconfig.get_paths()[kind]) for kind in ("stdlib", "purelib")]
-    for relative in left_out:
+    for relative in names:
         path = next((root / relative for root in roots if (root / relative).is_file()), None)
         if path is not None and not _TESTS & set(Path(relative).parts):
             yield path
 
 
-def _trained(left_out: set[str]) -> Iterator[Path]:
+def _trained(names: set[str]) -> Iterator[Path]:
     root = Path(sysconfig.get_paths()["stdlib"])
     for path in sorted(root.rglob("*.py")):
         relative = path.relative_to(root)
-        if relative.as_posix() not in left_out and not {*_TESTS, "site-packages"} & set(relative.parts):
+        if relative.as_posix() not in names and not {*_TESTS, "site-packages"} & set(relative.parts):
             yield path

@@ -16,6 +16,7 @@ All margins are paired with the frozen base on the same item, in nats a token of
   true tokens before it; on the exams of all users so far, every user counting the same, and on the core prompts.
 * *core kept*: the share of tokens of the base's own answers that still are the likeliest one. Stricter than the score: of
   an unsure model many likeliest tokens change where nothing is lost.
+* *style F1*: see `style_score`.
 * *score in nats* = (personal gain + core margin) / 2.
 """
 

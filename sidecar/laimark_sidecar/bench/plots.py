@@ -1,4 +1,4 @@
-"""The report as two plots: retention against gain after the last cycle, and the score over the cycles."""
+"""The report as two pictures: retention against gain after the last cycle, and four curves over the cycles."""
 
 from __future__ import annotations
 
@@ -13,6 +13,14 @@ from matplotlib import pyplot as plt
 
 if TYPE_CHECKING:
     from laimark_sidecar.bench.report import ArmReport
+
+
+_CURVES = (
+    ("personal_gain", "learning: personal gain, nats a token"),
+    ("core_kept", "retention: core tokens kept"),
+    ("kl", "KL to the base on core prompts, nats"),
+    ("backward_transfer", "backward transfer, nats a token"),
+)
 
 
 def draw(arms: Sequence[ArmReport], to: Path, name: str) -> list[str]:
@@ -30,14 +38,14 @@ def draw(arms: Sequence[ArmReport], to: Path, name: str) -> list[str]:
         )
     axes.set(xlabel="KL to the base on held-out core prompts, nats", ylabel="personal gain, nats a token")
     tradeoff = _save(figure, to / f"{name}_tradeoff.png")
-    figure, both = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
-    for arm in learning:
-        cycles = [point["cycle"] for point in arm.curve]
-        for axes, field in zip(both, ("personal_gain", "core_kept"), strict=True):
-            axes.plot(cycles, [point[field] for point in arm.curve], marker=".", linewidth=1, label=arm.arm)
-    both[0].set(xlabel="cycle", ylabel="personal gain, nats a token")
-    both[1].set(xlabel="cycle", ylabel="core tokens kept")
-    both[1].legend(fontsize=6, ncols=2)
+    figure, grid = plt.subplots(2, 2, figsize=(11, 8), layout="constrained")
+    for (field, title), axes in zip(_CURVES, grid.flat, strict=True):
+        for arm in learning:
+            points = [point for point in arm.curve if field in point]
+            cycles = [point["cycle"] for point in points]
+            axes.plot(cycles, [point[field] for point in points], marker=".", linewidth=1, label=arm.arm)
+        axes.set(xlabel="cycle", ylabel=title)
+    grid.flat[0].legend(fontsize=6, ncols=2)
     return [tradeoff, _save(figure, to / f"{name}_curves.png")]
 
 

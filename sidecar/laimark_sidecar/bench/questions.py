@@ -37,8 +37,9 @@ class Question:
 def question(tokenizer: ChatTokenizer, task: Task) -> Question:
     """Return a task with its gold answer as tokens."""
     plain = tokenizer.tokens.plain(task.answer)
-    assert plain is not None
-    return Question(prompt=task.prompt, answer=task.answer, answer_ids=(*plain[0], *tokenizer.end_ids))
+    # A line of code holds no control token, so where characters cannot be matched the tokens are the same.
+    ids = plain[0] if plain is not None else tokenizer.tokens.ids(task.answer)
+    return Question(prompt=task.prompt, answer=task.answer, answer_ids=(*ids, *tokenizer.end_ids))
 
 
 def item(tokenizer: ChatTokenizer, asked: Question, messages: Sequence[Message], *, pool: Pool) -> Item:

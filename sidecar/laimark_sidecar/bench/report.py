@@ -1,8 +1,9 @@
-"""Reads a run folder, finished or not: a table of the arms, how they compare with the default, and the curves."""
+"""Reads a run folder, finished or not: the arms, how they compare with the default, drift, the gate's decisions, the curves."""
 
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,8 @@ from statistics import fmean, stdev
 import msgspec
 
 from laimark_sidecar.bench.arms import ARMS
+from laimark_sidecar.bench.decisions import GateRecord, gate_record
+from laimark_sidecar.bench.house_styles import STYLES
 from laimark_sidecar.bench.metrics import (
     Standing,
     nats_differences,
@@ -20,9 +23,12 @@ from laimark_sidecar.bench.metrics import (
     split_gains,
     standing,
 )
+from laimark_sidecar.bench.plan import held_plan
 from laimark_sidecar.bench.results import CellResult, read_cells, read_seen, seed_folder
-from laimark_sidecar.bench.settings import Settings
-from laimark_sidecar.bench.tables import comparison_table, heading, results_table
+from laimark_sidecar.bench.settings import Settings, held_settings
+from laimark_sidecar.bench.stream import USERS
+from laimark_sidecar.bench.style_score import Written, macro_f1, style_f1
+from laimark_sidecar.bench.tables import markdown
 from laimark_sidecar.errors import DataError
 from laimark_sidecar.files import make_dir, write_atomic
 from laimark_sidecar.validation.statistics import Estimate, estimate
@@ -30,6 +36,18 @@ from laimark_sidecar.validation.statistics import Estimate, estimate
 REFERENCE = "replay+input"
 """The product's default: what every other arm is compared with."""
 LEVEL = 0.05
+CURVES = (
+    "personal_gain",
+    "core_kept",
+    "core_margin",
+    "core_token_gain",
+    "library_token_gain",
+    "kl",
+    "backward_transfer",
+    "score",
+    "score_nats",
+)
+"""Fields of `metrics.Standing` that are followed over the cycles."""
 
 Cells = Mapping[int, Sequence[CellResult]]
 """An arm's cells by seed."""
@@ -55,13 +73,16 @@ class ArmReport:
     arm: str
     seeds: tuple[int, ...]
     final: dict[str, Spread]
-    """Every field of `metrics.Standing` after the last cycle, and of `metrics.Prequential` as `prequential_...`."""
+    """Every field of `metrics.Standing` after the last cycle, of `metrics.Prequential` as `prequential_...`, and the F1 of
+    the house styles, `style_f1` their mean."""
     curve: tuple[dict[str, float], ...]
-    """Per cycle, means over the seeds."""
+    """Per examined cycle, means over the seeds; a figure that is not measured yet is left out."""
     seconds_a_cycle: float
     score_against_reference: Estimate | None = None
     """Mean difference of the score to the reference, items of all common seeds resampled."""
     nats_against_reference: Estimate | None = None
+    gate: tuple[GateRecord, ...] = ()
+    """By seed; empty where no gate decides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,29 +98,29 @@ class Report:
     """Of all cells, on the machine that ran them."""
     torch: str
     processor: str
+    unseen: bool | None = None
+    """The base says what it was trained on, and that is none of the users' code; None of a run that did not keep it."""
 
 
-def report(out: Path, *, to: Path) -> dict[str, object]:
-    """Write `learning_<cycles>.json`, `.md` and the plots into `to`; return a summary.
+def report(out: Path, *, to: Path) -> tuple[Report, dict[str, object]]:
+    """Write `learning_<cycles>.json`, `.md` and the plots into `to`; return the report and a summary.
 
     Raises:
         DataError: the folder is no run folder, or the base has not been scored yet.
+        StateError: a file of it is damaged.
     """
     found = read_report(out)
     make_dir(to)
     name = f"learning_{found.settings.cycles}"
     write_atomic(to / f"{name}.json", msgspec.json.format(msgspec.json.encode(found)))
-    parts = (heading(found), results_table(found.arms), comparison_table(found.arms, found.reference))
-    text = "\n\n".join(parts) + "\n"
-    write_atomic(to / f"{name}.md", text.encode())
+    write_atomic(to / f"{name}.md", markdown(found).encode())
     plots: list[str] = []
-    try:
+    # Matplotlib is optional: the tables stand by themselves.
+    if importlib.util.find_spec("matplotlib") is not None:
         from laimark_sidecar.bench.plots import draw
-    except ImportError:
-        pass  # matplotlib is optional: the tables stand by themselves
-    else:
+
         plots = draw(found.arms, to, name)
-    return {
+    return found, {
         "report": str(to / f"{name}.json"),
         "plots": plots,
         "score": {arm.arm: round(arm.final["score"].mean, 4) for arm in found.arms},
@@ -109,11 +130,11 @@ def report(out: Path, *, to: Path) -> dict[str, object]:
 
 
 def read_report(out: Path) -> Report:
-    """Return what a run folder says so far."""
-    path = out / "settings.json"
-    if not path.is_file():
+    """Return what a run folder says so far; raises as `report` does."""
+    settings = held_settings(out)
+    if settings is None:
         raise DataError(f"{out} is no run folder: it has no settings.json")
-    settings = msgspec.json.decode(path.read_bytes(), type=Settings)
+    plan = held_plan(out)
     whole: dict[str, dict[int, Sequence[CellResult]]] = {}
     unfinished: dict[str, int] = {}
     seconds = 0.0
@@ -126,7 +147,10 @@ def read_report(out: Path) -> Report:
         else:
             unfinished[f"{folder.name}/{seed}"] = len(cells)
     if "base" not in whole:
-        raise DataError(f"{out}: the base has not been scored to the end yet")
+        raise DataError(
+            f"{out}: the base has not been scored to the end yet, and every figure is a difference to it",
+            hint="go on with the run first",
+        )
     seen = {seed: read_seen(seed_folder(out, seed)) for seed in whole["base"]}
     arms = tuple(
         arm_report(arm.name, whole[arm.name], whole["base"], whole.get(REFERENCE, {}), seen)
@@ -142,6 +166,7 @@ def read_report(out: Path) -> Report:
         minutes=round(seconds / 60, 1),
         torch=importlib.metadata.version("torch"),
         processor=platform.machine(),
+        unseen=plan.unseen if plan is not None else None,
     )
 
 
@@ -162,6 +187,7 @@ def arm_report(
     for field in ("gain", "token_gain", "exact_gain", "similarity_gain"):
         if all(found is not None and getattr(found, field) is not None for found in before):
             final[f"prequential_{field}"] = _spread([getattr(found, field) for found in before])
+    final |= _style_spreads([cells[seed] for seed in seeds])
     halves = [split_gains(cells[seed][-1], base[seed][-1], seen[seed]) for seed in seeds if seen.get(seed)]
     if len(halves) == len(seeds):
         for field in set.intersection(*map(set, halves)):
@@ -175,13 +201,36 @@ def arm_report(
         seconds_a_cycle=round(fmean(c.spent.training + c.spent.curvature for c in every), 2),
         score_against_reference=_against(name, cells, reference, score_differences),
         nats_against_reference=_against(name, cells, reference, nats_differences),
+        gate=tuple(record for seed in seeds if (record := gate_record(cells[seed])) is not None),
     )
 
 
+def _style_spreads(cells: Sequence[Sequence[CellResult]]) -> dict[str, Spread]:
+    written = [
+        [
+            Written(style=USERS[cell.user][1] if cell.user in USERS else "", marks=cell.styles)
+            for cell in of_seed
+            if cell.cycle > 1
+        ]
+        for of_seed in cells
+    ]
+    macros = [macro for one in written if (macro := macro_f1(one)) is not None]
+    found = {"style_f1": _spread(macros)} if len(macros) == len(written) else {}
+    by_style = [style_f1(one) for one in written]
+    for style in STYLES:
+        # A seed in whose cycles nobody writes so says nothing of the style.
+        if by_seed := [one[style] for one in by_style if style in one]:
+            found[f"style_f1_{style}"] = _spread(by_seed)
+    return found
+
+
 def _curve_point(points: Sequence[Standing]) -> dict[str, float]:
-    fields = ("personal_gain", "core_kept", "core_margin", "kl", "score", "score_nats")
-    point = {field: round(fmean(getattr(p, field) for p in points), 5) for field in fields}
-    return {"cycle": points[0].cycle, **point}
+    point: dict[str, float] = {"cycle": points[0].cycle}
+    for field in CURVES:
+        values = [getattr(one, field) for one in points]
+        if all(value is not None for value in values):
+            point[field] = round(fmean(values), 5)
+    return point
 
 
 def _against(

@@ -8,7 +8,9 @@ from pathlib import Path
 import msgspec
 
 from laimark_sidecar.bench.scoring import NOTHING, Scores
-from laimark_sidecar.decoding import decode_versioned
+from laimark_sidecar.bench.style_score import StyleMark
+from laimark_sidecar.decoding import MalformedError, decode_json, decode_versioned
+from laimark_sidecar.errors import StateError
 from laimark_sidecar.files import make_dir, write_atomic
 
 FORMAT_VERSION = 2
@@ -61,6 +63,8 @@ class CellResult:
     """The right answers to the same prompts."""
     library: Scores = NOTHING
     """The right answers in library files; see `Settings.library`."""
+    styles: tuple[StyleMark, ...] = ()
+    """Of the same greedy answers, in their order; see `style_score`."""
     decision: Decision | None = None
     """None where no gate decides."""
     losses: tuple[float, ...] = ()
@@ -89,9 +93,20 @@ def write_seen(folder: Path, seen: dict[str, tuple[bool, ...]]) -> None:
 
 
 def read_seen(folder: Path) -> dict[str, tuple[bool, ...]]:
-    """Return what was kept; empty where it was not."""
+    """Return what was kept; empty where it was not.
+
+    Raises:
+        StateError: it is damaged.
+    """
     path = folder / "seen.json"
-    return msgspec.json.decode(path.read_bytes(), type=dict[str, tuple[bool, ...]]) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        return decode_json(path.read_bytes(), dict[str, tuple[bool, ...]])
+    except MalformedError as error:
+        raise StateError(
+            f"{path} is damaged: {error}", hint="delete it: the next run writes it anew"
+        ) from error
 
 
 def cell_path(folder: Path, cycle: int) -> Path:
@@ -105,15 +120,24 @@ def write_cell(folder: Path, result: CellResult) -> None:
     write_atomic(cell_path(folder, result.cycle), msgspec.json.encode(result))
 
 
+def again(folder: Path) -> str:
+    """Return what to do where an arm's folder is damaged: a cell needs what the one before it left, and that is gone."""
+    return f"delete {folder} to run the arm again"
+
+
 def read_cell(folder: Path, cycle: int) -> CellResult:
     """Return one finished cell.
 
     Raises:
-        DataError: it is damaged.
+        StateError: it is damaged, or a newer program wrote it.
     """
     path = cell_path(folder, cycle)
     return decode_versioned(
-        path.read_bytes(), CellResult, newest=FORMAT_VERSION, what=str(path), hint="delete it to run it again"
+        path.read_bytes(),
+        CellResult,
+        newest=FORMAT_VERSION,
+        what=str(path),
+        hint=again(folder),
     )
 
 
@@ -121,7 +145,7 @@ def read_cells(folder: Path) -> tuple[CellResult, ...]:
     """Return an arm's finished cells in the order of the cycles.
 
     Raises:
-        DataError: a file is damaged.
+        StateError: a file is damaged, or a newer program wrote it.
     """
     return tuple(
         read_cell(folder, int(path.stem.removeprefix("cycle-")))

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from laimark_sidecar.decoding import MalformedError, decode_json
+from laimark_sidecar.errors import DataError, StateError
+
+SETTINGS = "settings.json"
+"""In a run folder: what it is bound to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,3 +58,41 @@ class Settings:
     """Cycles between two trainings of `joint`, whose steps grow with the cycles; 0 is `stay`."""
     fresh_factor: int = 3
     """Steps of `fresh` in units of a cycle's."""
+    device: Literal["cpu", "cuda", "mps"] = "cpu"
+    """Where the model is: a number that came from another device is another number."""
+
+    def __post_init__(self) -> None:
+        sizes = (
+            "cycles",
+            "tasks",
+            "exam",
+            "stay",
+            "steps",
+            "batch",
+            "rank",
+            "core_exam",
+            "core_watched",
+            "exam_every",
+        )
+        for name in sizes:
+            if getattr(self, name) < 1:
+                raise DataError(f"{name} is {getattr(self, name)}, and must be at least 1")
+
+    def examines(self, cycle: int) -> bool:
+        """Say whether the exams are due after a cycle."""
+        return cycle % self.exam_every == 0 or cycle == self.cycles
+
+
+def held_settings(out: Path) -> Settings | None:
+    """Return the settings that a folder is bound to; None where it is bound to none.
+
+    Raises:
+        StateError: they are damaged.
+    """
+    path = out / SETTINGS
+    if not path.is_file():
+        return None
+    try:
+        return decode_json(path.read_bytes(), Settings)
+    except MalformedError as error:
+        raise StateError(f"{path} is damaged: {error}", hint="give another --out") from error

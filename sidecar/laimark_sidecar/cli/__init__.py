@@ -71,6 +71,7 @@ COMMANDS = (
     _command("pause", "Stop learning and recording until `resume`; chats go on."),
     _command("resume", "Learn and record again after `pause`."),
     _command("demo", "Show a whole learning cycle on the small model that is shipped."),
+    _command("bench", "Measure ways to learn on this machine: gain, forgetting, what the gate lets through."),
     _command("config", "Show where the configuration is, what is in force, and whether it is valid."),
 )
 
