@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from laimark_sidecar.clock import SystemClock
 from laimark_sidecar.demo.code_tasks import Task
@@ -17,17 +18,24 @@ from laimark_sidecar.pipeline.initialise import Setting, initialise
 from laimark_sidecar.pipeline.journal_source import journal_source
 from laimark_sidecar.pipeline.workshop import Workshop, open_workshop
 
+Settings = Mapping[str, Mapping[str, Setting]]
 
-def made(folder: Path) -> Workshop:
-    """Make a home with the demo's settings; versions wait for review."""
+
+def made(folder: Path, *, settings: Settings = MappingProxyType({})) -> Workshop:
+    """Make a home with the demo's settings, and by section others where given; versions wait for review."""
     home = Home(root=folder)
-    settings: dict[str, dict[str, Setting]] = {
+    usual: Settings = {
         "runner": {"port": free_port(), "threads": 1},
         "replay": {"quarantine_hours": 0.0},
         "training": {"learning_rate": 1e-3},
         "promotion": {"mode": "review"},
     }
-    initialise(home, record=True, settings=settings)
+    sections = {*usual, *settings}
+    initialise(
+        home,
+        record=True,
+        settings={name: {**usual.get(name, {}), **settings.get(name, {})} for name in sections},
+    )
     return open_workshop(home, clock=SystemClock())
 
 

@@ -147,3 +147,25 @@ def test_closing_twice_is_harmless_and_frees_adapters_first(demo_gguf: Path, lor
     base.set_adapter(base.load_adapter(lora))
     base.close()
     base.close()
+
+
+def test_what_is_decoded_after_rewinding_is_what_a_fresh_conversation_gives(base: Base) -> None:
+    words = base.vocabulary.tokenize
+    prompt, first, second = words("def add(a, b):"), words("return a + b"), words("raise ValueError")
+    fresh = _logits(base, "def add(a, b):")[-1:]
+    wanted = base.decode(second, logits_from=0)
+    base.clear()
+    base.decode(prompt)
+    base.decode(first)
+    base.rewind(len(prompt))
+    assert np.abs(base.decode(second, logits_from=0) - wanted).max() < 1e-4
+    base.rewind(0)
+    assert np.abs(base.decode(prompt) - fresh).max() < 1e-4
+
+
+def test_a_conversation_is_not_rewound_to_where_it_has_not_been(base: Base) -> None:
+    base.clear()
+    base.decode(base.vocabulary.tokenize("x = 1"))
+    for position in (-1, 100):
+        with pytest.raises(DataError, match="cannot rewind a conversation of"):
+            base.rewind(position)

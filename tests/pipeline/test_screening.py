@@ -28,6 +28,14 @@ def test_a_group_may_be_kept_and_secrets_never(ready_home: Home) -> None:
     assert rules(ready_home, SECRET) == ["github token"]
 
 
+def test_numbers_that_no_question_tells_may_be_kept(ready_home: Home) -> None:
+    opening = opened(ready_home)
+    with opening.store() as store:
+        assert not policy_of(opening, store).keep_numbers
+        reconfigure(ready_home, "privacy", numbers="keep")
+        assert policy_of(opened(ready_home), store).keep_numbers
+
+
 def test_ones_own_words_are_allowed(ready_home: Home) -> None:
     reconfigure(ready_home, "privacy", allow=" , Anna.Huber@mailbox.org")
     assert rules(ready_home, MAIL) == ["payment card"]

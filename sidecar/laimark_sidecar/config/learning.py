@@ -47,6 +47,10 @@ class Privacy(Section):
     identity: Literal["drop", "keep"] = key(
         "drop", "Examples that hold a passport's, tax or social insurance number, or a date of birth."
     )
+    numbers: Literal["drop", "keep"] = key(
+        "drop",
+        "Examples in which you tell, as the answer, a number of six digits or more that the question does not hold.",
+    )
     allow: str = key(
         "",
         "What is found is no reason if one of these texts occurs in it, for example your own address; with commas between.",

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 from laimark_sidecar.experience.privacy.rule import Group
 from laimark_sidecar.experience.privacy.scan import Finding, findings
+from laimark_sidecar.experience.untold import RULE as UNTOLD_NUMBER
+from laimark_sidecar.experience.untold import tells_a_number
 from laimark_sidecar.journal.exchange import Message
 from laimark_sidecar.replay.flagged import Flagged, Place
 from laimark_sidecar.replay.item import Item
@@ -28,6 +30,8 @@ class Policy:
     """Groups of personal data that may be learned all the same."""
     allow: tuple[str, ...] = ()
     """Small letters: what is found is none if one of these texts occurs in it."""
+    keep_numbers: bool = False
+    """A number that the question does not tell may be learned all the same."""
     is_false_alarm: Callable[[str], bool] = _never
     """Of an example's id: the user has looked at what was found in it, and it is nothing."""
 
@@ -61,7 +65,7 @@ class Screen:
         kept: list[Item] = []
         flagged: list[Flagged] = []
         for item in map(self._without_leak_in_rejected, items):
-            found = {place: rules for place, texts in _places(item).items() if (rules := self._found(texts))}
+            found = self._found_in(item)
             if not found or self._policy.is_false_alarm(item.id):
                 kept.append(item)
                 continue
@@ -82,6 +86,13 @@ class Screen:
     def _without_leak_in_rejected(self, item: Item) -> Item:
         # Whoever said that a finding is nothing was shown the rest of the example, never this.
         return replace(item, rejected="") if self.finds(item.rejected) else item
+
+    def _found_in(self, item: Item) -> dict[Place, tuple[str, ...]]:
+        places = _places(item)
+        found = {place: rules for place, texts in places.items() if (rules := self._found(texts))}
+        if not self._policy.keep_numbers and tells_a_number(item, places["prompt"]):
+            found["target"] = (*found.get("target", ()), UNTOLD_NUMBER)
+        return found
 
     def finds(self, text: str) -> bool:
         """Whether something is found in `text` that may not be learned."""

@@ -162,6 +162,19 @@ class Base:
         self._lib.llama_memory_clear(self._memory, wipe)
         self._position = 0
 
+    def rewind(self, position: int) -> None:
+        """Forget the conversation beyond its first `position` tokens: many answers to one prompt need it decoded once.
+
+        Raises:
+            DataError: the conversation is not that long.
+            RunnerError: this architecture's memory cannot be cut; call `clear` before going on.
+        """
+        if not 0 <= position <= self._position:
+            raise DataError(f"cannot rewind a conversation of {self._position} tokens to {position}")
+        if not self._lib.llama_memory_seq_rm(self._memory, 0, position, -1):
+            raise RunnerError(f"llama.cpp cannot cut the memory of {self.architecture} at {position}")
+        self._position = position
+
     def decode(self, tokens: Sequence[int], *, logits_from: int | None = None) -> NDArray[np.float32]:
         """Append tokens to the conversation and return next-token logits.
 

@@ -15,5 +15,6 @@ def policy_of(workshop: Workshop, store: ReplayStore) -> Policy:
     return Policy(
         keep=frozenset(group for group in PERSONAL if getattr(privacy, group) == "keep"),
         allow=tuple(word for word in allowed if word),
+        keep_numbers=privacy.numbers == "keep",
         is_false_alarm=store.review.is_false_alarm,
     )
