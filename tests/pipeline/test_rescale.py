@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from laimark_sidecar.errors import DataError
-from laimark_sidecar.pipeline.rescale import rescaled
+from laimark_sidecar.pipeline.rescale import replaced, rescaled
 
 A, B = "base_model.model.q_proj.lora_A.weight", "base_model.model.q_proj.lora_B.weight"
 
@@ -50,6 +50,16 @@ def test_scale_one_keeps_the_very_bytes() -> None:
     assert rescaled(content, 1.0) is content
 
 
+def test_other_values_are_put_in_place_and_what_does_not_fit_is_refused() -> None:
+    content = save(factors(), metadata={"format": "pt"})
+    new = factors(1)
+    assert load(replaced(content, {B: new[B]}))[B].tobytes() == new[B].tobytes()
+    assert replaced(content, {B: factors()[B]}) == content
+    for wrong in ({B: new[A]}, {"other": new[B]}):
+        with pytest.raises(DataError, match="is not there in this size"):
+            replaced(content, wrong)
+
+
 def damaged() -> bytes:
     return save(factors())[:-9]
 
@@ -63,8 +73,9 @@ def damaged() -> bytes:
         save({A: factors()[A]}),
         save({B: factors()[B].astype(np.float16)}),
         damaged(),
+        save(factors() | {"base_model.model.q_proj.lora_magnitude_vector": np.ones(5, np.float32)}),
     ],
-    ids=["empty", "list", "nothing", "no B", "half precision", "cut"],
+    ids=["empty", "list", "nothing", "no B", "half precision", "cut", "a DoRA"],
 )
 def test_what_is_no_adapter_of_the_worker_is_refused(content: bytes) -> None:
     with pytest.raises(DataError, match=r"adapter_model\.safetensors"):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LENGTH_BYTES = 8
-_B, _GAINS = ".lora_B.", ".ia3_l"
+_B, _GAINS, _MAGNITUDES = ".lora_B.", ".ia3_l", ".lora_magnitude_vector"
 
 
 class _Tensor(msgspec.Struct):
@@ -43,8 +43,12 @@ def rescaled(adapter: bytes, scale: float) -> bytes:
     values: dict[str, NDArray[np.float32]] = {}
     for name, place in _places(adapter, _is_scaled).items():
         found = np.frombuffer(adapter[place], dtype="<f4")
-        rest = np.float32(1.0 if name.endswith(_GAINS) else 0.0)
-        values[name] = (found - rest) * np.float32(scale) + rest
+        factor, one = np.float32(scale), np.float32(1.0)
+        values[name] = (found - one) * factor + one if name.endswith(_GAINS) else found * factor
+    if _places(adapter, lambda name: name.endswith(_MAGNITUDES)):
+        raise DataError(
+            "adapter_model.safetensors is a DoRA's: its B alone does not tell what it does to the weights"
+        )
     if not values:
         raise DataError("adapter_model.safetensors holds no LoRA factor B and no gains of an IA3")
     return replaced(adapter, values)
