@@ -82,8 +82,8 @@ def described(settings: Settings, plan: Plan, arms: Sequence[Arm], out: Path, *,
     )
     lines = [
         f"{Path(settings.base).name} on {settings.device}: {settings.cycles} cycles of {settings.tasks} tasks and "
-        f"{settings.steps} steps, another user every {_count(settings.stay, 'cycle')} ({', '.join(users)})",
-        f"{_count(len(arms), 'way')} to learn, {_count(plan.seeds, 'seed')} each, {_count(cells, 'cell')} to run: {', '.join(arm.name for arm in arms)}",
+        f"{settings.steps} steps, another user every {counted(settings.stay, 'cycle')} ({', '.join(users)})",
+        f"{counted(len(arms), 'way')} to learn, {counted(plan.seeds, 'seed')} each, {counted(cells, 'cell')} to run: {', '.join(arm.name for arm in arms)}",
         f"forgetting is measured by {_CORES[plan.core]}",
         f"run folder: {out}",
         IS_NOT,
@@ -91,5 +91,6 @@ def described(settings: Settings, plan: Plan, arms: Sequence[Arm], out: Path, *,
     return "\n".join(lines if plan.unseen else [*lines, UNSEEN_UNKNOWN])
 
 
-def _count(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """Return a number with its noun: `1 cell`, `2 cells`."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

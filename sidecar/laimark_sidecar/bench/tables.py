@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from laimark_sidecar.bench.plan import UNSEEN_UNKNOWN
+from laimark_sidecar.bench.plan import UNSEEN_UNKNOWN, counted
 from laimark_sidecar.validation.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def heading(report: Report) -> str:
         f"# Learning, {settings.cycles} cycles",
         "",
         f"`laimark-sidecar bench --cycles {settings.cycles}` on `{settings.base}`: {settings.tasks} tasks and "
-        f"{settings.steps} steps of {settings.batch} a cycle, another user every {settings.stay} cycles, rank {settings.rank}, "
+        f"{settings.steps} steps of {settings.batch} a cycle, another user every {counted(settings.stay, 'cycle')}, rank {settings.rank}, "
         f"peak rate {settings.learning_rate:g}, budget of the governor {settings.kl_soft:g} nats. "
         f"torch {report.torch}, {report.processor}; {report.minutes:.0f} minutes of work. "
         "What the columns mean is defined in `laimark_sidecar/bench/metrics.py`. "

@@ -62,7 +62,12 @@ def work(asked: Asked, tell: Callable[[Event], None]) -> Event:
     tell(Event(kind="plan", text=plans.described(settings, plan, arms, out, cells=cells)))
 
     def expect(seconds: float) -> None:
-        tell(Event(kind="plan", text=f"{cells} cells take about {duration(seconds)} on this machine"))
+        tell(
+            Event(
+                kind="plan",
+                text=f"about {duration(seconds)} on this machine for {plans.counted(cells, 'cell')}",
+            )
+        )
         if asked.dry_run:
             raise _OnlyAskedError
 

@@ -85,7 +85,8 @@ def command(
     )
     if done.rows:
         click.echo(
-            "the columns are defined in the report; every figure is a difference to the base", err=True
+            "gains, margins and transfer are differences to the base; definitions: laimark_sidecar/bench/metrics.py",
+            err=True,
         )
 
 
