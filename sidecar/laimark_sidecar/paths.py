@@ -40,6 +40,11 @@ class Home:
         return self.root / "cycles"
 
     @property
+    def deep(self) -> Path:
+        """What deep checks found: a folder a version, a file a check, scores alone."""
+        return self.root / "deep"
+
+    @property
     def bases(self) -> Path:
         """Derived from base models and safe to delete: GGUF files, core answers, curvature, caches."""
         return self.root / "bases"

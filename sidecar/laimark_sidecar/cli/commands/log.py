@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option("--cycles", "of_cycles", is_flag=True, help="Show how every cycle ended, and why, instead.")
 @json_option
 def command(of_cycles: bool, as_json: bool) -> None:
-    """Show every move of the names and every look into the vault, newest first; with --cycles every decision about a candidate, refused ones too."""
+    """Show every move of the names, every look into the vault and every deep check, newest first; with --cycles every decision about a candidate, refused ones too."""
     from laimark_sidecar.clock import iso
     from laimark_sidecar.pipeline.following import LATEST, PREV
 

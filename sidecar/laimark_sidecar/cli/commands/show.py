@@ -62,6 +62,7 @@ def _weights(opened: Workshop, version: Version, *, as_json: bool) -> None:
 
 def _whole(opened: Workshop, version: Version, *, as_json: bool) -> None:
     from laimark_sidecar.clock import iso
+    from laimark_sidecar.pipeline.deep import changed, deep_checks
     from laimark_sidecar.pipeline.guard import harm
     from laimark_sidecar.pipeline.taint import tainted
     from laimark_sidecar.validation.e_process import LIMIT
@@ -84,6 +85,12 @@ def _whole(opened: Workshop, version: Version, *, as_json: bool) -> None:
             [f"  since    {bets.lessons} fresh lessons: e-value {bets.e:.2g}, steps back at {LIMIT:.0f}"]
             if bets.lessons
             else []
+        ),
+        *(
+            f"  deep     {iso(check.checked_s)} {one.task} {one.metric} ({one.filter}): "
+            f"{one.base:.3f} to {one.version:.3f}, {changed(one)}, n={one.questions}"
+            for check in deep_checks(opened.home, version.name)
+            for one in check.differences
         ),
         *(f"  object   {role:26} {sha256[:16]}" for role, sha256 in sorted(version.objects.items())),
         f"  made by  {', '.join(f'{tool} {number}' for tool, number in sorted(version.tools.items()))}",
