@@ -48,6 +48,7 @@ class Arm:
 
 ARMS: tuple[Arm, ...] = (
     Arm(name="base", trains=False),
+    Arm(name="replay+input+weight", replay=True, metric="input", core_weight=8.0),
     Arm(name="replay+input", replay=True, metric="input"),
     Arm(name="replay", replay=True),
     Arm(name="replay+ewc_dense", replay=True, metric="ewc_dense"),
@@ -68,7 +69,6 @@ ARMS: tuple[Arm, ...] = (
     Arm(name="fresh", lessons="reservoir"),
     Arm(name="replay+ewc_ab", replay=True, metric="ewc_ab"),
     Arm(name="replay+weight", replay=True, core_weight=8.0),
-    Arm(name="replay+input+weight", replay=True, metric="input", core_weight=8.0),
     Arm(name="replay+input+average", replay=True, metric="input", average=0.5),
     Arm(name="replay+core", replay=True, core_weight=8.0, wide_core=True),
     Arm(name="replay+input+core", replay=True, metric="input", core_weight=8.0, wide_core=True),

@@ -16,7 +16,7 @@ from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.errors import StateError
 from laimark_sidecar.files import make_dir, write_atomic
 
-ARMS = "base,replay+input,replay,plain,rag_inline,joint,gated"
+ARMS = "base,replay+input+weight,replay+weight,plain,rag_inline,joint,gated+weight"
 """Of an evening: nothing, the product's default, the same without its penalty, without anything, prompt memory without
 training, everything at once, and the default behind its gate."""
 SEEDS = 3

@@ -33,7 +33,7 @@ from laimark_sidecar.errors import DataError
 from laimark_sidecar.files import make_dir, write_atomic
 from laimark_sidecar.validation.statistics import Estimate, estimate
 
-REFERENCE = "replay+input"
+REFERENCE = "replay+input+weight"
 """The product's default: what every other arm is compared with."""
 LEVEL = 0.05
 CURVES = (

@@ -95,7 +95,11 @@ class Training(Section):
         "forgotten or the gate finds the base lost too much. 0: never by itself.",
         least=0,
     )
-    core_weight: float = key(1.0, "Weight of staying with the base's own answers (core replay).", least=0)
+    core_weight: float = key(
+        8.0,
+        "Weight of staying with the base's own answers (core replay), beside what is learned.",
+        least=0,
+    )
     user_weight: float = key(1.0, "Weight of earlier lessons (user replay).", least=0)
     preference: Literal["none", "dpo"] = key(
         "none",
