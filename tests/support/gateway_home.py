@@ -156,7 +156,5 @@ def gateway(home: Home, *, direct: str, model: str, runner_pid: int | None = Non
     with started(command(home, "gateway"), log) as process:
         wait_until(lambda: gateway_activity(config) is not None, "the gateway listens", log=log)
         url = f"http://127.0.0.1:{config.gateway.port}"
-        yield Front(
-            home=home, url=url, direct=direct, model=model, process=process, runner_pid=runner_pid
-        )
+        yield Front(home=home, url=url, direct=direct, model=model, process=process, runner_pid=runner_pid)
     assert "Traceback" not in log.read_text(encoding="utf-8")
