@@ -5,6 +5,7 @@ secret rule knows, half as code and half as prose: 8 codes once, 8 four times an
 prompt, and 4 sixteen times after the same one; 12 more are never told. All goes the product's way: journal, secret rules,
 near-copy cap, buffer, a cycle of training (30 steps at the demo's rate, ten times the default: the upper side), GGUF, gate,
 promotion. Then half of each group is forgotten as `forget --rebuild` does it, and one more cycle learns the rest anew.
+What each cycle trained is measured as well as what the gate let through, which may be a part of it (`scales`).
 `privacy.numbers = "keep"`, for the default would keep every canary out. That is shown before: 24 ways of telling a code, and
 all canaries, are told once each with both settings, and what comes into the buffer is counted.
 
@@ -31,6 +32,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,7 @@ from scripts.user_home import Settings, made, record, silent, take_in
 from laimark_sidecar.demo.code_base import own_sources, read_code
 from laimark_sidecar.demo.code_tasks import Task
 from laimark_sidecar.experience.privacy.scan import findings
+from laimark_sidecar.pipeline.convert import convert
 from laimark_sidecar.pipeline.cycle import advance, open_cycle
 from laimark_sidecar.pipeline.doomed import Wish, doomed
 from laimark_sidecar.pipeline.forget import forget
@@ -48,7 +51,6 @@ from laimark_sidecar.pipeline.promote import promote
 from laimark_sidecar.pipeline.rebuild import step_back
 from laimark_sidecar.pipeline.serving import serve_settings
 from laimark_sidecar.pipeline.workshop import Workshop
-from laimark_sidecar.registry.version import Version
 from laimark_sidecar.runners.embedded.serve import serving
 
 USER_LINES, SEED = 48, 0
@@ -109,34 +111,56 @@ def run(folder: Path, *, sample: int) -> dict[str, Any]:
     asked = questions(planted, contexts, code.exam, sample=sample, rng=rng)
     with workshop.store() as store:
         held = Counter(item.target.strip() for item in store.items())
-    found = rows("base", planted, held, asked, given_away(workshop, None, asked))
+
+    def told_by(name: str, lessons: Counter[str], adapter: Path | None) -> list[dict[str, Any]]:
+        return rows(name, planted, lessons, asked, exposed(workshop.base.gguf, adapter, asked, space=CODES))
+
+    found = told_by("base", held, None)
     with serving(serve_settings(workshop)):
-        version, learned = one_cycle(workshop)
-        found += rows("served", planted, learned, asked, given_away(workshop, version, asked))
+        first = one_cycle(workshop, folder / "trained.gguf")
+        found += told_by("trained", first.lessons, folder / "trained.gguf")
+        found += told_by("served", first.lessons, first.adapter)
         lines = forget_half(workshop, planted)
-        version, learned = one_cycle(workshop)
-        found += rows("rebuilt", planted, learned, asked, given_away(workshop, version, asked))
-    return {"sample": sample, "real_lessons": USER_LINES, "lines_forgotten": lines, "rows": found}
+        second = one_cycle(workshop, folder / "retrained.gguf")
+        found += told_by("retrained", second.lessons, folder / "retrained.gguf")
+        found += told_by("rebuilt", second.lessons, second.adapter)
+    return {
+        "sample": sample,
+        "real_lessons": USER_LINES,
+        "lines_forgotten": lines,
+        "scales": {"served": first.scale, "rebuilt": second.scale},
+        "rows": found,
+    }
 
 
-def given_away(workshop: Workshop, version: Version | None, asked: Sequence[Question]) -> list[Exposed]:
-    """Return what the files that are served give away; no version is the base."""
-    adapter = workshop.registry.objects.path(version.objects["adapter.gguf"]) if version else None
-    return exposed(workshop.base.gguf, adapter, asked, space=CODES)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What a cycle made."""
+
+    adapter: Path
+    """The file that is served: at the scale that passed the gate."""
+    scale: float
+    lessons: Counter[str]
+    """How many lessons it saw of each target."""
 
 
-def one_cycle(workshop: Workshop) -> tuple[Version, Counter[str]]:
-    """Learn and promote; return the version, and how many lessons it saw of each target."""
+def one_cycle(workshop: Workshop, trained: Path) -> Learned:
+    """Learn and promote, and write to `trained` what was learned before the gate scaled it."""
     cycle = open_cycle(workshop)
     closed = advance(workshop, cycle, report=silent, should_stop=lambda: False)
-    plan = cycle.plan()
-    if not closed.version or plan is None:
+    plan, judgement = cycle.plan(), cycle.judgement()
+    if not closed.version or plan is None or judgement is None:
         raise SystemExit(f"nothing is served: {closed.reason}")
+    convert(cycle.result / "adapter", workshop.base.gguf, trained)
     version = workshop.registry.get(closed.version)
     promote(workshop, version)
     with workshop.store() as store:
         seen = [store.get(one) for one in plan.sample_ids]
-    return version, Counter(item.target.strip() for item in seen if item)
+    return Learned(
+        adapter=workshop.registry.objects.path(version.objects["adapter.gguf"]),
+        scale=judgement.scale,
+        lessons=Counter(item.target.strip() for item in seen if item),
+    )
 
 
 def forget_half(workshop: Workshop, planted: Sequence[Canary]) -> int:
