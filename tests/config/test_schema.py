@@ -28,6 +28,12 @@ def test_a_section_with_a_bad_value_cannot_be_made() -> None:
         Training(steps=0)
 
 
+@pytest.mark.parametrize("kl_soft", [0.0, -0.02, 0.9, float("nan")])
+def test_the_budget_of_forgetting_lies_between_nothing_and_ruin(kl_soft: float) -> None:
+    with pytest.raises(ConfigError, match=r"training\.kl_soft is "):
+        Training(kl_soft=kl_soft)
+
+
 def test_micro_batches_must_divide_the_batch() -> None:
     with pytest.raises(
         ConfigError, match=r"micro_batch_size is 3, which does not divide training\.batch_size"

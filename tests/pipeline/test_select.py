@@ -16,6 +16,7 @@ from laimark_sidecar.training.jobfile import read_examples, read_job
 
 
 def test_plan_job_and_examples_agree_and_nothing_held_out_is_learned(ready_home: Home) -> None:
+    reconfigure(ready_home, "training", kl_soft=0.05)
     workshop = opened(ready_home)
     cycle = open_cycle(workshop)
     with workshop.store() as store:
@@ -29,7 +30,7 @@ def test_plan_job_and_examples_agree_and_nothing_held_out_is_learned(ready_home:
     assert {example.pool for example in examples} == {"new", "core"}
     assert all(example.target == "" for example in examples if example.pool == "core")
     assert (job.parent_adapter, job.base_sha256) == ("", workshop.base.identity.sha256)
-    assert (job.steps, job.learning_rate) == (4, 3e-3)
+    assert (job.steps, job.learning_rate, job.kl_soft) == (4, 3e-3, 0.05)
 
 
 def test_equal_buffer_and_seed_choose_the_same(ready_home: Home) -> None:

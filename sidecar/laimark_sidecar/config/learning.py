@@ -92,6 +92,13 @@ class Training(Section):
         "Strength of the penalty for leaving the base, in nats, at first; from there it follows the measured distance.",
         least=0,
     )
+    kl_soft: float = key(
+        0.02,
+        "Distance from the base (KL, nats a token) that the penalty for leaving it aims at: beyond it grows, below it "
+        "fades. More lets a version learn more and keep less; it should lie well below gate.kl_alarm.",
+        above=0,
+        most=0.8,
+    )
     lambda_user: float = key(
         0.1,
         "Strength of the penalty for leaving the last version, as a share of the task's gradient.",

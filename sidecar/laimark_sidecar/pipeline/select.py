@@ -168,6 +168,7 @@ def job_of(workshop: Workshop, cycle: CycleFolder, *, parent: str, seed: int) ->
         curvature=training.curvature,
         lambda_core=training.lambda_core,
         lambda_user=training.lambda_user,
+        kl_soft=training.kl_soft,
         kl_alarm=gate.kl_alarm,
         kl_stop=gate.kl_stop,
     )
