@@ -10,7 +10,15 @@ from torch import Tensor
 from laimark_sidecar.training.job import Curvature
 from laimark_sidecar.training.worker.backend import PeftBackend
 from laimark_sidecar.training.worker.curvature import LOW_RANK, Anchor, Covariance, normalised
-from laimark_sidecar.training.worker.fisher import _factored, _Margins, damped, example_margins, measure
+from laimark_sidecar.training.worker.fisher import (
+    _factored,
+    _Margins,
+    _sample_gradients,
+    damped,
+    example_margins,
+    measure,
+)
+from laimark_sidecar.training.worker.layers import Layer
 from laimark_sidecar.training.worker.losses import Item, collate
 
 ItemMaker = Callable[[int], tuple[Item, ...]]
@@ -156,6 +164,25 @@ def test_the_fisher_of_outputs_equals_explicit_gradients_of_each_token(
     # Of the rest the leading directions are kept: all of them where there are no more than that.
     assert float((dense - expected).norm() / expected.norm()) < (1e-3 if width <= LOW_RANK else 0.2)
     assert float(dense.diagonal().mean()) == pytest.approx(1.0, rel=1e-3)
+
+
+def test_prompts_count_in_the_fisher_as_far_as_they_reach_the_answer(
+    backend: PeftBackend, make_items: ItemMaker
+) -> None:
+    (item,) = make_items(1)
+    gradients: dict[str, Tensor] = {}
+
+    def keep(layer: Layer, g_BTO: Tensor, _x_BTD: Tensor, _mask_BT: Tensor) -> None:
+        gradients[layer.name] = g_BTO[0].norm(dim=-1)
+
+    _sample_gradients(backend, [[item]], 0, none, keep)
+    prompt = list(range(item.positions[0]))
+    last = len(backend.layers) // 7 - 1
+    assert float(gradients["model.layers.0.mlp.down_proj"][prompt].min()) > 0.0
+    assert float(gradients[f"model.layers.{last}.mlp.down_proj"][prompt].max()) == 0.0
+    assert float(gradients[f"model.layers.{last}.mlp.down_proj"][list(item.positions)].min()) > 0.0
+    # What comes after the last label is causally out of reach, whatever the layer.
+    assert all(float(norms[item.positions[-1] + 1 :].sum()) == 0.0 for norms in gradients.values())
 
 
 def test_outputs_that_were_never_touched_are_damped_to_the_identity() -> None:

@@ -8,6 +8,13 @@ F ≈ (row sums) ⊗ (column sums) / total, which has the exact margins.
 `kfac`: C of `input`, and G = E[g gᵀ] of the gradients g by the layer's outputs, labels sampled likewise; damped,
 G ← ½ G/tr(G)·O + ½ I, because what a few hundred examples never touched is not free to move.
 
+The gradients of `diag` and `kfac` are taken at every position of the sequence, the prompt's too, and still are the Fisher
+of the answer alone: only the answer's tokens have labels, and a prompt's position counts as far as attention carries its
+output to them (none, after the last block's attention). The weight sits at all of these positions, so leaving them out would
+miss a part of its gradient. Over which positions G is averaged is no matter, its trace is divided out. C instead is told by
+inputs alone, which know nothing of the loss: there the positions that predict learned tokens stand for it, and long prompts
+do not drown short answers. So the two factors of `kfac` see different positions on purpose.
+
 Legend: B batch, T tokens, V vocabulary, D inputs, O outputs, N positions.
 """
 
