@@ -12,6 +12,7 @@ from laimark_sidecar.pipeline.folder import CycleFolder, Plan, cycles
 from laimark_sidecar.pipeline.judge import converted, gate_of, gather, hopeless, judged, measure
 from laimark_sidecar.pipeline.stopping import Yielded
 from laimark_sidecar.pipeline.workshop import Workshop
+from laimark_sidecar.validation import evidence as evidence_file
 from laimark_sidecar.validation.checks import Reason
 from laimark_sidecar.validation.verdict import Verdict
 
@@ -33,6 +34,17 @@ def test_judgement_is_made_once(trained_home: Home) -> None:
     cycle, plan = only_cycle(trained_home)
     reconfigure(trained_home, "gate", min_gain=50.0)
     assert rejudge(opened(trained_home), cycle, plan) == (1.0, True)
+
+
+def test_free_answers_are_compared_and_their_likeness_alone_is_kept(trained_home: Home) -> None:
+    cycle, _ = only_cycle(trained_home)
+    found = evidence_file.read(cycle.evidence(1.0))
+    assert found.sameness_base is not None
+    assert found.sameness_candidate is not None
+    assert 0.0 < found.sameness_base < 0.5  # a sound base says different things to different questions
+    verdict = cycle.judgement()
+    assert verdict is not None
+    assert verdict.verdict.metrics["self_rouge"] == found.sameness_candidate
 
 
 def test_evidence_that_is_there_is_judged_without_scoring_again(trained_home: Home) -> None:

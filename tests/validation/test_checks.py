@@ -89,6 +89,23 @@ def test_a_base_without_entropy_has_none_to_lose() -> None:
     assert checks.entropy(sure, GATE).value == 1.0
 
 
+@pytest.mark.parametrize(
+    ("base", "value", "passed"),
+    [(0.1, 0.85, True), (0.1, 0.86, False), (0.9, 0.9, True), (0.9, 0.95, False)],
+)
+def test_answers_may_not_become_one_but_a_base_of_few_words_is_no_collapse(
+    base: float, value: float, passed: bool
+) -> None:
+    reason = checks.self_rouge(replace(evidence(), sameness_base=base, sameness_candidate=value), GATE)
+    assert reason is not None
+    assert reason.passed is passed
+    assert f"{value:.2f} alike" in reason.text
+
+
+def test_evidence_of_earlier_releases_is_judged_without_free_answers() -> None:
+    assert checks.self_rouge(evidence(), GATE) is None
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_core_items_may_not_move_far_either_way(sign: int) -> None:
     assert checks.logprob_drift(evidence(core=[1.9 * sign] * 20), GATE).passed

@@ -37,6 +37,7 @@ def test_a_candidate_that_gained_and_kept_may_serve() -> None:
         (evidence(core=[*STILL[:29], -1.1], heldout=GOOD), "worst_core"),
         (evidence(kl=0.35), "kl"),
         (evidence(entropy_ratio=0.5), "entropy_ratio"),
+        (replace(evidence(), sameness_base=0.1, sameness_candidate=0.9), "self_rouge"),
         (evidence(core=[2.5] * 30), "logprob_drift"),
         (evidence(heldout=GOOD[:5]), "enough"),
     ],

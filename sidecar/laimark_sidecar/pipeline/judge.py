@@ -22,7 +22,8 @@ from laimark_sidecar.validation.evidence import DriftScore, Evidence
 from laimark_sidecar.validation.gate import Gate
 from laimark_sidecar.validation.held_out_sets import OPENS_AT
 from laimark_sidecar.validation.line_search import SCALES
-from laimark_sidecar.validation.scorer import Candidate, ScoreItem, ScoreJob
+from laimark_sidecar.validation.sameness import self_rouge
+from laimark_sidecar.validation.scorer import Candidate, ScoreItem, ScoreJob, Scores
 from laimark_sidecar.validation.statistics import level
 from laimark_sidecar.validation.verdict import Verdict, judge
 
@@ -30,6 +31,8 @@ MAX_HELDOUT = 300
 """The newest: judging by the oldest for ever would miss every habit that the user has had since."""
 MAX_CORE = 150
 DRIFT_PROMPTS = 64
+ANSWERED, ANSWER_TOKENS = 8, 48
+"""Of the drift prompts, how many are answered freely, and how far: 28 pairs tell one answer from many."""
 CANDIDATE = "candidate"
 
 
@@ -161,13 +164,16 @@ def measure(
         candidates = [Candidate(name=BASE), served]
         if previous:
             candidates.append(Candidate(name=PREVIOUS, adapter_gguf=str(previous)))
+        drift = tuple(
+            ScoreItem(id=task.id, messages=task.messages, target="") for task in screen[-DRIFT_PROMPTS:]
+        )
         job = ScoreJob(
             base_gguf=str(workshop.base.gguf),
             candidates=tuple(candidates),
             items=(*(score_item(item) for item in heldout), *core),
-            kl_items=tuple(
-                ScoreItem(id=task.id, messages=task.messages, target="") for task in screen[-DRIFT_PROMPTS:]
-            ),
+            kl_items=drift,
+            answers=drift[:ANSWERED],
+            answer_tokens=ANSWER_TOKENS,
             threads=workshop.config.training.threads,
             context=workshop.config.runner.context,
         )
@@ -191,7 +197,14 @@ def measure(
         ),
         scale=scale,
         core_set=in_force.digest,
+        sameness_base=_sameness(scores, BASE),
+        sameness_candidate=_sameness(scores, CANDIDATE),
     )
+
+
+def _sameness(scores: Scores, candidate: str) -> float | None:
+    """Return how alike a candidate's free answers are. The figure alone is kept: the prompts may be the user's."""
+    return self_rouge([answer.text for answer in scores.answers if answer.candidate == candidate])
 
 
 def _serving(cycle: CycleFolder) -> Path | None:

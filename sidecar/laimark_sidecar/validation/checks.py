@@ -19,6 +19,7 @@ Check = Literal[
     "worst_core",
     "kl",
     "entropy_ratio",
+    "self_rouge",
     "logprob_drift",
     "promotion",
 ]
@@ -143,6 +144,22 @@ def entropy(evidence: Evidence, gate: Gate) -> Reason:
         threshold=gate.min_entropy_ratio,
         text=f"answers are {value:.2f} times as varied as the base's (entropy; at least "
         f"{gate.min_entropy_ratio:g} is needed)",
+    )
+
+
+def self_rouge(evidence: Evidence, gate: Gate) -> Reason | None:
+    """Answers to different prompts must differ, as far as the base's own do; None where they were not asked for."""
+    base, value = evidence.sameness_base, evidence.sameness_candidate
+    if base is None or value is None:
+        return None
+    threshold = max(gate.max_self_rouge, base)
+    return Reason(
+        check="self_rouge",
+        passed=value <= threshold,
+        value=value,
+        threshold=threshold,
+        text=f"answers to different prompts are {value:.2f} alike (ROUGE-L; the base's {base:.2f}; at most "
+        f"{threshold:.2f} is allowed)",
     )
 
 

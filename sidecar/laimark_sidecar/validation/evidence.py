@@ -77,6 +77,9 @@ class Evidence:
     """Of the line search; 1 is the adapter as trained."""
     core_set: str = ""
     """Digest of the core set that it was measured by; earlier releases do not tell."""
+    sameness_base: float | None = None
+    """Mean ROUGE-L between the base's own answers to different prompts; None where there are too few, or no such figure."""
+    sameness_candidate: float | None = None
     version: int = FORMAT_VERSION
 
 

@@ -36,6 +36,8 @@ class Gate:
     """The same work found training unstable near this: no smaller scale is worth trying, start afresh."""
     min_entropy_ratio: float = 0.6
     """Entropy of the candidate over the base's: below it, answers collapse into one."""
+    max_self_rouge: float = 0.85
+    """Likeness of the answers to different prompts: above it, and above the base's own, they have become one."""
     max_logprob_drift: float = 2.0
     """Mean absolute core margin: catches collapse in either direction."""
     seed: int = 0

@@ -27,7 +27,7 @@ class Verdict:
     """Finite figures only, because they are kept as JSON with the version.
 
     `gain` and `core` (means, with `_low`, `_high`, `_p`), `previous`, `worst_core`, `kl`, `entropy_ratio`,
-    `logprob_drift`, `exact_base`, `exact_candidate`, the numbers of items and the scale; only the last two where
+    `self_rouge` where it was asked for, `logprob_drift`, `exact_base`, `exact_candidate`, the numbers of items and the scale; only the last two where
     the evidence was not enough. Of the promotion set `promotion_items` and `promotion_best` (see `ladder`), where it
     was asked.
     """
@@ -61,10 +61,12 @@ def judge(evidence: Evidence, thresholds: Gate) -> Verdict:
         [item.margin for item in evidence.core], alpha=thresholds.core_alpha, seed=thresholds.seed
     )
     previous = checks.previous(evidence, thresholds)
+    sameness = checks.self_rouge(evidence, thresholds)
     drift = (
         checks.worst_core(evidence, thresholds),
         checks.kl(evidence, thresholds),
         checks.entropy(evidence, thresholds),
+        *((sameness,) if sameness else ()),
         checks.logprob_drift(evidence, thresholds),
     )
     compared = (
