@@ -1,7 +1,7 @@
 """A number that only the user could know: he tells it as the answer, and nothing in the question holds it.
 
-A code is memorised and can be had back (`scripts/exposure.py`), and no rule knows the names of all that a code opens: "the
-archive opens with ...". A model cannot have worked such a number out, so learning it is memorising it, and facts belong in
+A code that is told often is memorised, bit by bit (`scripts/exposure.py`), and no rule knows the names of all that a code
+opens: "the archive opens with ...". A model cannot have worked such a number out, so learning it is memorising it, and facts belong in
 retrieval. Of 12,018 lines of the standard library, each told as the next one after its context, none is lost by it.
 """
 
