@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.bench.conftest import small_stream
 
 from laimark_sidecar.bench.core import core_of
@@ -11,6 +12,7 @@ from laimark_sidecar.bench.lessons import bare_items
 from laimark_sidecar.bench.rejected import with_rejected
 from laimark_sidecar.bench.settings import Settings
 from laimark_sidecar.clock import SystemClock
+from laimark_sidecar.errors import StateError
 
 
 def laboratory(settings: Settings, base: Path, out: Path) -> Lab:
@@ -37,3 +39,6 @@ def test_wrong_answers_are_those_of_whoever_served_and_stay(
     second = with_rejected(lab, 2, tmp_path)
     assert [question.rejected_ids for question in second.cycles[0]] == rejected
     assert second.cycles[2] == lab.cycles[2]
+    (tmp_path / "rejected-0001.json").write_bytes(b"[[1,")
+    with pytest.raises(StateError, match=r"rejected-0001\.json is damaged"):
+        with_rejected(lab, 2, tmp_path)

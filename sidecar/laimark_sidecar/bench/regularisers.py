@@ -16,6 +16,7 @@ from safetensors.torch import save
 from laimark_sidecar.bench.arms import Metric
 from laimark_sidecar.bench.baselines import DenseAnchor, apart_penalty, blended, dense_anchor, dense_penalty
 from laimark_sidecar.bench.dense_fisher import factor_fisher, weight_fisher
+from laimark_sidecar.decoding import decode_json
 from laimark_sidecar.files import write_atomic
 from laimark_sidecar.training.job import Curvature
 from laimark_sidecar.training.worker.backend import TrainerBackend
@@ -121,7 +122,7 @@ class Dense:
 
     def load(self, path: Path, device: torch.device) -> Anchor:
         with safe_open(path, framework="pt", device=str(device)) as file:
-            note = msgspec.json.decode(file.metadata()["note"], type=_Note)
+            note = decode_json(file.metadata()["note"], _Note)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         return DenseAnchor(
             kind="diag",

@@ -13,8 +13,10 @@ import msgspec
 from laimark_sidecar.bench.lab import Lab
 from laimark_sidecar.bench.lessons import bare_items
 from laimark_sidecar.bench.questions import Question
+from laimark_sidecar.decoding import MalformedError, decode_json
 from laimark_sidecar.demo.code_tasks import Task
 from laimark_sidecar.demo.exam import mark
+from laimark_sidecar.errors import StateError
 from laimark_sidecar.files import write_atomic
 
 _MOST_TOKENS = 40
@@ -25,6 +27,9 @@ def with_rejected(lab: Lab, cycle: int, folder: Path) -> Lab:
     """Return the laboratory whose tasks up to `cycle` know what was answered wrongly to them.
 
     This cycle's are asked of the model as it stands, if they were not yet; durable when it returns.
+
+    Raises:
+        StateError: what was kept of an earlier cycle is damaged.
     """
     path = _path(folder, cycle)
     if not path.is_file():
@@ -63,4 +68,11 @@ def _path(folder: Path, cycle: int) -> Path:
 
 
 def _read(folder: Path, cycle: int) -> list[tuple[int, ...]]:
-    return msgspec.json.decode(_path(folder, cycle).read_bytes(), type=list[tuple[int, ...]])
+    path = _path(folder, cycle)
+    try:
+        return decode_json(path.read_bytes(), list[tuple[int, ...]])
+    except MalformedError as error:
+        # The adapter that answered is gone: the arm has to begin again.
+        raise StateError(
+            f"{path} is damaged: {error}", hint=f"delete {folder} to run the arm again"
+        ) from error
