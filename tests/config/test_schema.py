@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from laimark_sidecar.config.learning import Gate, Training
@@ -39,6 +41,13 @@ def test_micro_batches_must_divide_the_batch() -> None:
         ConfigError, match=r"micro_batch_size is 3, which does not divide training\.batch_size"
     ):
         Config(training=Training(batch_size=8, micro_batch_size=3))
+
+
+@pytest.mark.parametrize("kind", ["dora", "ia3"])
+def test_a_moving_average_is_of_products_alone(kind: Literal["dora", "ia3"]) -> None:
+    with pytest.raises(ConfigError, match=rf"training\.average is 0\.5 with training\.adapter '{kind}'"):
+        Config(training=Training(average=0.5, adapter=kind))
+    assert Config(training=Training(average=0.5, adapter="rslora")).training.average == 0.5
 
 
 def test_the_alarm_must_not_lie_above_the_stop() -> None:

@@ -41,11 +41,7 @@ class Config:
         for path, url in (("ollama.url", self.ollama.url), ("gateway.upstream", self.gateway.upstream)):
             if url and not is_url(url):
                 raise ConfigError(f"{path} is {url!r}, expected http://host:port")
-        if self.training.batch_size % self.training.micro_batch_size:
-            raise ConfigError(
-                f"training.micro_batch_size is {self.training.micro_batch_size}, "
-                f"which does not divide training.batch_size ({self.training.batch_size})"
-            )
+        _require_consistent(self.training)
         if self.gate.kl_alarm > self.gate.kl_stop:
             raise ConfigError(
                 f"gate.kl_alarm is {self.gate.kl_alarm:g}, above gate.kl_stop ({self.gate.kl_stop:g})"
@@ -61,6 +57,20 @@ class Config:
                 f"served under {served}, which is to answer with the newest version",
                 hint="choose another promotion.name",
             )
+
+
+def _require_consistent(training: Training) -> None:
+    if training.batch_size % training.micro_batch_size:
+        raise ConfigError(
+            f"training.micro_batch_size is {training.micro_batch_size}, "
+            f"which does not divide training.batch_size ({training.batch_size})"
+        )
+    if training.average and training.adapter in ("dora", "ia3"):
+        raise ConfigError(
+            f"training.average is {training.average:g} with training.adapter {training.adapter!r}: an average is taken of "
+            "products, which that kind is not",
+            hint='set training.average to 0, or training.adapter to "lora"',
+        )
 
 
 def _clash(config: Config) -> str | None:
