@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from safetensors.torch import save
@@ -18,17 +17,6 @@ _REMEMBERED = 6
 """Adapters whose scores are kept: what serves, and a candidate at each scale of the line search."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaseScore:
-    """What the frozen base says of one item."""
-
-    nll: float
-    """Nats a token."""
-    exact: bool
-    entropy: float
-    """Of its next-token distributions, nats; 0 where nobody asked."""
-
-
 class BenchBackend(PeftBackend):
     """Equal to the product's but for the precision of its matrix products, where `autocast` says so."""
 
@@ -38,14 +26,12 @@ class BenchBackend(PeftBackend):
         self.kind = job.adapter
         self.fresh = adapter_tensors(self.layers)
         """The adapter before any lesson: B is zero."""
-        self.base_scores: dict[tuple[int, ...], BaseScore] = {}
-        """By the ids of an item: the base is asked once."""
         self.frozen_scores: dict[Asked, Scores] = {}
-        """Of the arms that do not train."""
-        self._scores: dict[str, dict[tuple[int, ...], float]] = {}
+        """What the frozen base said: for `score_once`."""
+        self._scores: dict[str, dict[Asked, Scores]] = {}
 
-    def scores_of(self, adapter: dict[str, Tensor]) -> dict[tuple[int, ...], float]:
-        """Return what is known of an adapter, nats a token by the ids of an item, to be read and added to."""
+    def scores_of(self, adapter: dict[str, Tensor]) -> dict[Asked, Scores]:
+        """Return what an adapter said, for `score_once`."""
         digest = hashlib.sha256(save(adapter)).hexdigest()
         known = self._scores.pop(digest, {})
         self._scores = {**dict(list(self._scores.items())[-_REMEMBERED + 1 :]), digest: known}

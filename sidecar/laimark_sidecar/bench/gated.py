@@ -13,12 +13,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from laimark_sidecar.bench.backend import BaseScore
 from laimark_sidecar.bench.lab import Lab
 from laimark_sidecar.bench.lessons import bare_items
 from laimark_sidecar.bench.questions import Question
 from laimark_sidecar.bench.results import Decision
-from laimark_sidecar.bench.scoring import score
+from laimark_sidecar.bench.scoring import Asked, Scores, score, score_once
 from laimark_sidecar.pipeline.judge import hopeless
 from laimark_sidecar.training.worker.backend import adapter_tensors, set_adapter
 from laimark_sidecar.training.worker.losses import Item
@@ -95,18 +94,16 @@ def _serve(lab: Lab, adapter: dict[str, Tensor]) -> None:
 
 def _evidence(lab: Lab, exam: _Exam, previous: Sequence[float], scale: float) -> Evidence:
     known = lab.backend.scores_of(adapter_tensors(lab.backend.layers))
-    heldout = _paired(lab, exam.heldout, previous)
-    known |= {item.ids: -one.candidate / one.tokens for item, one in zip(exam.heldout, heldout, strict=True)}
     now = score(lab.backend, exam.drift)
     frozen = _of_base(lab, exam.drift)
     return Evidence(
-        heldout=heldout,
-        core=_paired(lab, exam.core, ()),
+        heldout=_paired(lab, exam.heldout, previous, known),
+        core=_paired(lab, exam.core, (), known),
         drift=tuple(
             DriftScore(
                 id=str(number),
                 kl=now.kl[number],
-                entropy_base=frozen[number].entropy,
+                entropy_base=frozen.entropy[number],
                 entropy_candidate=now.entropy[number],
                 tokens=len(item.positions),
             )
@@ -116,17 +113,19 @@ def _evidence(lab: Lab, exam: _Exam, previous: Sequence[float], scale: float) ->
     )
 
 
-def _paired(lab: Lab, items: tuple[Item, ...], previous: Sequence[float]) -> tuple[ItemScore, ...]:
-    frozen, now = _of_base(lab, items), score(lab.backend, items)
+def _paired(
+    lab: Lab, items: tuple[Item, ...], previous: Sequence[float], known: dict[Asked, Scores]
+) -> tuple[ItemScore, ...]:
+    frozen, now = _of_base(lab, items), score_once(lab.backend, items, known)
     counts = [len(item.positions) for item in items]
     return tuple(
         ItemScore(
             id=str(number),
             tokens=tokens,
-            base=-frozen[number].nll * tokens,
+            base=-frozen.nll[number] * tokens,
             candidate=-now.nll[number] * tokens,
             previous=-previous[number] * tokens if previous else None,
-            exact_base=frozen[number].exact,
+            exact_base=frozen.exact[number] == 1.0,
             exact_candidate=now.exact[number] == 1.0,
         )
         for number, tokens in enumerate(counts)
@@ -135,23 +134,10 @@ def _paired(lab: Lab, items: tuple[Item, ...], previous: Sequence[float]) -> tup
 
 def _of_what_serves(lab: Lab, items: tuple[Item, ...], before: dict[str, Tensor]) -> tuple[float, ...]:
     """Return nats a token of what serves; what the same adapter was asked for an earlier candidate is not asked again."""
-    known = lab.backend.scores_of(before)
-    if new := [item for item in items if item.ids not in known]:
-        _serve(lab, before)
-        known |= dict(zip((item.ids for item in new), score(lab.backend, new).nll, strict=True))
-    return tuple(known[item.ids] for item in items)
+    _serve(lab, before)
+    return score_once(lab.backend, items, lab.backend.scores_of(before)).nll
 
 
-def _of_base(lab: Lab, items: tuple[Item, ...]) -> list[BaseScore]:
-    """Return what the base says of each item; it is asked once, because its answer never changes."""
-    known = lab.backend.base_scores
-    if new := [item for item in items if item.ids not in known]:
-        with lab.backend.base_only():
-            found = score(lab.backend, new)
-        for number, item in enumerate(new):
-            known[item.ids] = BaseScore(
-                nll=found.nll[number],
-                exact=found.exact[number] == 1.0,
-                entropy=found.entropy[number] if found.entropy else 0.0,
-            )
-    return [known[item.ids] for item in items]
+def _of_base(lab: Lab, items: tuple[Item, ...]) -> Scores:
+    with lab.backend.base_only():
+        return score_once(lab.backend, items, lab.backend.frozen_scores)

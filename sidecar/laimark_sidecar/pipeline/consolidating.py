@@ -9,7 +9,6 @@ from laimark_sidecar.pipeline import control
 from laimark_sidecar.pipeline.folder import CycleFolder, cycles
 from laimark_sidecar.pipeline.taint import tainted
 from laimark_sidecar.pipeline.workshop import Workshop
-from laimark_sidecar.training.adapter_kind import AdapterKind, adapter_shape
 
 ASKED = "somebody asked for it (train --now --consolidate)"
 MODE = 'training.mode is "fresh"'
@@ -26,7 +25,7 @@ def consolidation(workshop: Workshop, parent: str) -> str:
         return MODE
     if control.consolidation_requested(workshop.home):
         return ASKED
-    kind = _kind(workshop, parent) if parent else ""
+    kind = workshop.registry.get(parent).adapter if parent else ""
     return reason_to_begin_anew(kind, workshop.config.training.adapter) or reason_to_consolidate(
         _course(workshop, parent),
         every=workshop.config.training.consolidate_every,
@@ -46,12 +45,6 @@ def _course(workshop: Workshop, parent: str) -> Course:
             (number for number, cycle in enumerate(ended[:REST]) if _was_refused_consolidation(cycle)), None
         ),
     )
-
-
-def _kind(workshop: Workshop, version: str) -> AdapterKind:
-    registry = workshop.registry
-    config = registry.objects.path(registry.get(version).objects["adapter_config.json"])
-    return adapter_shape(config.read_bytes()).kind
 
 
 def _was_over_budget(cycle: CycleFolder) -> bool:

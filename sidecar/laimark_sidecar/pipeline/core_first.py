@@ -16,8 +16,9 @@ log = logging.getLogger(__name__)
 def is_first(workshop: Workshop) -> bool:
     """Say whether this base has neither a core set nor a version that was judged by another one."""
     base = workshop.base
-    judged = any(one.base.sha256 == base.identity.sha256 for one in workshop.registry.versions())
-    return core_file(base)[1] == "demo" and not judged
+    return core_file(base)[1] == "demo" and not any(
+        one.base.sha256 == base.identity.sha256 for one in workshop.registry.versions()
+    )
 
 
 def ensure_core(workshop: Workshop, *, report: Report, should_stop: ShouldStop) -> None:
