@@ -6,7 +6,6 @@ The process writes one JSON line an event to stdout. Asked to stop it ends betwe
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -32,7 +31,7 @@ from laimark_sidecar.errors import (
 )
 from laimark_sidecar.paths import Home, modelfiles
 from laimark_sidecar.pipeline.base import SHIPPED, resolve
-from laimark_sidecar.training.launch import EXIT_YIELDED, PARENT_PID_VARIABLE
+from laimark_sidecar.training.launch import EXIT_YIELDED, spawn
 
 MODULE = "laimark_sidecar.bench"
 GRACE_S = 5.0
@@ -129,7 +128,7 @@ def run_benchmark(
     """
     last: Event | None = None
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr:
-        process = _started(python, arguments, stderr)
+        process = spawn(python, MODULE, arguments, what="benchmark", stderr=stderr)
         assert process.stdout is not None
         try:
             for event in _events(process.stdout):
@@ -159,26 +158,6 @@ def _events(stream: IO[str]) -> Iterator[Event]:
         # What third parties print is no event.
         with contextlib.suppress(MalformedError):
             yield decode_json(line, Event)
-
-
-def _started(python: str, arguments: Sequence[str], stderr: IO[str]) -> subprocess.Popen[str]:
-    try:
-        # A group of its own: Ctrl-C must reach this process alone, which then asks for an end.
-        return subprocess.Popen(
-            [python, "-P", "-m", MODULE, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env={**os.environ, PARENT_PID_VARIABLE: str(os.getpid()), "HF_HUB_OFFLINE": "1"},
-            start_new_session=True,
-            encoding="utf-8",
-            errors="replace",
-        )
-    except OSError as error:
-        raise TrainingError(
-            f"cannot start the benchmark with {python!r}: {error.strerror}",
-            hint="check `training.python` in the configuration",
-        ) from error
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

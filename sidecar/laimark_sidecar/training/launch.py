@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -34,6 +34,7 @@ PARENT_PID_VARIABLE = "LAIMARK_PARENT_PID"
 MODULE = "laimark_sidecar.training.worker"
 _POLL_S = 0.1
 _STDERR_LINES = 20
+_NOTHING_MORE: Mapping[str, str] = {}
 _KILLED = -9  # SIGKILL, which Windows does not name
 _ENDED_BY_US = (
     _KILLED,
@@ -102,28 +103,58 @@ class _Worker:
     progress_reader: threading.Thread
 
 
-@contextlib.contextmanager
-def _started(job_path: Path, *, python: str, threads: int | None) -> Iterator[_Worker]:
-    environment = {**os.environ, PARENT_PID_VARIABLE: str(os.getpid()), "HF_HUB_OFFLINE": "1"}
-    if threads is not None:
-        environment["OMP_NUM_THREADS"] = str(threads)
+def spawn(
+    python: str,
+    module: str,
+    arguments: Sequence[str],
+    *,
+    what: str,
+    stderr: int | IO[str],
+    environment: Mapping[str, str] = _NOTHING_MORE,
+) -> subprocess.Popen[str]:
+    """Start a module of ours as a process that may import torch; it is told whose end is its own.
+
+    Args:
+        python: interpreter of the environment that has the training packages.
+        module: to run.
+        arguments: of the module.
+        what: names the process in messages.
+        stderr: as of `subprocess.Popen`; stdout is a pipe.
+        environment: beside this process's own.
+
+    Raises:
+        TrainingError: `python` cannot be started.
+    """
     try:
-        # A group of its own: Ctrl-C in the terminal must reach the sidecar alone, which then asks for a yield.
-        process = subprocess.Popen(
-            [python, "-P", "-m", MODULE, str(job_path)],
+        # A group of its own: Ctrl-C in the terminal must reach the sidecar alone, which then asks for an end.
+        return subprocess.Popen(
+            [python, "-P", "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
+            stderr=stderr,
+            env={**os.environ, PARENT_PID_VARIABLE: str(os.getpid()), "HF_HUB_OFFLINE": "1", **environment},
             start_new_session=True,
             encoding="utf-8",
             errors="replace",
         )
     except OSError as error:
         raise TrainingError(
-            f"cannot start the training worker with {python!r}: {error.strerror}",
+            f"cannot start the {what} with {python!r}: {error.strerror}",
             hint="check `training.python` in the configuration",
         ) from error
+
+
+@contextlib.contextmanager
+def _started(job_path: Path, *, python: str, threads: int | None) -> Iterator[_Worker]:
+    environment = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
+    process = spawn(
+        python,
+        MODULE,
+        [str(job_path)],
+        what="training worker",
+        stderr=subprocess.PIPE,
+        environment=environment,
+    )
     assert process.stdout is not None
     assert process.stderr is not None
     progress: queue.SimpleQueue[Progress] = queue.SimpleQueue()
